@@ -1,0 +1,54 @@
+# Every target makes what it needs: a virtual environment in .venv, an installed build, the tools.
+# Run `make help` for the list.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-isa lint docs bench bench-publish figures clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp a purpose: the package is rebuilt when a source changed, with the extra that the target needs.
+$(VENV)/installed-%: $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[$*]'
+	@touch $@
+
+demo: $(VENV)/installed-demo  ## Run layers on a real ECG, photograph and MRI, check them against SciPy, draw them
+	cd $(VENV) && bin/python -m pip --version > /dev/null
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/installed-test  ## Run the tests at the best instruction-set level of this machine
+	$(BIN)/python -m pytest
+
+test-isa: $(VENV)/installed-test  ## Run the tests at every instruction-set level that this machine has
+	@for level in $$($(BIN)/python -c 'import ndconv._core as core; print(*core.supported_levels())'); do \
+	    echo "== $$level"; NDCONV_ISA=$$level $(BIN)/python -m pytest -q || exit 1; \
+	done
+
+lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint src/ndconv/_core
+	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs  ## Build the HTML documentation, warnings as errors
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/installed-bench  ## Run a quick pass of the benchmarks
+	cd asv_benches && ../$(BIN)/asv run --quick --environment existing:../$(BIN)/python --show-stderr
+
+bench-publish: $(VENV)/installed-bench  ## Record the benchmarks of this commit and make the HTML dashboard
+	cd asv_benches && ../$(BIN)/asv run HEAD^! && ../$(BIN)/asv publish
+
+figures: $(VENV)/installed-bench  ## Measure the README's table of speed (PyTorch joins if it is installed)
+	$(BIN)/python asv_benches/figures.py
+
+clean:  ## Remove everything that the other targets made
+	rm -rf $(VENV) build docs/_build asv_benches/.asv output

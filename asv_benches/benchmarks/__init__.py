@@ -1,0 +1,1 @@
+"""Benchmarks of ndconv beside SciPy; `shapes` names the problems, the other modules time them."""

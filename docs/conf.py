@@ -1,0 +1,67 @@
+"""Sphinx configuration: builds without a network, and every picture is drawn during the build."""
+
+import sys
+from pathlib import Path
+
+import ndconv
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+project = "ndconv"
+copyright = "2026, the ndconv developers"
+author = "the ndconv developers"
+release = ndconv.__version__
+version = ".".join(release.split(".")[:2])
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "matplotlib.sphinxext.plot_directive",
+    "mathml",
+]
+exclude_patterns = ["_build"]
+default_role = "code"
+highlight_language = "python"
+nitpicky = False
+
+# The reference pages name each object themselves, so no stub files are generated into the source folder.
+autosummary_generate = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+# Pictures: one script each in figures/, drawn with the engine's own results where it has any.
+plot_formats = ["svg"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_rcparams = {
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "svg.hashsalt": "ndconv",
+}
+plot_apply_rcparams = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "ndconv"
+html_static_path = ["_static"]
+html_css_files = ["ndconv.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "ndconv", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
+    "navbar_align": "left",
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "monokai",
+}
+html_sidebars = {"index": [], "install": [], "padding": [], "architecture": []}
+html_favicon = "_static/mark.svg"

@@ -1,0 +1,77 @@
+# The micro-kernel that is vectorised along the pixels, for a bank of few output channels (or pixels in
+# long runs): BANK_CHANNELS x BANK_VECTORS accumulators. A tap broadcasts one weight of each channel.
+
+cdef inline int bank_kernel(
+    real* y, Py_ssize_t y_channel, const real* bias, bint first,
+    const real* x, const real* weights,
+    Py_ssize_t channels, Py_ssize_t x_channel, Py_ssize_t taps, const Py_ssize_t* offsets,
+    Py_ssize_t last, const int outputs, const int vectors,
+) noexcept nogil:
+    """Adds all products to y[output][...]; the last vector of pixels begins at `last`, so that it may overlap."""
+    cdef vec acc[BANK_CHANNELS * BANK_VECTORS]
+    cdef vec sample[BANK_VECTORS]
+    cdef Py_ssize_t c, t
+    cdef const real* at
+    cdef int k, v
+    for k in range(outputs):
+        for v in range(vectors):
+            if not first:
+                acc[k * vectors + v] = vec_load(y + k * y_channel + (v * LANES if v < vectors - 1 else last))
+            elif bias == NULL:
+                acc[k * vectors + v] = vec_splat(0)
+            else:
+                acc[k * vectors + v] = vec_splat(bias[k])
+    for c in range(channels):
+        for t in range(taps):
+            at = x + offsets[t]
+            for v in range(vectors):
+                sample[v] = vec_load(at + (v * LANES if v < vectors - 1 else last))
+            for k in range(outputs):
+                for v in range(vectors):
+                    acc[k * vectors + v] = acc[k * vectors + v] + sample[v] * weights[k]
+            weights += outputs
+        x += x_channel
+    for k in range(outputs):
+        for v in range(vectors):
+            vec_store(y + k * y_channel + (v * LANES if v < vectors - 1 else last), acc[k * vectors + v])
+    return 0
+
+
+cdef inline int bank_of_vectors(
+    real* y, Py_ssize_t y_channel, const real* bias, bint first,
+    const real* x, const real* weights,
+    Py_ssize_t channels, Py_ssize_t x_channel, Py_ssize_t taps, const Py_ssize_t* offsets,
+    Py_ssize_t last, int outputs, const int vectors,
+) noexcept nogil:
+    if outputs == 1:
+        bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 1, vectors)
+    elif outputs == 2:
+        bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 2, vectors)
+    elif outputs == 3:
+        bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 3, vectors)
+    elif outputs == 4:
+        bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 4, vectors)
+    elif BANK_CHANNELS == 8:
+        if outputs == 5:
+            bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 5, vectors)
+        elif outputs == 6:
+            bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 6, vectors)
+        elif outputs == 7:
+            bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 7, vectors)
+        elif outputs == 8:
+            bank_kernel(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, 8, vectors)
+    return 0
+
+
+cdef void bank(
+    real* y, Py_ssize_t y_channel, const real* bias, bint first,
+    const real* x, const real* weights,
+    Py_ssize_t channels, Py_ssize_t x_channel, Py_ssize_t taps, const Py_ssize_t* offsets,
+    Py_ssize_t last, int outputs, int vectors,
+) noexcept nogil:
+    if vectors == 3:
+        bank_of_vectors(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, outputs, 3)
+    elif vectors == 2:
+        bank_of_vectors(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, outputs, 2)
+    else:
+        bank_of_vectors(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, outputs, 1)

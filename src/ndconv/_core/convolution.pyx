@@ -1,0 +1,267 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True, binding=False
+"""The convolution engine for one compute type and one instruction-set level.
+
+This one source is built for every pair of them; see meson.build. `Direct` is a frozen plan of the direct method;
+everything that it is told about a call was checked before.
+"""
+cimport numpy as cnp
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "simd.h" nogil:
+    ctypedef float real
+    ctypedef float vec
+    ctypedef int8_t any_i8
+    ctypedef uint8_t any_u8
+    ctypedef int16_t any_i16
+    ctypedef uint16_t any_u16
+    ctypedef int32_t any_i32
+    ctypedef uint32_t any_u32
+    ctypedef int64_t any_i64
+    ctypedef uint64_t any_u64
+    ctypedef float any_f32
+    ctypedef double any_f64
+    const char* NDCONV_LEVEL
+    const char* NDCONV_DTYPE
+    enum:
+        TILE_PIXELS
+        TILE_VECTORS
+        BANK_CHANNELS
+        BANK_VECTORS
+        ROW_VECTORS
+        ROW_ROWS
+        LONG_ROW_VECTORS
+    const Py_ssize_t LANES
+    const Py_ssize_t FILL
+    vec vec_load(const real*)
+    void vec_store(real*, vec)
+    vec vec_splat(real)
+    void transpose_block(const real*, Py_ssize_t, real*, Py_ssize_t)
+    float half_to_float(uint16_t)
+    uint16_t float_to_half(float)
+    real real_exp(real)
+    real real_erf(real)
+    real real_tanh(real)
+    int posix_memalign(void**, size_t, size_t)
+
+include "plan.pxi"
+include "axis.pxi"
+include "pad.pxi"
+include "tile.pxi"
+include "bank.pxi"
+include "rows.pxi"
+include "epilogue.pxi"
+include "pack.pxi"
+include "direct.pxi"
+
+compute_dtype = np.dtype(NDCONV_DTYPE.decode())
+level = NDCONV_LEVEL.decode()
+lanes = LANES
+tile_pixels = TILE_PIXELS
+tile_channels = TILE_VECTORS * LANES
+bank_channels = BANK_CHANNELS
+bank_vectors = BANK_VECTORS
+
+cdef int compute_code = {"float32": FLOAT32, "float64": FLOAT64, "uint32": UINT32, "uint64": UINT64}[
+    compute_dtype.name
+]
+
+
+# By NumPy's type number, because C has more names for integers than sizes. A complex sample is two.
+cdef int sample_codes[64]
+for name, code in {
+    "?": BOOL, "b": INT8, "B": UINT8, "e": FLOAT16, "f": FLOAT32, "F": FLOAT32, "d": FLOAT64, "D": FLOAT64,
+}.items():
+    sample_codes[np.dtype(name).num] = code
+for name in "hilq":
+    sample_codes[np.dtype(name).num] = {2: INT16, 4: INT32, 8: INT64}[np.dtype(name).itemsize]
+    sample_codes[np.dtype(name.upper()).num] = {2: UINT16, 4: UINT32, 8: UINT64}[np.dtype(name).itemsize]
+
+
+cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim) except -1:
+    """Fills in `samples` for an array of shape (*batch, channels, *spatial)."""
+    cdef int axis
+    cdef bint is_complex = cnp.PyArray_ISCOMPLEX(array)
+    samples.data = <char*> cnp.PyArray_DATA(array)
+    samples.code = sample_codes[cnp.PyArray_TYPE(array)]
+    samples.last = ndim - 1
+    samples.swapped = not cnp.PyArray_ISNOTSWAPPED(array)
+    samples.parts = 2 if is_complex else 1
+    samples.size = cnp.PyArray_ITEMSIZE(array) // samples.parts
+    samples.part = samples.size
+    samples.same = (
+        (samples.code == compute_code or (samples.size == sizeof(real) and samples.code < FLOAT16 and compute_code < FLOAT16))
+        and not samples.swapped and cnp.PyArray_ISALIGNED(array)
+    )
+    samples.channel = cnp.PyArray_STRIDE(array, batch_ndim)
+    for axis in range(batch_ndim):
+        samples.batch[axis] = cnp.PyArray_STRIDE(array, axis)
+    for axis in range(ndim):
+        samples.stride[axis] = cnp.PyArray_STRIDE(array, batch_ndim + 1 + axis)
+    return 0
+
+
+cdef class Packed:
+    """Weights in the order in which a micro-kernel reads them."""
+
+    cdef real* weights
+    cdef bint finite
+
+    def __dealloc__(self):
+        free(self.weights)
+
+
+cdef class Direct:
+    """A frozen plan of the direct method: ``Direct(blocking)``, with the attributes of ``_methods.direct.Blocking``."""
+
+    cdef Plan plan
+    cdef list kept              # the arrays that `plan` points into
+    cdef readonly object blocking
+    cdef readonly Py_ssize_t scratch_bytes
+    cdef Py_ssize_t tasks_per_batch
+
+    def __init__(self, blocking):
+        cdef Plan* plan = &self.plan
+        cdef int axis
+        cdef Scratch scratch
+        self.blocking = blocking
+        self.kept = []
+        plan.kernel = {"tile": TILE, "bank": BANK, "rows": ROWS}[blocking.kernel]
+        plan.ndim = len(blocking.box)
+        plan.groups = blocking.groups
+        plan.channels_in = blocking.channels_in
+        plan.channels_out = blocking.channels_out
+        self.kept.append(blocking.fill_values)
+        memcpy(plan.fill, cnp.PyArray_DATA(blocking.fill_values), 2 * sizeof(real))
+        plan.n_boxes = 1
+        for axis in range(plan.ndim):
+            plan.in_shape[axis] = blocking.in_shape[axis]
+            plan.out_shape[axis] = blocking.out_shape[axis]
+            plan.stride[axis] = blocking.stride[axis]
+            plan.origin[axis] = blocking.origin[axis]
+            plan.mode[axis] = blocking.modes[axis]
+            plan.box[axis] = blocking.box[axis]
+            plan.boxes[axis] = -(-plan.out_shape[axis] // plan.box[axis])
+            plan.n_boxes *= plan.boxes[axis]
+            plan.plane_shape[axis] = blocking.plane_shape[axis]
+            plan.plane_stride[axis] = blocking.plane_stride[axis]
+            plan.relative[axis] = self.keep(blocking.relative[axis])
+        plan.n_blocks = blocking.n_blocks
+        plan.blocks_per_task = blocking.blocks_per_task
+        plan.groups_per_task = blocking.groups_per_task
+        plan.channel_block = blocking.channel_block
+        plan.padded_channels = blocking.padded_channels
+        plan.in_place = blocking.in_place
+        plan.flat = blocking.flat
+        plan.plane_size = blocking.plane_size
+        plan.row_length = blocking.row_length
+        plan.n_segments = len(blocking.segment_start)
+        plan.segment_start = self.keep(blocking.segment_start)
+        plan.segment_length = self.keep(blocking.segment_length)
+        plan.taps = len(blocking.tap_offset)
+        plan.tap_offset = self.keep(blocking.tap_offset)
+        plan.tap_first = self.keep(blocking.tap_first)
+        plan.tap_end = self.keep(blocking.tap_end)
+        plan.skip = blocking.skip
+        plan.chains = len(blocking.chain_offset)
+        plan.chain_step = blocking.chain_step
+        plan.chain_offset = self.keep(blocking.chain_offset)
+        plan.chain_length = self.keep(blocking.chain_length)
+        plan.tap_order = self.keep(blocking.tap_order)
+        plan.set_size = plan.channels_out * plan.channels_in * plan.taps
+        if plan.kernel == TILE:
+            plan.set_size = (-(-plan.channels_out // LANES) * LANES) * plan.channels_in * plan.taps
+        self.scratch_bytes = lay_out(plan, NULL, &scratch)
+        self.tasks_per_batch = (
+            plan.n_boxes * (-(-plan.groups // plan.groups_per_task)) * (-(-plan.n_blocks // plan.blocks_per_task))
+        )
+
+    cdef const Py_ssize_t* keep(self, values) except? NULL:
+        cdef cnp.ndarray array = np.ascontiguousarray(values, dtype=np.intp)
+        self.kept.append(array)
+        return <const Py_ssize_t*> cnp.PyArray_DATA(array)
+
+    def pack(self, cnp.ndarray weights):
+        """Return the packed form of contiguous weights (sets, channels_out, channels_in, *kernel) of the compute type."""
+        cdef const Plan* plan = &self.plan
+        cdef Py_ssize_t size = plan.channels_out * plan.channels_in * plan.taps
+        cdef Py_ssize_t i, sets = cnp.PyArray_DIM(weights, 0)
+        cdef const real* source = <const real*> cnp.PyArray_DATA(weights)
+        cdef Packed packed = Packed.__new__(Packed)
+        if posix_memalign(<void**> &packed.weights, 64, aligned(max(sets * plan.set_size, 1) * sizeof(real))):
+            raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
+        with nogil:
+            packed.finite = not plan.skip or all_finite(source, sets * size)
+            for i in range(sets):
+                pack_set(plan, source + i * size, packed.weights + i * plan.set_size)
+        return packed
+
+    def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
+            cnp.ndarray y not None, int activation, weight_batch, int workers):
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); both have all batch axes.
+
+        Returns False, with nothing done, if the plan reads x in place and its samples are not aligned.
+        """
+        cdef const Plan* plan = &self.plan
+        cdef Job job
+        cdef Py_ssize_t task, n_tasks = self.tasks_per_batch, size = aligned(self.scratch_bytes + sizeof(Scratch))
+        cdef Py_ssize_t chunk
+        cdef int axis, ndim = plan.ndim
+        cdef char* memory = NULL
+        job.batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
+        describe(&job.x, x, job.batch_ndim, ndim)
+        describe(&job.y, y, job.batch_ndim, ndim)
+        if residual is None:
+            job.residual = job.y
+            job.residual.data = NULL
+        else:
+            describe(&job.residual, residual, job.batch_ndim, ndim)
+        for axis in range(job.batch_ndim):
+            job.batch_shape[axis] = cnp.PyArray_DIM(y, axis)
+            job.weight_batch[axis] = 0 if weight_batch is None else weight_batch[axis]
+            n_tasks *= job.batch_shape[axis]
+        job.direct = rows_take_vectors(plan, &job.y)
+        job.weights = packed.weights
+        job.skip = plan.skip and packed.finite
+        job.bias = NULL
+        if bias is not None:
+            job.bias = <const real*> cnp.PyArray_DATA(bias)
+        job.activation = activation
+        if plan.in_place and not job.x.same:
+            return False
+        if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
+            return True
+        workers = <int> max(1, min(workers, n_tasks))
+        # Several chunks a worker even out the load; a chunk's neighbouring tasks share planes.
+        chunk = max(1, n_tasks // (8 * workers))
+        if posix_memalign(<void**> &memory, 64, workers * size):
+            raise MemoryError(f"ndconv needs {workers * size} bytes of scratch memory")
+        with nogil:
+            for axis in range(workers):
+                lay_out(plan, memory + axis * size + aligned(sizeof(Scratch)), <Scratch*> (memory + axis * size))
+            if workers == 1:
+                for task in range(n_tasks):
+                    run_task(plan, &job, task, <Scratch*> memory)
+            else:
+                for task in prange(n_tasks, num_threads=workers, schedule="dynamic", chunksize=chunk):
+                    run_task(plan, &job, task, <Scratch*> (memory + threadid() * size))
+            free(memory)
+        return True
+
+
+cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:
+    """Whether y's rows (and flat lines) are contiguous samples of the compute type, which kernels can write."""
+    cdef int axis, last = plan.ndim - 1
+    if not y.same or y.parts != 1 or y.stride[last] != sizeof(real) or y.channel % <Py_ssize_t> sizeof(real):
+        return False
+    for axis in range(last):
+        if y.stride[axis] % <Py_ssize_t> sizeof(real):
+            return False
+    return not plan.flat or last == 0 or y.stride[last - 1] == plan.out_shape[last] * <Py_ssize_t> sizeof(real)

@@ -1,0 +1,74 @@
+# Packing: a layer's weights in the order in which its micro-kernel reads them.
+
+cdef void pack_tile(const Plan* plan, const real* weights, real* packed) noexcept nogil:
+    """[block of output channels][channel][tap][lanes], the last block filled up with zeros."""
+    cdef Py_ssize_t j, k, v, width, done, start = 0
+    cdef Py_ssize_t per_output = plan.channels_in * plan.taps
+    while start < plan.channels_out:
+        width = tile_width(plan, start)
+        for v in range(width // LANES):
+            done = 0
+            if start + (v + 1) * LANES <= plan.channels_out:
+                while done + LANES <= per_output:
+                    transpose_block(weights + (start + v * LANES) * per_output + done, per_output,
+                                    packed + done * width + v * LANES, width)
+                    done += LANES
+            for j in range(done, per_output):
+                for k in range(v * LANES, (v + 1) * LANES):
+                    packed[j * width + k] = (
+                        weights[(start + k) * per_output + j] if start + k < plan.channels_out else 0
+                    )
+        packed += width * per_output
+        start += width
+
+
+cdef void pack_bank(const Plan* plan, const real* weights, real* packed) noexcept nogil:
+    """[block of output channels][channel][tap][output channel]."""
+    cdef Py_ssize_t c, t, k, block, start, end
+    cdef Py_ssize_t per_output = plan.channels_in * plan.taps
+    for block in range(plan.n_blocks):
+        start = bank_start(plan, block)
+        end = bank_start(plan, block + 1)
+        for c in range(plan.channels_in):
+            for t in range(plan.taps):
+                for k in range(start, end):
+                    packed[0] = weights[k * per_output + c * plan.taps + t]
+                    packed += 1
+
+
+cdef void pack_rows(const Plan* plan, const real* weights, real* packed) noexcept nogil:
+    """[output channel][channel][taps in the order of their chains]."""
+    cdef Py_ssize_t k, t
+    for k in range(plan.channels_out * plan.channels_in):
+        for t in range(plan.taps):
+            packed[t] = weights[plan.tap_order[t]]
+        packed += plan.taps
+        weights += plan.taps
+
+
+cdef void pack_set(const Plan* plan, const real* weights, real* packed) noexcept nogil:
+    """Packs the weights of one group."""
+    if plan.kernel == TILE:
+        pack_tile(plan, weights, packed)
+    elif plan.kernel == BANK:
+        pack_bank(plan, weights, packed)
+    else:
+        pack_rows(plan, weights, packed)
+
+
+cdef bint all_finite(const real* weights, Py_ssize_t count) noexcept nogil:
+    """Whether zero times each weight is zero."""
+    cdef vec sums = vec_splat(0)
+    cdef real sum_of_lanes[64]
+    cdef real total = 0
+    cdef Py_ssize_t i = 0
+    while i + LANES <= count:
+        sums = sums + vec_load(weights + i) * <real> 0
+        i += LANES
+    vec_store(sum_of_lanes, sums)
+    while i < count:
+        total = total + weights[i] * <real> 0
+        i += 1
+    for i in range(LANES):
+        total = total + sum_of_lanes[i]
+    return total == 0

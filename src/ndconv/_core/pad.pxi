@@ -1,0 +1,182 @@
+# The padding stage: copies the part of x that a box of outputs needs into planes of the compute type.
+# Strides, byte order, alignment, dtype and padding mode end here.
+
+cdef enum:
+    # Codes of the sample types that arrays hold; the order is that of `sample_codes` in convolution.pyx.
+    BOOL = 0
+    INT8 = 1
+    UINT8 = 2
+    INT16 = 3
+    UINT16 = 4
+    INT32 = 5
+    UINT32 = 6
+    INT64 = 7
+    UINT64 = 8
+    FLOAT16 = 9
+    FLOAT32 = 10
+    FLOAT64 = 11
+
+ctypedef fused sample:
+    any_i8
+    any_u8
+    any_i16
+    any_u16
+    any_i32
+    any_u32
+    any_i64
+    any_u64
+    any_f32
+    any_f64
+
+
+cdef void convert(real* target, const sample* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef const char* at = <const char*> source
+    if step == sizeof(sample):
+        for i in range(count):
+            target[i] = <real> source[i]
+    else:
+        for i in range(count):
+            target[i] = <real> (<const sample*> (at + i * step))[0]
+
+
+cdef void convert_half(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(count):
+        target[i] = <real> half_to_float((<const any_u16*> (source + i * step))[0])
+
+
+cdef void convert_native(int code, real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    if code == FLOAT32:
+        convert(target, <const any_f32*> source, step, count)
+    elif code == FLOAT64:
+        convert(target, <const any_f64*> source, step, count)
+    elif code == BOOL or code == UINT8:
+        convert(target, <const any_u8*> source, step, count)
+    elif code == INT8:
+        convert(target, <const any_i8*> source, step, count)
+    elif code == INT16:
+        convert(target, <const any_i16*> source, step, count)
+    elif code == UINT16:
+        convert(target, <const any_u16*> source, step, count)
+    elif code == INT32:
+        convert(target, <const any_i32*> source, step, count)
+    elif code == UINT32:
+        convert(target, <const any_u32*> source, step, count)
+    elif code == INT64:
+        convert(target, <const any_i64*> source, step, count)
+    elif code == UINT64:
+        convert(target, <const any_u64*> source, step, count)
+    else:
+        convert_half(target, source, step, count)
+
+
+cdef void read_samples(
+    const Samples* samples, real* target, const char* source, Py_ssize_t step, Py_ssize_t count
+) noexcept nogil:
+    """Reads `count` samples `step` bytes apart as the compute type."""
+    cdef Py_ssize_t i, done, size = samples.size
+    cdef int byte
+    cdef char turned[512]
+    if not samples.swapped:
+        convert_native(samples.code, target, source, step, count)
+        return
+    done = 0
+    while done < count:
+        i = 0
+        while i < 512 // size and done + i < count:
+            for byte in range(size):
+                turned[i * size + byte] = source[(done + i) * step + size - 1 - byte]
+            i += 1
+        convert_native(samples.code, target + done, turned, size, i)
+        done += i
+
+
+cdef struct Source:
+    # How the planes of one box are read: made once for a box, used for each of its channels.
+    Py_ssize_t n_rows
+    Py_ssize_t* rows         # byte offset of each plane row from the channel's start, or FILL
+    Py_ssize_t* first_run    # of each segment, in `runs`; one more entry ends the last
+    Run* runs
+
+
+cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, Source* source) noexcept nogil:
+    """Finds where the planes of the box of outputs that begins at `start` are read from."""
+    cdef int last = plan.ndim - 1, axis
+    cdef Py_ssize_t i, j, n, repeat, segment, position, done
+    cdef Py_ssize_t origin
+    cdef Run run
+    # Rows: the outer product of the outer axes, built from the innermost of them outwards.
+    source.n_rows = 1
+    source.rows[0] = 0
+    for axis in range(last - 1, -1, -1):
+        origin = plan.origin[axis] + start[axis] * plan.stride[axis]
+        n = plan.plane_shape[axis]
+        repeat = source.n_rows
+        for i in range(n - 1, -1, -1):
+            run = source_run(plan.mode[axis], plan.in_shape[axis], origin + plan.relative[axis][i], 1, 1)
+            for j in range(repeat):
+                source.rows[i * repeat + j] = (
+                    FILL if run.source == FILL or source.rows[j] == FILL
+                    else source.rows[j] + run.source * x.stride[axis]
+                )
+        source.n_rows = n * repeat
+    # Runs of the last axis.
+    origin = plan.origin[last] + start[last] * plan.stride[last]
+    n = 0
+    for segment in range(plan.n_segments):
+        source.first_run[segment] = n
+        position = origin + plan.segment_start[segment]
+        done = 0
+        while done < plan.segment_length[segment]:
+            run = source_run(
+                plan.mode[last], plan.in_shape[last], position + done * plan.stride[last], plan.stride[last],
+                plan.segment_length[segment] - done,
+            )
+            done += run.length
+            if run.source != FILL:
+                run.source = run.source * x.stride[last]
+                run.step = run.step * x.stride[last]
+            source.runs[n] = run
+            n += 1
+    source.first_run[plan.n_segments] = n
+
+
+cdef void pad_row(const Samples* x, real fill, const char* source, const Run* runs, Py_ssize_t n_runs,
+                  real* target) noexcept nogil:
+    cdef Py_ssize_t i, j
+    cdef const char* at
+    for i in range(n_runs):
+        if source == NULL or runs[i].source == FILL:
+            for j in range(runs[i].length):
+                target[j] = fill
+        elif x.same and runs[i].step == sizeof(real):
+            memcpy(target, source + runs[i].source, runs[i].length * sizeof(real))
+        elif x.same:
+            at = source + runs[i].source
+            for j in range(runs[i].length):
+                target[j] = (<const real*> (at + j * runs[i].step))[0]
+        else:
+            read_samples(x, target, source + runs[i].source, runs[i].step, runs[i].length)
+        target += runs[i].length
+
+
+cdef void pad(const Plan* plan, const Samples* x, const char* data, const Source* source,
+              real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Fills the planes of channels first to end of the group whose samples start at `data`."""
+    cdef Py_ssize_t c, part, row, runs
+    cdef Py_ssize_t parts = plan.n_segments if plan.flat else 1
+    cdef const char* channel
+    cdef real* target = planes
+    for c in range(first, end):
+        channel = data + channel_offset(x, c)
+        # A flat plane keeps each segment for all rows together; another keeps a row's segments together.
+        for part in range(parts):
+            runs = source.first_run[part]
+            for row in range(source.n_rows):
+                pad_row(x, plan.fill[c % x.parts],
+                        NULL if source.rows[row] == FILL else channel + source.rows[row],
+                        source.runs + runs,
+                        source.first_run[part + 1 if plan.flat else plan.n_segments] - runs,
+                        target)
+                target += plan.row_length

@@ -1,0 +1,85 @@
+# What the kernels know of a call: a plan (frozen, shared by all calls of one geometry) and a job (one call).
+
+cdef enum:
+    MAX_AXES = 32
+
+cdef enum:
+    TILE = 0
+    BANK = 1
+    ROWS = 2
+
+cdef struct Plan:
+    int kernel
+    int ndim
+    Py_ssize_t groups, channels_in, channels_out          # channels of one group, real and imaginary parts apart
+    Py_ssize_t in_shape[MAX_AXES]
+    Py_ssize_t out_shape[MAX_AXES]
+    Py_ssize_t stride[MAX_AXES]
+    Py_ssize_t origin[MAX_AXES]                           # input sample under the first tap of output 0
+    int mode[MAX_AXES]
+    real fill[2]                                          # of real and imaginary parts
+    # Blocking: a task is a box of outputs, a range of groups and a range of blocks of output channels.
+    Py_ssize_t box[MAX_AXES]
+    Py_ssize_t boxes[MAX_AXES]
+    Py_ssize_t n_boxes, n_blocks, blocks_per_task, groups_per_task
+    Py_ssize_t channel_block                              # input channels summed before the next are read
+    Py_ssize_t padded_channels                            # input channels whose planes are kept at once
+    # Planes: the samples that a box needs, in an order in which every output step is one plane sample.
+    bint in_place                                         # x itself serves as the planes
+    bint flat                                             # rows of outputs follow each other without a gap
+    Py_ssize_t plane_shape[MAX_AXES]
+    Py_ssize_t plane_stride[MAX_AXES]
+    Py_ssize_t plane_size, row_length
+    const Py_ssize_t* relative[MAX_AXES]                  # input position of each plane row, from the box's origin
+    Py_ssize_t n_segments
+    const Py_ssize_t* segment_start                       # the same for the last axis, as arithmetic progressions
+    const Py_ssize_t* segment_length
+    # Taps.
+    Py_ssize_t taps
+    const Py_ssize_t* tap_offset                          # in plane samples
+    const Py_ssize_t* tap_first                           # [tap][axis]: the outputs that a tap finds samples for
+    const Py_ssize_t* tap_end
+    bint skip                                             # leave out taps that find only zeros, if weights are finite
+    Py_ssize_t chains, chain_step
+    const Py_ssize_t* chain_offset
+    const Py_ssize_t* chain_length
+    const Py_ssize_t* tap_order                           # the taps chain by chain
+    Py_ssize_t set_size                                   # packed weights of one group
+
+cdef struct Samples:
+    # An array as the kernels see it. A complex channel is two: its parts.
+    char* data
+    int code
+    int last                                              # the last spatial axis
+    bint swapped, same                                    # same: aligned, native samples of the compute type
+    Py_ssize_t size                                       # bytes of a sample
+    Py_ssize_t parts, part, channel                       # bytes between parts, and between channels
+    Py_ssize_t stride[MAX_AXES]
+    Py_ssize_t batch[MAX_AXES]
+
+cdef struct Job:
+    Samples x, y, residual
+    bint direct                                           # kernels may write into y's rows themselves
+    const real* weights
+    const real* bias
+    bint skip
+    int activation
+    int batch_ndim
+    Py_ssize_t batch_shape[MAX_AXES]
+    Py_ssize_t weight_batch[MAX_AXES]                     # in sets of weights
+
+
+cdef inline Py_ssize_t channel_offset(const Samples* samples, Py_ssize_t channel) noexcept nogil:
+    if samples.parts == 1:
+        return channel * samples.channel
+    return channel // samples.parts * samples.channel + channel % samples.parts * samples.part
+
+
+cdef inline Py_ssize_t tile_width(const Plan* plan, Py_ssize_t start) noexcept nogil:
+    """Output channels, filled up to whole vectors, of the block that begins at channel `start`."""
+    return TILE_VECTORS * LANES if plan.channels_out - start > (TILE_VECTORS - 1) * LANES else LANES
+
+
+cdef inline Py_ssize_t bank_start(const Plan* plan, Py_ssize_t block) noexcept nogil:
+    """The first output channel of a block, where all blocks are about equal."""
+    return block * plan.channels_out // plan.n_blocks

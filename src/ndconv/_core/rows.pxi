@@ -1,0 +1,121 @@
+# The micro-kernel for one output channel (SciPy's correlation, depthwise layers): several rows of pixels in
+# registers, so that each loaded row of x serves every output row that it is a tap of.
+#
+# Its taps come in chains: taps whose places differ by exactly one plane row (`step`). Input row p of a chain
+# is tap p - r of output row r.
+
+cdef inline int chain(
+    vec* acc, const real* x, Py_ssize_t step, const real* weights, Py_ssize_t length, Py_ssize_t last,
+    const bint long_chain, const int rows, const int vectors,
+) noexcept nogil:
+    """Adds one chain. A long chain has at least `rows` taps; the length of a short one is a constant."""
+    cdef vec sample[LONG_ROW_VECTORS]
+    cdef Py_ssize_t p
+    cdef int i, r, v
+    # Rows come in: row r takes part from its first tap on.
+    for i in range(rows - 1):
+        for v in range(vectors):
+            sample[v] = vec_load(x + (v * LANES if v < vectors - 1 else last))
+        x += step
+        for r in range(i + 1):
+            if long_chain or i - r < length:
+                for v in range(vectors):
+                    acc[r * vectors + v] = acc[r * vectors + v] + sample[v] * weights[i - r]
+    # All rows take part.
+    for p in range(rows - 1, length):
+        for v in range(vectors):
+            sample[v] = vec_load(x + (v * LANES if v < vectors - 1 else last))
+        x += step
+        for r in range(rows):
+            for v in range(vectors):
+                acc[r * vectors + v] = acc[r * vectors + v] + sample[v] * weights[p - r]
+    # Rows go out: row r is done after its last tap.
+    p = length if long_chain or length > rows - 1 else rows - 1
+    for i in range(rows - 1):
+        if long_chain or p + i < length + rows - 1:
+            for v in range(vectors):
+                sample[v] = vec_load(x + (v * LANES if v < vectors - 1 else last))
+            x += step
+            for r in range(1, rows):
+                if (i < r) if long_chain else (0 <= p + i - r < length):
+                    for v in range(vectors):
+                        acc[r * vectors + v] = acc[r * vectors + v] + sample[v] * weights[p + i - r]
+    return 0
+
+
+cdef inline int rows_kernel(
+    real* y, Py_ssize_t y_row, real bias, bint first,
+    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
+    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
+    Py_ssize_t last, const int rows, const int vectors,
+) noexcept nogil:
+    """Adds all products to y[row][...]; the last vector of pixels begins at `last`, so that it may overlap."""
+    cdef vec acc[ROW_ROWS * ROW_VECTORS]
+    cdef Py_ssize_t c, t
+    cdef int r, v
+    for r in range(rows):
+        for v in range(vectors):
+            if first:
+                acc[r * vectors + v] = vec_splat(bias)
+            else:
+                acc[r * vectors + v] = vec_load(y + r * y_row + (v * LANES if v < vectors - 1 else last))
+    for c in range(channels):
+        for t in range(chains):
+            if rows == 1 or lengths[t] >= rows:
+                chain(acc, x + offsets[t], step, weights, lengths[t], last, True, rows, vectors)
+            elif lengths[t] == 3:
+                chain(acc, x + offsets[t], step, weights, 3, last, False, rows, vectors)
+            elif lengths[t] == 2:
+                chain(acc, x + offsets[t], step, weights, 2, last, False, rows, vectors)
+            else:
+                chain(acc, x + offsets[t], step, weights, 1, last, False, rows, vectors)
+            weights += lengths[t]
+        x += x_channel
+    for r in range(rows):
+        for v in range(vectors):
+            vec_store(y + r * y_row + (v * LANES if v < vectors - 1 else last), acc[r * vectors + v])
+    return 0
+
+
+cdef inline int rows_of_vectors(
+    real* y, Py_ssize_t y_row, real bias, bint first,
+    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
+    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
+    Py_ssize_t last, int rows, const int vectors,
+) noexcept nogil:
+    if rows == 4:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    4, vectors)
+    elif rows == 3:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    3, vectors)
+    elif rows == 2:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    2, vectors)
+    else:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    1, vectors)
+    return 0
+
+
+cdef void rows_of_pixels(
+    real* y, Py_ssize_t y_row, real bias, bint first,
+    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
+    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
+    Py_ssize_t last, int rows, int vectors,
+) noexcept nogil:
+    if vectors == LONG_ROW_VECTORS:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    1, LONG_ROW_VECTORS)
+    elif vectors == 1:
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                        rows, 1)
+    elif vectors == 2:
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                        rows, 2)
+    elif ROW_VECTORS > 3 and vectors == 3:
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                        rows, 3)
+    else:
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                        rows, ROW_VECTORS)

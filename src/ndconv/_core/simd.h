@@ -1,0 +1,140 @@
+/* The vector of the widest registers that the instruction-set level has, and the few operations
+ * that C's operators lack. One compute type a build: NDCONV_REAL is float, double, uint32_t or
+ * uint64_t (unsigned, because their arithmetic wraps around, as NumPy's integers do). */
+#ifndef NDCONV_SIMD_H
+#define NDCONV_SIMD_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The micro-kernels are written once, with their sizes as arguments. Each call passes constants, and
+ * only inlining turns those into loops that unroll and accumulators that live in registers. */
+#undef CYTHON_INLINE
+#define CYTHON_INLINE inline __attribute__((always_inline))
+
+typedef NDCONV_REAL real;
+
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+#define NDCONV_LEVEL "x86-64-v4"
+#define VECTOR_BYTES 64
+#define REGISTERS 32
+#elif defined(__AVX2__)
+#define NDCONV_LEVEL "x86-64-v3"
+#define VECTOR_BYTES 32
+#define REGISTERS 16
+#else
+#define NDCONV_LEVEL "baseline"
+#define VECTOR_BYTES 16
+#define REGISTERS 16
+#endif
+
+#define LANES ((Py_ssize_t)(VECTOR_BYTES / sizeof(real)))
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef real vec_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
+
+static inline vec vec_load(const real *p) { return *(const vec_unaligned *)p; }
+static inline void vec_store(real *p, vec v) { *(vec_unaligned *)p = v; }
+/* v - 0 rather than 0 + v: exact for -0.0 too, and compilers drop it. */
+static inline vec vec_splat(real v) { return v - (vec){0}; }
+
+/* Interleave the low, or the high, halves of two vectors: the butterfly of a transposition. */
+#define LOW_2 0, 2
+#define HIGH_2 1, 3
+#define LOW_4 0, 4, 1, 5
+#define HIGH_4 2, 6, 3, 7
+#define LOW_8 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_8 4, 12, 5, 13, 6, 14, 7, 15
+#define LOW_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#if VECTOR_BYTES / NDCONV_REAL_BYTES == 16
+#define LANE_COUNT 16
+#elif VECTOR_BYTES / NDCONV_REAL_BYTES == 8
+#define LANE_COUNT 8
+#elif VECTOR_BYTES / NDCONV_REAL_BYTES == 4
+#define LANE_COUNT 4
+#else
+#define LANE_COUNT 2
+#endif
+static inline vec vec_zip_low(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(LOW_, LANE_COUNT)); }
+static inline vec vec_zip_high(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(HIGH_, LANE_COUNT)); }
+
+/* Transpose a LANES x LANES block: after log2(LANES) perfect shuffles, row i holds column i. */
+static inline void transpose_block(const real *from, Py_ssize_t from_stride, real *to, Py_ssize_t to_stride) {
+    vec a[LANE_COUNT], b[LANE_COUNT];
+    for (int i = 0; i < LANE_COUNT; i++) a[i] = vec_load(from + i * from_stride);
+#define SHUFFLE(source, target)                                                   \
+    for (int i = 0; i < LANE_COUNT / 2; i++) {                                    \
+        target[2 * i] = vec_zip_low(source[i], source[i + LANE_COUNT / 2]);       \
+        target[2 * i + 1] = vec_zip_high(source[i], source[i + LANE_COUNT / 2]);  \
+    }
+    SHUFFLE(a, b)
+#if LANE_COUNT >= 4
+    SHUFFLE(b, a)
+#endif
+#if LANE_COUNT >= 8
+    SHUFFLE(a, b)
+#endif
+#if LANE_COUNT >= 16
+    SHUFFLE(b, a)
+#endif
+#undef SHUFFLE
+    for (int i = 0; i < LANE_COUNT; i++)
+        vec_store(to + i * to_stride, LANE_COUNT == 2 || LANE_COUNT == 8 ? b[i] : a[i]);
+}
+
+/* Shapes of the micro-kernels, in pixels, vectors, channels and rows: as many accumulators as
+ * the registers hold beside the operands of one tap. */
+#if REGISTERS == 32
+enum { TILE_PIXELS = 14, TILE_VECTORS = 2, BANK_CHANNELS = 8, BANK_VECTORS = 3, ROW_VECTORS = 4, ROW_ROWS = 4, LONG_ROW_VECTORS = 8 };
+#else
+enum { TILE_PIXELS = 6, TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 6 };
+#endif
+
+/* The place of a sample that is not read but filled in. */
+#define FILL PY_SSIZE_T_MIN
+
+/* Samples at any address: x may be misaligned. */
+typedef int8_t any_i8;
+typedef uint8_t any_u8;
+typedef int16_t any_i16 __attribute__((aligned(1), may_alias));
+typedef uint16_t any_u16 __attribute__((aligned(1), may_alias));
+typedef int32_t any_i32 __attribute__((aligned(1), may_alias));
+typedef uint32_t any_u32 __attribute__((aligned(1), may_alias));
+typedef int64_t any_i64 __attribute__((aligned(1), may_alias));
+typedef uint64_t any_u64 __attribute__((aligned(1), may_alias));
+typedef float any_f32 __attribute__((aligned(1), may_alias));
+typedef double any_f64 __attribute__((aligned(1), may_alias));
+
+/* IEEE half precision, which C has no portable type for. A half's bits moved to a float's places are
+ * that half times 2^-112; rounding to nearest even happens in one addition. */
+static inline float half_to_float(uint16_t half) {
+    union { uint32_t bits; float value; } v = {(uint32_t)(half & 0x7fff) << 13};
+    v.value *= 0x1p112f;
+    if (v.value >= 65536.0f) v.bits |= 0x7f800000u;
+    v.bits |= (uint32_t)(half & 0x8000) << 16;
+    return v.value;
+}
+static inline uint16_t float_to_half(float value) {
+    union { float value; uint32_t bits; } v = {value};
+    uint32_t sign = (v.bits >> 16) & 0x8000u;
+    v.bits &= 0x7fffffffu;
+    if (v.bits >= 0x47800000u) return (uint16_t)(sign | (v.bits > 0x7f800000u ? 0x7e00u : 0x7c00u));
+    if (v.bits < 0x38800000u) {
+        v.value += 0.5f;
+        return (uint16_t)(sign | (v.bits - 0x3f000000u));
+    }
+    v.bits += 0xfffu + ((v.bits >> 13) & 1u) - (112u << 23);
+    return (uint16_t)(sign | (v.bits >> 13));
+}
+
+/* The transcendental functions in the compute type's precision. */
+#define real_exp(x) _Generic((real)0, float: expf, default: exp)(x)
+#define real_erf(x) _Generic((real)0, float: erff, default: erf)(x)
+#define real_tanh(x) _Generic((real)0, float: tanhf, default: tanh)(x)
+
+#endif

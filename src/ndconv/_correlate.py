@@ -1,0 +1,287 @@
+"""N-D correlation and convolution with SciPy's signature: `correlate_nd` and `convolve_nd`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._arguments import METHODS, MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
+from ._dtypes import Array, as_array, result_dtype
+from ._engine import apart_from, checked_out, execute, fill_in, pack_weights, plan_call
+from ._geometry import Shape, make_geometry
+from ._workers import checked_workers
+
+PerAxis = int | tuple[int, ...]
+
+
+def correlate_nd(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    mode: str = "full",
+    *,
+    padding_mode: str | tuple[str, ...] = "zeros",
+    fill_value: complex = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    axes: PerAxis | None = None,
+    lags: Pair | tuple[Pair, ...] | None = None,
+    method: str = "auto",
+    out: Array | None = None,
+    workers: int | None = None,
+) -> Array:
+    r"""N-D cross-correlation, with SciPy's modes and every padding mode.
+
+    Parameters
+    ----------
+    x : array_like
+        Input. Any strides, byte order, alignment and supported dtype are read as they are.
+    kernel : array_like
+        What slides over x; a complex one is conjugated. The operands are never swapped.
+    mode : str, optional
+        "full": all positions where kernel and x touch; "same": as many outputs as x has samples, the middle of "full";
+        "valid": the positions where the kernel lies within x.
+    padding_mode : str or tuple of str, optional
+        What stands outside x: "zeros" (or `fill_value`), "replicate", "reflect", "symmetric" or "circular"; one name
+        or one per axis of `axes`.
+    fill_value : scalar, optional
+        The samples outside x under "zeros".
+    stride : int or tuple of int, optional
+        Every how many outputs to compute; one number or one per axis of `axes`.
+    dilation : int or tuple of int, optional
+        Samples of x from one sample of the kernel to the next.
+    axes : int or tuple of int, optional
+        The axes of x that the kernel slides along, as in :func:`scipy.signal.fftconvolve`; the other axes broadcast.
+        By default all axes of the kernel; one with fewer axes than x slides along x's last ones.
+    lags : tuple, optional
+        (first, last), or one such pair per axis: compute only those lags, both ends included, instead of a mode. Lag k
+        is the output for a kernel whose first sample lies on sample k of x.
+    method : str, optional
+        "auto" takes the fastest; "direct" multiplies and adds.
+    out : ndarray, optional
+        Array of the result's shape and dtype to write to, of any strides. It may overlap x.
+    workers : int, optional
+        Number of threads; -1 for all usable CPUs, None for the default (see `set_workers`). The result does not depend
+        on it.
+
+    Returns
+    -------
+    ndarray
+        The correlation, of dtype ``numpy.result_type(x, kernel)``.
+
+    Raises
+    ------
+    ValueError
+        If shapes or values do not fit; the message names the argument.
+    TypeError
+        If an argument has the wrong type or dtype.
+
+    See Also
+    --------
+    convolve_nd : The same with the kernel mirrored, and not conjugated.
+    conv_layer : Many kernels over many channels, summed.
+
+    Notes
+    -----
+    In one dimension, with x continued by `padding_mode`::
+
+        y[k] = sum over n of x[k + dilation * n] * conj(kernel[n])
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ndconv
+    >>> ndconv.correlate_nd([1.0, 2, 3], [0, 1, 0.5])
+    array([0.5, 2. , 3.5, 3. , 0. ])
+    >>> ndconv.correlate_nd([1.0, 2, 3], [0, 1, 0.5], mode="same", padding_mode="replicate")
+    array([2. , 3.5, 4.5])
+    """
+    return _slide(
+        x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags, method, out, workers, mirror=False
+    )  # fmt: skip
+
+
+def convolve_nd(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    mode: str = "full",
+    *,
+    padding_mode: str | tuple[str, ...] = "zeros",
+    fill_value: complex = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    axes: PerAxis | None = None,
+    lags: Pair | tuple[Pair, ...] | None = None,
+    method: str = "auto",
+    out: Array | None = None,
+    workers: int | None = None,
+) -> Array:
+    """N-D convolution: `correlate_nd` with the kernel mirrored along its axes, and not conjugated.
+
+    Parameters
+    ----------
+    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, out, workers
+        As in `correlate_nd`.
+    lags : tuple, optional
+        (first, last), or one such pair per axis: compute only those samples of the "full" result, counted from 0, both
+        ends included, instead of a mode.
+
+    Returns
+    -------
+    ndarray
+        The convolution, of dtype ``numpy.result_type(x, kernel)``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `correlate_nd` does.
+
+    See Also
+    --------
+    correlate_nd : The same without the mirror.
+
+    Notes
+    -----
+    In one dimension, with x continued by `padding_mode`::
+
+        y[k] = sum over n of x[k - dilation * n] * kernel[n]
+
+    Examples
+    --------
+    >>> import ndconv
+    >>> ndconv.convolve_nd([1, 2, 3], [0, 1, 5])
+    array([ 0,  1,  7, 13, 15])
+    """
+    return _slide(
+        x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags, method, out, workers, mirror=True
+    )  # fmt: skip
+
+
+def _slide(
+    x: Any, kernel: Any, mode: Any, padding_mode: Any, fill_value: Any, stride: Any, dilation: Any, axes: Any,
+    lags: Any, method: Any, out: Array | None, workers: Any, *, mirror: bool,
+) -> Array:  # fmt: skip
+    """Correlate, or convolve if `mirror`."""
+    x, kernel = as_array(x, "x"), as_array(kernel, "kernel")
+    method = one_of(method, "method", METHODS)
+    mode = one_of(mode, "mode", MODES)
+    threads = checked_workers(workers)
+    slid, x_axes = _operand_axes(x, kernel, axes)
+    ndim = len(slid)
+    kernel = kernel.reshape((1,) * (x.ndim - len(x_axes)) + kernel.shape) if kernel.ndim < x.ndim else kernel
+    if x_axes != slid:
+        # A kernel with the sliding axes alone: put each in its place.
+        kernel = np.moveaxis(kernel, range(x.ndim - ndim, x.ndim), slid)
+    if mirror:
+        kernel = np.flip(kernel, slid)
+    elif kernel.dtype.kind == "c":
+        kernel = kernel.conj()
+
+    strides = per_axis(stride, ndim, "stride", minimum=1)
+    dilations = per_axis(dilation, ndim, "dilation", minimum=1)
+    in_shape = tuple(x.shape[axis] for axis in slid)
+    taps = tuple(kernel.shape[axis] for axis in slid)
+    geometry = make_geometry(
+        channels_in=1,
+        channels_out=1,
+        groups=1,
+        in_shape=in_shape,
+        kernel=taps,
+        stride=strides,
+        dilation=dilations,
+        padding=_padding(mode, lags, in_shape, taps, dilations, mirror),
+        modes=padding_modes(padding_mode, ndim),
+        names=("x", "kernel"),
+    )
+    dtype = result_dtype(x, kernel)
+    fill = fill_in(fill_value, dtype)
+    others = [axis for axis in range(x.ndim) if axis not in slid]
+    shape = list(x.shape)
+    for axis in others:
+        if x.shape[axis] != kernel.shape[axis] and 1 not in (x.shape[axis], kernel.shape[axis]):
+            raise ValueError(
+                f"kernel must broadcast with x on the axes that it does not slide along: axis {axis} has "
+                f"{kernel.shape[axis]} against {x.shape[axis]}"
+            )
+        shape[axis] = x.shape[axis] if kernel.shape[axis] == 1 else kernel.shape[axis]
+    for axis, size in zip(slid, geometry.out_shape, strict=True):
+        shape[axis] = size
+    if out is None:
+        y = np.empty(shape, dtype)
+    else:
+        y = checked_out(out, tuple(shape), dtype)
+        x, kernel = apart_from(x, out), apart_from(kernel, out)
+    _run(x, kernel, y, others, slid, geometry, dtype, fill, method, threads)
+    return y
+
+
+def _operand_axes(x: Array, kernel: Array, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the axes of x that the kernel slides along, and which axes of x the kernel's own axes stand for."""
+    if kernel.ndim == 0:
+        raise ValueError("kernel must have at least one axis, got a scalar")
+    if kernel.ndim > x.ndim:
+        raise ValueError(f"kernel must not have more axes than x, got {kernel.ndim} against {x.ndim}")
+    slid = axes_of(axes, x.ndim, kernel.ndim)
+    if kernel.ndim == x.ndim:
+        return tuple(sorted(slid)), tuple(sorted(slid))
+    if len(slid) != kernel.ndim:
+        raise ValueError(
+            f"axes must be as many as kernel's axes ({kernel.ndim}) where x has more ({x.ndim}), got {axes!r}"
+        )
+    return slid, tuple(range(x.ndim - kernel.ndim, x.ndim))
+
+
+def _padding(
+    mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool
+) -> tuple[Pair, ...]:
+    """Return the samples to add before and after x on each axis; fewer than none, to leave some out."""
+    reaches = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+    if lags is None:
+        if mode == "full":
+            return tuple((reach, reach) for reach in reaches)
+        if mode == "same":
+            return tuple((reach - reach // 2, reach // 2) for reach in reaches)
+        return tuple((0, 0) for _ in reaches)
+    if mode != "full":
+        raise ValueError(f"lags stands instead of a mode, got lags={lags!r} and mode={mode!r}")
+    pairs = []
+    for (first, last), size, reach in zip(lag_ranges(lags, len(kernel)), in_shape, reaches, strict=True):
+        lowest = 0 if mirror else -reach
+        if first < lowest or last > lowest + size + reach - 1:
+            raise ValueError(f"lags must lie in {lowest}..{lowest + size + reach - 1}, got {(first, last)!r}")
+        before = lowest + reach - first if mirror else -first
+        pairs.append((before, last - first + reach + 1 - size - before))
+    return tuple(pairs)
+
+
+def _run(
+    x: Array, kernel: Array, y: Array, others: list[int], slid: tuple[int, ...], geometry: Any,
+    dtype: np.dtype[Any], fill: complex, method: str, workers: int | None,
+) -> None:  # fmt: skip
+    """Lay the operands out for the engine: (*batch, channel, *spatial) and (*sets, out, in, *kernel)."""
+    # An axis that only the kernel has is a bank of filters: the longest becomes the output channels.
+    banks = [axis for axis in others if kernel.shape[axis] > 1 and x.shape[axis] == 1]
+    channel = max(banks, key=lambda axis: kernel.shape[axis], default=None)
+    batch = [axis for axis in others if axis != channel]
+    if channel is None:
+        x, kernel, y = (array[..., None] for array in (x, kernel, y))
+        channel = x.ndim - 1
+    order = (*batch, channel, *slid)
+    xs, ys, filters = x.transpose(order), y.transpose(order), kernel.transpose(order)
+    n = len(batch)
+    xs = np.broadcast_to(xs, (*ys.shape[:n], 1, *xs.shape[n + 1 :]))
+    sizes = filters.shape[:n]
+    outputs = filters.shape[n]
+    steps = tuple(math.prod(sizes[axis + 1 :]) if sizes[axis] > 1 else 0 for axis in range(n))
+    filters = filters.reshape(math.prod(sizes), outputs, 1, *filters.shape[n + 1 :])
+    if outputs != 1:
+        geometry = replace(geometry, channels_out=outputs)
+    items = math.prod(ys.shape[:n])
+    plan = plan_call(geometry, xs, dtype, fill, method, items)
+    packed = pack_weights(plan, filters, dtype, x.dtype.kind == "c")
+    work = geometry.multiply_adds * items
+    if not execute(plan, xs, packed, None, None, ys, None, steps, work, workers):
+        execute(plan, xs.copy(), packed, None, None, ys, None, steps, work, workers)

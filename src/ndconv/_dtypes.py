@@ -1,0 +1,71 @@
+"""Which dtype a call computes in and returns, and what arrays it accepts."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_COMPUTE_TYPES = {"e": "float32", "f": "float32", "F": "float32", "d": "float64", "D": "float64"}
+
+
+def as_array(value: Any, name: str) -> Array:
+    """Return an array argument as an array of a supported dtype, without a copy where that is possible."""
+    if not isinstance(value, np.ndarray):
+        if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
+            value = np.from_dlpack(value)
+        try:
+            value = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"{name} must be an array or something like one: {error}") from None
+    if value.dtype.kind not in "biufc" or value.dtype.char in "gG":
+        raise TypeError(
+            f"{name} must have a boolean, integer, float16, float32, float64, complex64 or complex128 dtype, "
+            f"got {value.dtype}"
+        )
+    return np.asarray(value)
+
+
+def result_dtype(*arrays: Array) -> np.dtype[Any]:
+    """Return the dtype of a result: NumPy's rules, where bool counts as int8."""
+    dtypes = [np.dtype(np.int8) if a.dtype.kind == "b" else a.dtype for a in arrays]
+    dtype = np.result_type(*dtypes)
+    return dtype.newbyteorder("=")
+
+
+def compute_type(dtype: np.dtype[Any]) -> str:
+    """Return the core's type that results of a dtype are computed in; integers wrap around in it."""
+    return _COMPUTE_TYPES.get(dtype.char) or ("uint64" if dtype.itemsize == 8 else "uint32")
+
+
+def real_weights(weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Array:
+    """Return weights (sets, out, in, ...) for the core, which knows real numbers alone.
+
+    A complex layer is a real one with twice the channels: of a weight ``a + bi``, the output's real part takes a times
+    the input's real part and -b times its imaginary part; the output's imaginary part takes b and a.
+    """
+    compute = compute_type(dtype)
+    if dtype.kind in "iu":
+        # Through the result type, so that narrow values keep their sign.
+        return np.ascontiguousarray(weight, dtype=f"int{compute[4:]}" if dtype.kind == "i" else compute)
+    if dtype.kind != "c":
+        return np.ascontiguousarray(weight, dtype=compute)
+    weight = np.asarray(weight, dtype=dtype)
+    sets, outputs, inputs, *kernel = weight.shape
+    real = np.empty((sets, outputs, 2, inputs, 2 if x_is_complex else 1, *kernel), dtype=compute)
+    real[:, :, 0, :, 0] = weight.real
+    real[:, :, 1, :, 0] = weight.imag
+    if x_is_complex:
+        real[:, :, 0, :, 1] = -weight.imag
+        real[:, :, 1, :, 1] = weight.real
+    return real.reshape(sets, 2 * outputs, -1, *kernel)
+
+
+def real_vector(vector: Array, dtype: np.dtype[Any]) -> Array:
+    """Return a bias for the core: contiguous, of the compute type, a complex entry as two."""
+    if dtype.kind == "c":
+        return np.ascontiguousarray(vector, dtype=dtype).view(compute_type(dtype))
+    if dtype.kind in "iu":
+        return np.ascontiguousarray(np.asarray(vector, dtype=dtype).astype(compute_type(dtype)))
+    return np.ascontiguousarray(vector, dtype=compute_type(dtype))

@@ -1,0 +1,113 @@
+"""The way from checked arguments to a result: geometry -> plan -> run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ._arguments import ACTIVATIONS
+from ._dtypes import Array, compute_type, real_weights
+from ._geometry import Geometry, Shape
+from ._methods import Plan, Problem, make_plan
+from ._workers import Threads
+
+
+def fill_in(fill_value: Any, dtype: np.dtype[Any]) -> complex:
+    """Return the value of samples outside x, checked against the result's dtype."""
+    value = np.asarray(fill_value)
+    if value.ndim or value.dtype.kind not in "biufc":
+        raise TypeError(f"fill_value must be a number, got {fill_value!r}")
+    number = complex(fill_value)
+    if number.imag and dtype.kind != "c":
+        raise ValueError(f"fill_value must be real for a result of dtype {dtype}, got {fill_value!r}")
+    if dtype.kind in "iu" and (not np.isfinite(number.real) or number.real != int(number.real)):
+        raise ValueError(f"fill_value must be an integer for a result of dtype {dtype}, got {fill_value!r}")
+    return number
+
+
+def check_activation(activation: str | None, dtype: np.dtype[Any]) -> None:
+    """Raise for an activation that the result's dtype does not have."""
+    if activation is None or dtype.kind == "f" or (dtype.kind in "iu" and activation in ("relu", "relu6")):
+        return
+    raise TypeError(f"activation {activation!r} needs a result of a floating dtype, got {dtype}")
+
+
+def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
+    """Whether an array's spatial axes, its last, are C-contiguous, native, aligned samples of a compute type."""
+    if array.dtype.kind == "c" or not array.dtype.isnative or not array.flags.aligned:
+        return False
+    if array.dtype.kind in "iu":
+        if np.dtype(dtype).kind != "u" or array.itemsize != np.dtype(dtype).itemsize:
+            return False
+    elif array.dtype.name != dtype:
+        return False
+    expected = array.itemsize
+    for axis in range(array.ndim - 1, array.ndim - ndim - 1, -1):
+        if array.shape[axis] != 1 and array.strides[axis] != expected:
+            return False
+        expected *= max(array.shape[axis], 1)
+    return not any(stride % array.itemsize for stride in array.strides)
+
+
+def plan_call(
+    geometry: Geometry, x: Array, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int
+) -> Plan:
+    """Return the plan for x (*batch, channels, *in)."""
+    problem = Problem(
+        geometry=geometry,
+        dtype=dtype,
+        x_is_complex=x.dtype.kind == "c",
+        fill_value=fill_value,
+        batch=batch,
+        x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)),
+    )
+    return make_plan(problem, method)
+
+
+def execute(
+    plan: Plan,
+    x: Array,
+    packed: Any,
+    bias: Array | None,
+    residual: Array | None,
+    y: Array,
+    activation: str | None,
+    weight_batch: Sequence[int] | None,
+    multiply_adds: int,
+    workers: int | None,
+) -> bool:
+    """Run a plan; whether it could (see the core's `Direct.run`)."""
+    code = ACTIVATIONS.index(activation) if y.dtype.kind == "f" else 0
+    with Threads(multiply_adds, workers) as threads:
+        done = plan.run(x, packed, bias, residual, y, code, weight_batch, threads)
+    if code == 0 and activation is not None:
+        # Of integers: the sign is that of the narrow result type, which the core does not know.
+        np.maximum(y, 0, out=y)
+        if activation == "relu6":
+            np.minimum(y, 6, out=y)
+    return bool(done)
+
+
+def pack_weights(plan: Plan, weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Any:
+    """Return packed weights from (sets, out, in, *kernel) in any layout."""
+    return plan.pack(real_weights(weight, dtype, x_is_complex))
+
+
+def checked_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Return `out`, or raise where results cannot be written to it."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {shape}, got {out.shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"out must have dtype {dtype}, got {out.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array")
+    if any(n > 1 and stride == 0 for n, stride in zip(out.shape, out.strides, strict=True)):
+        raise ValueError(f"out must have a place of its own for each output, got strides {out.strides}")
+    return out
+
+
+def apart_from(array: Array, out: Array) -> Array:
+    """Return an array, or a copy of it where writing to `out` might change it."""
+    return array.copy() if np.may_share_memory(array, out) else array

@@ -1,0 +1,506 @@
+"""The convolution layer: `conv_layer` and its prepared form, `ConvLayer`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._arguments import ACTIVATIONS, METHODS, Pair, channel_axis_of, integer, one_of, per_axis
+from ._cost import LayerCost, cost_of
+from ._dtypes import Array, as_array, real_vector, result_dtype
+from ._engine import apart_from, check_activation, checked_out, execute, fill_in, pack_weights, plan_call
+from ._geometry import Geometry, Shape, layer_geometry
+from ._methods import Plan, Problem, candidates, choose, make_plan
+from ._tuning import REMEMBERED_CALLS, SERIAL_MULTIPLY_ADDS
+from ._workers import checked_workers
+
+PerAxis = int | tuple[int, ...]
+Padding = int | str | tuple[int | Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """The keywords of a layer, as given."""
+
+    stride: Any = 1
+    padding: Any = 0
+    padding_mode: Any = "zeros"
+    fill_value: Any = 0.0
+    dilation: Any = 1
+    groups: Any = 1
+    activation: Any = None
+    channel_axis: Any = None
+    method: Any = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """All that can be known of a call before its numbers: one for each shape, layout and dtype of x."""
+
+    geometry: Geometry
+    plan: Plan
+    dtype: np.dtype[Any]
+    x_is_complex: bool
+    activation: str | None
+    y_shape: Shape  # as returned
+    channels_first: tuple[int, ...] | None  # the axes that turn x and y, where channels come last
+    multiply_adds: int
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the calling thread should do it alone."""
+        return self.multiply_adds < SERIAL_MULTIPLY_ADDS
+
+
+def _prepare(x: Array, weight: Array, others: list[Array], settings: _Settings, out: Array | None) -> _Call:
+    """Check everything and make the plan; `others` take part in the result's dtype."""
+    activation = one_of(settings.activation, "activation", ACTIVATIONS)
+    method = one_of(settings.method, "method", METHODS)
+    ndim = weight.ndim - 2
+    channels_first = None
+    if channel_axis_of(settings.channel_axis) is not None:
+        if x.ndim not in (ndim + 1, ndim + 2):
+            layer_geometry(x.shape, weight.shape, 1, 0, "zeros", 1, 1)  # raises
+        batch_axes = tuple(range(x.ndim - ndim - 1))
+        channels_first = (*batch_axes, x.ndim - 1, *range(len(batch_axes), x.ndim - 1))
+        x = x.transpose(channels_first)
+    geometry = layer_geometry(
+        x.shape, weight.shape, settings.stride, settings.padding, settings.padding_mode, settings.dilation,
+        settings.groups,
+    )  # fmt: skip
+    dtype = result_dtype(x, weight, *others)
+    check_activation(activation, dtype)
+    fill_value = fill_in(settings.fill_value, dtype)
+    batch = x.shape[: x.ndim - ndim - 1]
+    if channels_first is None:
+        y_shape = (*batch, geometry.channels_out, *geometry.out_shape)
+    else:
+        y_shape = (*batch, *geometry.out_shape, geometry.channels_out)
+    if out is not None:
+        checked_out(out, y_shape, dtype)
+    size = math.prod(batch)
+    return _Call(
+        geometry=geometry,
+        plan=plan_call(geometry, x, dtype, fill_value, method, size),
+        dtype=dtype,
+        x_is_complex=x.dtype.kind == "c",
+        activation=activation,
+        y_shape=y_shape,
+        channels_first=channels_first,
+        multiply_adds=geometry.multiply_adds * size,
+    )
+
+
+def _run(
+    call: _Call, x: Array, packed: Any, bias: Array | None, residual: Array | None, out: Array | None,
+    workers: int | None,
+) -> Array | None:  # fmt: skip
+    """Return the layer's result, or None if the plan needs aligned samples and x has none."""
+    y = np.empty(call.y_shape, call.dtype) if out is None else out
+    xs, ys, rs = x, y, residual
+    if call.channels_first is not None:
+        xs, ys = x.transpose(call.channels_first), y.transpose(call.channels_first)
+        rs = None if residual is None else residual.transpose(call.channels_first)
+    if workers is None and call.activation is None and call.is_small:
+        return y if call.plan.run(xs, packed, bias, rs, ys, 0, None, 1) else None
+    if not execute(call.plan, xs, packed, bias, rs, ys, call.activation, None, call.multiply_adds, workers):
+        return None
+    return y
+
+
+def _as_sets(weight: Array, groups: int) -> Array:
+    """Return a layer's weights with its groups as an axis of their own."""
+    return weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+
+
+def _checked_bias(bias: ArrayLike | None, weight: Array) -> Array | None:
+    if bias is None:
+        return None
+    array = as_array(bias, "bias")
+    if array.shape != weight.shape[:1]:
+        raise ValueError(f"bias must have shape {weight.shape[:1]}, one entry per output channel; got {array.shape}")
+    return array
+
+
+def _checked_residual(residual: Array | None, y_shape: Shape) -> None:
+    if residual is not None and residual.shape != y_shape:
+        raise ValueError(f"residual must have the output's shape {y_shape}, got {residual.shape}")
+
+
+# What was prepared for recent calls of conv_layer. Only cheap, hashable descriptions are keys, never the data.
+_calls: dict[Any, _Call] = {}
+
+
+def conv_layer(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    padding_mode: str | tuple[str, ...] = "zeros",
+    fill_value: complex = 0.0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    residual: ArrayLike | None = None,
+    channel_axis: int | None = None,
+    method: str = "auto",
+    out: Array | None = None,
+    workers: int | None = None,
+) -> Array:
+    r"""Convolution layer: slide a bank of filters over the spatial axes of x.
+
+    Parameters
+    ----------
+    x : array_like
+        Input of shape (C_in, \*S) or (N, C_in, \*S). Any strides, byte order, alignment and supported dtype are read
+        as they are, without a copy of the whole.
+    weight : array_like
+        Filters of shape (C_out, C_in // groups, \*K); they set the number of spatial axes.
+    bias : array_like, optional
+        One number per output channel, shape (C_out,).
+    stride : int or tuple of int, optional
+        Input samples from one output to the next, one number or one per spatial axis.
+    padding : int, str or tuple, optional
+        Samples added around x: one number, one per axis, one (before, after) pair per axis, or "valid" (none),
+        "same" (so many that the output has ``ceil(S / stride)`` samples, the odd one after), "same_lower" (the odd one
+        before), "full" (all positions where filter and input touch) or "causal" (all before).
+    padding_mode : str or tuple of str, optional
+        What the added samples are: "zeros" (or `fill_value`), "replicate", "reflect", "symmetric" or "circular"; one
+        name or one per axis.
+    fill_value : scalar, optional
+        The added samples under "zeros".
+    dilation : int or tuple of int, optional
+        Input samples from one tap of the filter to the next.
+    groups : int, optional
+        Number of groups that channels are divided into; outputs see the inputs of their own group only.
+    activation : str, optional
+        Applied last: "relu", "relu6", "leaky_relu" (slope 0.01), "silu", "gelu" (exact), "sigmoid", "tanh" or
+        "hardswish".
+    residual : array_like, optional
+        Array of the output's shape, added before the activation.
+    channel_axis : int, optional
+        -1 if x has its channels last, (\*S, C_in) or (N, \*S, C_in); the output (and `residual` and `out`) then has,
+        too.
+    method : str, optional
+        "auto" takes the fastest; "direct" multiplies and adds.
+    out : ndarray, optional
+        Array of the output's shape and dtype to write to, of any strides. It may overlap x.
+    workers : int, optional
+        Number of threads; -1 for all usable CPUs, None for the default (see `set_workers`). The result does not depend
+        on it.
+
+    Returns
+    -------
+    ndarray
+        Output of shape (C_out, \*S_out) or (N, C_out, \*S_out), with ``S_out = (S + pad_before + pad_after -
+        dilation * (K - 1) - 1) // stride + 1``, of the dtype that NumPy gives the sum of products of its inputs. float16
+        is summed in float32; integers wrap around.
+
+    Raises
+    ------
+    ValueError
+        If shapes or values do not fit; the message names the argument.
+    TypeError
+        If an argument has the wrong type or dtype.
+
+    See Also
+    --------
+    ConvLayer : The same with weights packed once, for many calls.
+    correlate_nd : N-D correlation without channels.
+
+    Notes
+    -----
+    The layer computes the cross-correlation that every framework calls convolution [1]_::
+
+        y[k, i, j] = bias[k] + sum over c, u, v of weight[k, c, u, v] * x[c, stride*i + dilation*u, stride*j + dilation*v]
+
+    References
+    ----------
+    .. [1] Y. LeCun, B. Boser, J. S. Denker et al., "Backpropagation Applied to Handwritten Zip Code Recognition",
+       Neural Computation 1(4), 1989, pp. 541-551. :doi:`10.1162/neco.1989.1.4.541`
+
+    Examples
+    --------
+    A horizontal edge in a 5x5 image, found by a 3x3 filter:
+
+    >>> import numpy as np
+    >>> import ndconv
+    >>> image = np.repeat([[0.0], [0.0], [1.0], [1.0], [1.0]], 5, axis=1)
+    >>> edge = np.array([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]])
+    >>> ndconv.conv_layer(image[None], edge[None, None])[0]
+    array([[3., 3., 3.],
+           [3., 3., 3.],
+           [0., 0., 0.]])
+    """
+    if type(x) is np.ndarray and type(weight) is np.ndarray and out is None and residual is None:
+        key: Any = (
+            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, type(stride), stride, padding, padding_mode,
+            fill_value, type(dilation), dilation, type(groups), groups, activation, channel_axis, method,
+            None if bias is None else getattr(bias, "dtype", bias),
+        )  # fmt: skip
+        try:
+            call = _calls.get(key)
+        except TypeError:  # lists are welcome, but have no hash
+            key = call = None
+        if call is not None:
+            return _conv(call, x, weight, _checked_bias(bias, weight), None, None, checked_workers(workers))
+    else:
+        key = None
+    array, filters = as_array(x, "x"), as_array(weight, "weight")
+    if filters.ndim < 3:
+        layer_geometry(array.shape, filters.shape, 1, 0, "zeros", 1, 1)  # raises
+    vector = _checked_bias(bias, filters)
+    other = None if residual is None else as_array(residual, "residual")
+    settings = _Settings(
+        stride, padding, padding_mode, fill_value, dilation, groups, activation, channel_axis, method
+    )  # fmt: skip
+    threads = checked_workers(workers)
+    call = _prepare(array, filters, [a for a in (vector, other) if a is not None], settings, out)
+    _checked_residual(other, call.y_shape)
+    if key is not None:
+        if len(_calls) >= REMEMBERED_CALLS:
+            _calls.clear()
+        _calls[key] = call
+    if out is not None:
+        array = apart_from(array, out)
+        vector = None if vector is None else apart_from(vector, out)
+        other = None if other is None else apart_from(other, out)
+    return _conv(call, array, filters, vector, other, out, threads)
+
+
+def _conv(
+    call: _Call, x: Array, weight: Array, bias: Array | None, residual: Array | None, out: Array | None,
+    workers: int | None,
+) -> Array:  # fmt: skip
+    packed = pack_weights(call.plan, _as_sets(weight, call.geometry.groups), call.dtype, call.x_is_complex)
+    vector = None if bias is None else real_vector(bias, call.dtype)
+    y = _run(call, x, packed, vector, residual, out, workers)
+    return y if y is not None else _conv(call, x.copy(), weight, bias, residual, out, workers)
+
+
+class ConvLayer:
+    r"""A convolution layer made once and called many times: its weights are packed, its plans remembered.
+
+    The keywords are those of `conv_layer`. A layer is immutable and may be called from many threads at once.
+
+    Parameters
+    ----------
+    weight : array_like
+        Filters of shape (C_out, C_in // groups, \*K). The layer keeps a copy.
+    bias : array_like, optional
+        One number per output channel, shape (C_out,). The layer keeps a copy.
+    stride, padding, padding_mode, fill_value, dilation, groups, activation, channel_axis, method : optional
+        As in `conv_layer`.
+    workers : int, optional
+        The number of threads of calls that do not say.
+
+    Attributes
+    ----------
+    weight, bias : ndarray
+        Read-only; `bias` may be None.
+    stride, padding, padding_mode, fill_value, dilation, groups, activation, channel_axis, method
+        As given.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv_layer` does; what depends on x is checked when the layer is called.
+
+    See Also
+    --------
+    conv_layer : The same in one call.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ndconv
+    >>> layer = ndconv.ConvLayer(np.ones((8, 3, 3, 3), np.float32), stride=2, padding=1)
+    >>> layer(np.ones((3, 32, 32), np.float32)).shape
+    (8, 16, 16)
+    >>> layer.output_shape((3, 224, 224))
+    (8, 112, 112)
+    """
+
+    __slots__ = ("_calls", "_packed", "_settings", "_vector", "_workers", "bias", "weight")
+
+    weight: Array
+    bias: Array | None
+
+    def __init__(
+        self,
+        weight: ArrayLike,
+        bias: ArrayLike | None = None,
+        *,
+        stride: PerAxis = 1,
+        padding: Padding = 0,
+        padding_mode: str | tuple[str, ...] = "zeros",
+        fill_value: complex = 0.0,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        activation: str | None = None,
+        channel_axis: int | None = None,
+        method: str = "auto",
+        workers: int | None = None,
+    ) -> None:
+        def freeze(value: Any) -> Any:
+            return tuple(freeze(v) for v in value) if isinstance(value, (list, np.ndarray)) else value
+
+        filters = as_array(weight, "weight")
+        vector = _checked_bias(bias, filters) if filters.ndim else None
+        settings = _Settings(
+            freeze(stride), freeze(padding), freeze(padding_mode), fill_value, freeze(dilation), groups, activation,
+            channel_axis, method,
+        )  # fmt: skip
+        if filters.ndim > 2:
+            # The least input that the kernel fits finds whatever is wrong with the layer itself.
+            spread = per_axis(settings.dilation, filters.ndim - 2, "dilation", minimum=1)
+            reach = [d * (k - 1) + 1 for d, k in zip(spread, filters.shape[2:], strict=True)]
+            channels = filters.shape[1] * integer(groups, "groups", minimum=1)
+        else:
+            reach, channels = [1], 1
+        shape = (*reach, channels) if channel_axis_of(channel_axis) is not None else (channels, *reach)
+        x = np.broadcast_to(np.zeros((), filters.dtype), shape)
+        _prepare(x, filters, [] if vector is None else [vector], settings, None)
+        self._settings = settings
+        self._workers = checked_workers(workers)
+        self.weight = _frozen(filters)
+        self.bias = None if vector is None else _frozen(vector)
+        self._calls: dict[Any, tuple[_Call, Any, Array | None]] = {}
+        self._packed: dict[Any, Any] = {}
+        self._vector: dict[Any, Array] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _Settings.__dataclass_fields__:
+            return getattr(self._settings, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        given = [
+            f"{name}={getattr(self._settings, name)!r}"
+            for name, field in _Settings.__dataclass_fields__.items()
+            if getattr(self._settings, name) != field.default
+        ]
+        shown = [f"weight {self.weight.shape} {self.weight.dtype}", "no bias" if self.bias is None else "bias", *given]
+        return f"<ConvLayer: {', '.join(shown)}>"
+
+    def __call__(
+        self,
+        x: ArrayLike,
+        out: Array | None = None,
+        workers: int | None = None,
+        *,
+        residual: ArrayLike | None = None,
+    ) -> Array:
+        """Compute the layer's output.
+
+        Parameters
+        ----------
+        x, out, workers, residual
+            As in `conv_layer`.
+
+        Returns
+        -------
+        ndarray
+            As from `conv_layer`.
+        """
+        if type(x) is np.ndarray and out is None and residual is None:
+            found = self._calls.get((x.shape, x.strides, x.dtype))
+            if found is not None:
+                if workers is None:
+                    workers = self._workers
+                y = _run(found[0], x, found[1], found[2], None, None, checked_workers(workers))
+                if y is not None:
+                    return y
+        array = as_array(x, "x")
+        other = None if residual is None else as_array(residual, "residual")
+        threads = self._workers if workers is None else checked_workers(workers)
+        others = [a for a in (self.bias, other) if a is not None]
+        call = _prepare(array, self.weight, others, self._settings, out)
+        _checked_residual(other, call.y_shape)
+        packed, vector = self._pack(call)
+        if out is None and residual is None:
+            if len(self._calls) >= REMEMBERED_CALLS:
+                self._calls.clear()
+            self._calls[array.shape, array.strides, array.dtype] = call, packed, vector
+        if out is not None:
+            array = apart_from(array, out)
+            other = None if other is None else apart_from(other, out)
+        y = _run(call, array, packed, vector, other, out, threads)
+        if y is None:
+            y = _run(call, array.copy(), packed, vector, other, out, threads)
+        assert y is not None
+        return y
+
+    def _pack(self, call: _Call) -> tuple[Any, Array | None]:
+        """Return weights and bias as a plan wants them, kept for the next plan that wants them so."""
+        key = (call.plan.pack_key(), call.dtype, call.x_is_complex)
+        packed = self._packed.get(key)
+        if packed is None:
+            packed = pack_weights(call.plan, _as_sets(self.weight, self.groups), call.dtype, call.x_is_complex)
+            self._packed[key] = packed
+        if self.bias is None:
+            return packed, None
+        if call.dtype not in self._vector:
+            self._vector[call.dtype] = real_vector(self.bias, call.dtype)
+        return packed, self._vector[call.dtype]
+
+    def _geometry(self, input_shape: Shape) -> Geometry:
+        if self.channel_axis == -1:
+            ndim = self.weight.ndim - 2
+            input_shape = (*input_shape[: -ndim - 1], input_shape[-1], *input_shape[-ndim - 1 : -1])
+        s = self._settings
+        return layer_geometry(
+            tuple(input_shape), self.weight.shape, s.stride, s.padding, s.padding_mode, s.dilation, s.groups
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the output for an input of a shape."""
+        g = self._geometry(input_shape)
+        batch = tuple(input_shape[: len(input_shape) - g.ndim - 1])
+        if self.channel_axis == -1:
+            return (*batch, *g.out_shape, g.channels_out)
+        return (*batch, g.channels_out, *g.out_shape)
+
+    def cost(self, input_shape: Shape) -> LayerCost:
+        """Return the parameters, multiply-adds and bytes of a call with an input of a shape; see `layer_cost`."""
+        return replace(
+            cost_of(self._geometry(input_shape), tuple(input_shape), self.bias is not None, self.weight.itemsize),
+            output_shape=self.output_shape(input_shape),
+        )
+
+    def explain(self, input_shape: Shape) -> str:
+        """Return, as a readable table, which method runs for an input of a shape, and why.
+
+        The input is taken to be contiguous and of the weights' dtype. Times are predictions for one core.
+        """
+        x = np.broadcast_to(np.zeros((), self.weight.dtype), tuple(input_shape))
+        g = self._geometry(tuple(input_shape))
+        dtype = result_dtype(self.weight)
+        problem = Problem(
+            geometry=g, dtype=dtype, x_is_complex=dtype.kind == "c", fill_value=fill_in(self.fill_value, dtype),
+            batch=math.prod(input_shape[: len(input_shape) - g.ndim - 1]),
+            x_in_place=self.channel_axis is None and dtype.kind != "c",
+        )  # fmt: skip
+        chosen = choose(problem, self.method)
+        lines = [f"{self!r} on {x.dtype} {tuple(input_shape)}", f"{'method':<12}{'cycles':>12}  note"]
+        for candidate in candidates(problem):
+            cycles = "" if candidate.cycles is None else f"{candidate.cycles:.3g}"
+            note = candidate.reason or ""
+            if candidate.name == chosen:
+                note = f"chosen: {make_plan(problem, self.method)}"
+            lines.append(f"{candidate.name:<12}{cycles:>12}  {note}".rstrip())
+        return "\n".join(lines)
+
+
+def _frozen(array: Array) -> Array:
+    copy = np.array(array, order="C")
+    copy.flags.writeable = False
+    return copy
+
+

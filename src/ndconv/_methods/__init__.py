@@ -1,0 +1,95 @@
+"""The methods of computing a convolution, and the choice among them.
+
+A method is a module with four names: ``NAME``; ``why_not(problem)``, None or the reason why it cannot do a problem;
+``cost(problem)``, the cycles that it would take on one core; and ``plan(problem)``, which returns a `Plan`.
+To add one, write the module and put it into `METHODS`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._dtypes import Array
+from .._geometry import Geometry
+from .._tuning import REMEMBERED_CALLS
+from . import direct
+
+METHODS: tuple[ModuleType, ...] = (direct,)
+
+# Names of the contract whose methods are still to be written.
+PLANNED = ("winograd", "fft", "separable")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a method must know of a call to plan it: everything but the numbers."""
+
+    geometry: Geometry
+    dtype: np.dtype[Any]  # of the result
+    x_is_complex: bool
+    fill_value: complex
+    batch: int
+    x_in_place: bool  # x's spatial axes are C-contiguous, aligned, native samples of the compute type
+
+
+class Plan(Protocol):
+    """A frozen way to run a problem, which any number of threads may use at once."""
+
+    def pack_key(self) -> Any:
+        """Return what tells packings of the same weights apart."""
+
+    def pack(self, weights: Array) -> Any:
+        """Return real weights (sets, out, in, *kernel) in the order in which the kernel reads them."""
+
+    def run(
+        self,
+        x: Array,
+        packed: Any,
+        bias: Array | None,
+        residual: Array | None,
+        y: Array,
+        activation: int,
+        weight_batch: Sequence[int] | None,
+        workers: int,
+    ) -> None:
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A method's prospects with a problem."""
+
+    name: str
+    cycles: float | None
+    reason: str | None
+
+
+def candidates(problem: Problem) -> list[Candidate]:
+    """Return what each method says of a problem."""
+    found = []
+    for method in METHODS:
+        reason = method.why_not(problem)
+        found.append(Candidate(method.NAME, None if reason else method.cost(problem), reason))
+    return found + [Candidate(name, None, "not in this version") for name in PLANNED]
+
+
+def choose(problem: Problem, name: str) -> str:
+    """Return the method that runs a problem: the one asked for, or the cheapest."""
+    found = {candidate.name: candidate for candidate in candidates(problem)}
+    if name != "auto":
+        if found[name].reason:
+            raise ValueError(f"method={name!r} cannot do this call: {found[name].reason}")
+        return name
+    return min((c for c in found.values() if c.cycles is not None), key=lambda c: c.cycles or 0.0).name
+
+
+@lru_cache(REMEMBERED_CALLS)
+def make_plan(problem: Problem, name: str) -> Plan:
+    """Return the plan of a problem by the chosen method."""
+    chosen = choose(problem, name)
+    plan: Plan = next(method for method in METHODS if chosen == method.NAME).plan(problem)
+    return plan

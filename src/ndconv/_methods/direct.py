@@ -1,0 +1,520 @@
+"""The direct method: multiply and add, one tap at a time. It can do every problem.
+
+This module decides the blocking: which micro-kernel runs, into which boxes of outputs the work is cut, and in which
+order a box's samples stand in the planes that the padding stage fills. ``_core/direct.pxi`` does what it says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _core
+from .. import _tuning as tuning
+from .._dtypes import Array, compute_type
+
+if TYPE_CHECKING:
+    from . import Problem
+
+NAME = "direct"
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """What ``_core``'s `Direct` is told; the names are those of `Plan` in ``_core/plan.pxi``."""
+
+    kernel: str
+    groups: int
+    channels_in: int
+    channels_out: int
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    origin: tuple[int, ...]
+    modes: tuple[int, ...]
+    fill_values: Array
+    box: tuple[int, ...]
+    n_blocks: int
+    blocks_per_task: int
+    groups_per_task: int
+    channel_block: int
+    padded_channels: int
+    in_place: bool
+    flat: bool
+    skip: bool
+    plane_shape: tuple[int, ...]
+    plane_stride: tuple[int, ...]
+    plane_size: int
+    row_length: int
+    relative: tuple[Array, ...]
+    segment_start: Array
+    segment_length: Array
+    tap_offset: Array
+    tap_first: Array
+    tap_end: Array
+    chain_step: int
+    chain_offset: Array
+    chain_length: Array
+    tap_order: Array
+
+
+def why_not(problem: Problem) -> str | None:
+    """Return None: the direct method does everything."""
+    return None
+
+
+def cost(problem: Problem) -> float:
+    """Return the predicted cycles on one core."""
+    return min(cycles for _, _, cycles in _kernels(problem, _core.load(compute_type(problem.dtype))))
+
+
+def plan(problem: Problem) -> DirectPlan:
+    """Return the plan of a problem."""
+    return DirectPlan(problem)
+
+
+class DirectPlan:
+    """The direct method's `Plan`."""
+
+    def __init__(self, problem: Problem) -> None:
+        core = _core.load(compute_type(problem.dtype))
+        self.blocking = make_blocking(problem, core)
+        self._core = core.Direct(self.blocking)
+        self._key = (NAME, core.__name__, self.blocking.kernel, self.blocking.tap_order.tobytes())
+        self.run = self._core.run
+
+    def pack_key(self) -> Any:
+        """Return what tells packings of the same weights apart."""
+        return self._key
+
+    def pack(self, weights: Array) -> Any:
+        """Return packed weights."""
+        return self._core.pack(weights)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The scratch memory of one worker."""
+        return int(self._core.scratch_bytes)
+
+    def __str__(self) -> str:
+        b = self.blocking
+        return f"{b.kernel} kernel, boxes of {'x'.join(map(str, b.box))}, {b.channel_block} input channels at a time"
+
+
+# --- Which micro-kernel -------------------------------------------------------------------------------------------
+
+
+def _split(total: int, most: int) -> tuple[int, float]:
+    """Return into how many parts of at most `most` a total is cut, and their mean size."""
+    parts = max(-(-total // most), 1)
+    return parts, total / parts
+
+
+def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
+    """Return (kernel, flat, predicted cycles) of each way to run a problem, the first preferred among equals.
+
+    A tap costs a cycle for two multiply-adds of vectors or two loads, whichever is more, and never less than the
+    latency of a sum. A load that crosses cache lines counts twice.
+    """
+    g = problem.geometry
+    inputs, outputs = _channels(problem)
+    lanes = core.lanes
+    height = g.out_shape[-2] if g.ndim > 1 else 1
+    shapes = [(False, g.out_shape[-1], height, 1)]
+    if g.ndim > 1:
+        shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
+    outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
+    products = g.taps * inputs
+    ways = []
+    for flat, width, lines, copies in shapes:
+        padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
+        blocks, width_of_block = _split(-(-outputs // lanes), core.tile_channels // lanes)
+        tiles, pixels = _split(width, core.tile_pixels)
+        tap = max(pixels * width_of_block / 2, (pixels + width_of_block) / 2, 4.0)
+        tile = lines * tiles * blocks * (products * tap + tuning.TILE_CYCLES)
+        ways.append(("tile", flat, outer * (tile + padding)))
+
+        vectors = -(-width // lanes)
+        blocks, width_of_block = _split(outputs, core.bank_channels)
+        tiles, length = _split(vectors, core.bank_vectors)
+        tap = max(length * width_of_block / 2, length + width_of_block / 2, 4.0)
+        bank = lines * tiles * blocks * (products * tap + tuning.BANK_CYCLES)
+        if width < lanes:
+            bank *= 1.5
+        ways.append(("bank", flat, outer * (bank + padding)))
+        if not flat:
+            steps, rows = _split(lines, 4)
+            chain = -(-g.kernel[-2] // g.stride[-2]) if g.ndim > 1 else 1
+            tiles, length = _split(vectors, 4 if rows > 1 else 8)
+            reads = (chain + rows - 1) / chain if _chained(g.stride, g.dilation) else rows
+            tap = max(length * rows / 2, reads * length + rows / 2, 4.0)
+            cycles = steps * tiles * outputs * (products * tap + tuning.ROW_CYCLES)
+            if width < lanes:
+                cycles *= 1.5
+            ways.append(("rows", flat, outer * (cycles + padding)))
+    return ways
+
+
+def _chained(stride: tuple[int, ...], dilation: tuple[int, ...]) -> bool:
+    """Whether taps along the last axis but one fall on neighbouring plane rows."""
+    return len(stride) > 1 and dilation[-2] % stride[-2] in (0, 1) and dilation[-2] <= max(stride[-2], 1)
+
+
+def _channels(problem: Problem) -> tuple[int, int]:
+    """Return the real input and output channels of one group."""
+    g = problem.geometry
+    complex_out = problem.dtype.kind == "c"
+    return (
+        g.channels_in // g.groups * (2 if problem.x_is_complex else 1),
+        g.channels_out // g.groups * (2 if complex_out else 1),
+    )
+
+
+# --- The order of a plane ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AxisLayout:
+    """Which input samples of one axis a box of outputs needs, in an order in which outputs are one sample apart.
+
+    The samples are progressions, `start` + i * stride for i < `length`, one after another; tap u of the first output
+    finds its sample at place `tap[u]`. Strided axes come apart into phases, widely dilated ones into one piece a tap.
+    """
+
+    start: tuple[int, ...]
+    length: tuple[int, ...]
+    tap: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(self.length)
+
+    def positions(self, stride: int) -> Array:
+        """Return the samples' positions, from the box's first."""
+        parts = [s + stride * np.arange(n, dtype=np.intp) for s, n in zip(self.start, self.length, strict=True)]
+        return np.concatenate(parts) if parts else np.empty(0, np.intp)
+
+
+def axis_layout(outputs: int, taps: int, stride: int, dilation: int) -> AxisLayout:
+    """Return the layout of one axis for a box of `outputs` outputs."""
+    if stride == 1 and dilation <= outputs:
+        return AxisLayout((0,), (outputs + dilation * (taps - 1),), tuple(range(0, taps * dilation, dilation)))
+    by_phase: dict[int, list[int]] = {}
+    for u in range(taps):
+        by_phase.setdefault(u * dilation % stride, []).append(u)
+    start: list[int] = []
+    length: list[int] = []
+    tap = [0] * taps
+    place = 0
+    for phase, members in by_phase.items():
+        first = end = -1  # of the piece that is growing, in outputs' steps
+        for u in members:
+            step = u * dilation // stride
+            if first < 0 or step > end:
+                place = sum(length)
+                first = step
+                start.append(phase + step * stride)
+                length.append(0)
+            end = step + outputs
+            length[-1] = end - first
+            tap[u] = place + step - first
+    return AxisLayout(tuple(start), tuple(length), tuple(tap))
+
+
+def _reach(g: Any, axis: int, outputs: int) -> int:
+    """Return the plane samples of one axis for a box of `outputs` outputs."""
+    return axis_layout(outputs, g.kernel[axis], g.stride[axis], g.dilation[axis]).size
+
+
+# --- The blocking --------------------------------------------------------------------------------------------------
+
+
+def make_blocking(problem: Problem, core: Any) -> Blocking:
+    """Return the blocking of a problem for one core."""
+    for kernel, flat, _ in sorted(_kernels(problem, core), key=lambda way: way[2]):
+        blocking = _try_blocking(problem, core, kernel, flat)
+        if blocking is not None:
+            return blocking
+    raise AssertionError("the tile kernel can always run")
+
+
+def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Blocking | None:
+    """Return the blocking for one kernel, or None where its planes would not stay within bounds."""
+    g = problem.geometry
+    inputs, outputs = _channels(problem)
+    item = core.compute_dtype.itemsize
+    unpadded = all(before <= 0 and after <= 0 for before, after in g.padding)
+    in_place = problem.x_in_place and unpadded and g.stride[-1] == 1
+    if in_place:
+        # Flat only where it already is: outputs follow each other as x's samples do.
+        flat = g.ndim > 1 and g.stride[-2] == 1 and g.in_shape[-1] == g.out_shape[-1]
+        # The other kernels read whole vectors, which must not reach past x.
+        if kernel != "tile" and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) < core.lanes:
+            in_place = False
+
+    channel_block = padded_channels = inputs
+    if kernel == "tile":
+        most = max(tuning.WEIGHT_BYTES // (g.taps * core.tile_channels * item), 1)
+        channel_block = math.ceil(_split(inputs, most)[1])
+    sums = tuning.SUM_BYTES // (item * core.tile_channels)
+    copies = g.kernel[-1] if flat else 1
+    if in_place:
+        box: list[int] | None = list(g.out_shape)
+        if channel_block < inputs:
+            box = _largest_box(g, 1 << 62, copies, core, flat, sums)
+    else:
+        limit = tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
+        box = _largest_box(g, limit // (item * max(inputs, 1)), copies, core, flat, sums)
+        if box is None and kernel != "tile":
+            return None
+        while box is None:
+            # Too many input channels for one box: pad some at a time.
+            padded_channels = channel_block
+            box = _largest_box(
+                g, tuning.BLOCK_PLANE_BYTES // (item * channel_block), copies, core, flat, sums
+            ) or (None if channel_block > 1 else _smallest_box(g, core, flat))
+            if box is None:
+                channel_block = -(-channel_block // 2)
+    if box is None:
+        box = _smallest_box(g, core, flat)
+
+    n_blocks = {
+        "tile": -(-outputs // core.tile_channels),
+        "bank": -(-outputs // core.bank_channels),
+        "rows": outputs,
+    }[kernel]
+    box, blocks_per_task, groups_per_task = _cut(problem, core, kernel, box, n_blocks, in_place, flat)
+    if channel_block < inputs:
+        pixels = math.prod(box) + core.tile_pixels * math.prod(box[:-1])
+        blocks_per_task = max(min(blocks_per_task, tuning.SUM_BYTES // (pixels * core.tile_channels * item)), 1)
+    if in_place and kernel != "tile":
+        axis, width = (g.ndim - 2, g.out_shape[-1]) if flat else (g.ndim - 1, 1)
+        if 0 < g.out_shape[axis] % box[axis] * width < core.lanes:
+            box[axis] = g.out_shape[axis]
+    return _finish_blocking(
+        problem,
+        core,
+        kernel=kernel,
+        box=tuple(box),
+        flat=flat,
+        in_place=in_place,
+        n_blocks=n_blocks,
+        blocks_per_task=blocks_per_task,
+        groups_per_task=groups_per_task,
+        channel_block=max(channel_block, 1),
+        padded_channels=padded_channels,
+    )
+
+
+def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
+    size = math.prod(_reach(g, axis, box[axis]) for axis in range(g.ndim - 1))
+    return size * (box[-1] * copies if flat else _reach(g, g.ndim - 1, box[-1]))
+
+
+def _smallest_box(g: Any, core: Any, flat: bool) -> list[int]:
+    """Return the least box that still fills a micro-kernel."""
+    least = g.out_shape[-1] if flat else min(g.out_shape[-1], 4 * core.lanes)
+    return [1] * (g.ndim - 1) + [least]
+
+
+def _largest_box(g: Any, samples: int, copies: int, core: Any, flat: bool, pixels: int) -> list[int] | None:
+    """Return a box whose plane has at most so many samples, cut along outer axes first; None if there is none."""
+    box = list(g.out_shape)
+    for axis in range(g.ndim):
+        least = 1
+        if axis == g.ndim - 1:
+            if flat:
+                break
+            least = min(g.out_shape[-1], 4 * core.lanes)
+
+        def fits(size: int, axis: int = axis) -> bool:
+            trial = [*box[:axis], size, *box[axis + 1 :]]
+            return _plane_size(g, trial, copies, flat) <= samples and math.prod(trial) <= pixels
+
+        if fits(box[axis]):
+            return _even(g, box, core)
+        low, high = least, box[axis]
+        while low < high:
+            middle = (low + high + 1) // 2
+            if fits(middle):
+                low = middle
+            else:
+                high = middle - 1
+        box[axis] = low
+        if fits(low):
+            return _even(g, box, core)
+    return None
+
+
+def _even(g: Any, box: list[int], core: Any) -> list[int]:
+    """Return a box no larger, of which whole numbers cover the output evenly."""
+    even = [math.ceil(_split(size, part)[1]) if size else 1 for size, part in zip(g.out_shape, box, strict=True)]
+    if even[-1] < g.out_shape[-1]:
+        even[-1] = min(-(-even[-1] // core.lanes) * core.lanes, box[-1])
+    return even
+
+
+def _cut(
+    problem: Problem, core: Any, kernel: str, box: list[int], n_blocks: int, in_place: bool, flat: bool
+) -> tuple[list[int], int, int]:
+    """Return (box, blocks of output channels per task, groups per task), so that there are enough tasks for all cores.
+
+    The cut depends on the problem alone, not on the number of workers.
+    """
+    g = problem.geometry
+    batch = max(problem.batch, 1)
+    wanted = max(min(tuning.TASKS, g.multiply_adds * batch // tuning.TASK_MULTIPLY_ADDS), 1)
+    boxes = math.prod(-(-size // part) for size, part in zip(g.out_shape, box, strict=True))
+    groups_per_task = max(g.groups * batch * boxes // max(wanted, 1), 1)
+    least = tuning.TASK_MULTIPLY_ADDS * g.groups * boxes // max(g.multiply_adds, 1)
+    groups_per_task = min(max(groups_per_task, 1), max(least, 1), g.groups)
+    tasks = batch * boxes * -(-g.groups // groups_per_task)
+    blocks_per_task = n_blocks
+    if tasks >= wanted:
+        return box, blocks_per_task, groups_per_task
+    weights_are_larger = g.weights > g.channels_in * math.prod(g.in_shape)
+    missing = -(-wanted // tasks)
+    if kernel != "rows" and n_blocks > 1 and (weights_are_larger or in_place):
+        parts = min(missing, n_blocks)
+        blocks_per_task = -(-n_blocks // parts)
+        missing = -(-missing // parts)
+    # Cut the box along its outermost long axis; what is left, among the output channels.
+    for axis in range(g.ndim - 1 if flat or g.ndim > 1 else g.ndim):
+        least = 4 * core.lanes if axis == g.ndim - 1 else 4 if axis == g.ndim - 2 else 1
+        parts = min(missing, max(box[axis] // least, 1))
+        if parts > 1:
+            box[axis] = -(-box[axis] // parts)
+            missing = -(-missing // parts)
+    if missing > 1 and blocks_per_task > 1:
+        blocks_per_task = -(-blocks_per_task // min(missing, blocks_per_task))
+    return box, blocks_per_task, groups_per_task
+
+
+def _finish_blocking(
+    problem: Problem, core: Any, *, kernel: str, box: tuple[int, ...], flat: bool, in_place: bool, **sizes: int
+) -> Blocking:
+    """Return the blocking with its planes and taps laid out."""
+    g = problem.geometry
+    last = g.ndim - 1
+    inputs, outputs = _channels(problem)
+    axes = [axis_layout(*each) for each in zip(box, g.kernel, g.stride, g.dilation, strict=True)]
+    if in_place:
+        plane_shape = g.in_shape
+        sample_stride = tuple(math.prod(g.in_shape[axis + 1 :]) for axis in range(g.ndim))
+        plane_stride = tuple(n * s for n, s in zip(sample_stride, g.stride, strict=True))
+        tap_places = [
+            [u * d * n for u in range(taps)]
+            for taps, d, n in zip(g.kernel, g.dilation, sample_stride, strict=True)
+        ]
+    else:
+        if flat:
+            # One copy of all rows for each tap along the last axis: rows of outputs follow each other.
+            axes[last] = AxisLayout(
+                tuple(u * g.dilation[last] for u in range(g.kernel[last])),
+                (box[last],) * g.kernel[last],
+                (0,) * g.kernel[last],
+            )
+        row_length = box[last] if flat else axes[last].size
+        plane_shape = (*(axis.size for axis in axes[:-1]), row_length)
+        plane_stride = tuple(math.prod(plane_shape[axis + 1 :]) for axis in range(g.ndim))
+        tap_places = [[place * n for place in axis.tap] for axis, n in zip(axes, plane_stride, strict=True)]
+        if flat:
+            tap_places[last] = [u * math.prod(plane_shape) for u in range(g.kernel[last])]
+    tap_offset = np.zeros(1, np.intp)
+    for places in tap_places:
+        tap_offset = (tap_offset[:, None] + np.asarray(places, np.intp)).ravel()
+
+    tap_first, tap_end, skip = _taps_within(problem, inputs)
+    chain_step = plane_stride[last - 1] if last else min(np.diff(np.sort(tap_places[0])), default=1)
+    order, offsets, lengths = _chains(tap_offset.reshape(g.kernel), chain_step, max(last - 1, 0))
+    compute = core.compute_dtype
+    fill = [problem.fill_value.real, problem.fill_value.imag]
+    if compute.kind == "u":
+        fill = [int(v) % 2 ** (8 * compute.itemsize) for v in fill]
+    return Blocking(
+        kernel=kernel,
+        groups=g.groups,
+        channels_in=inputs,
+        channels_out=outputs,
+        in_shape=g.in_shape,
+        out_shape=g.out_shape,
+        stride=g.stride,
+        origin=tuple(-before for before, _ in g.padding),
+        modes=tuple(mode.code for mode in g.modes),
+        fill_values=np.array(fill, dtype=compute),
+        box=box,
+        in_place=in_place,
+        flat=flat,
+        skip=skip and kernel == "tile",
+        plane_shape=plane_shape,
+        plane_stride=plane_stride,
+        plane_size=math.prod(plane_shape) * (g.kernel[last] if flat else 1),
+        row_length=plane_shape[-1],
+        relative=tuple(
+            axis.positions(stride) for axis, stride in zip(axes[:-1], g.stride[:-1], strict=True)
+        ) + (np.empty(0, np.intp),),
+        segment_start=np.asarray(axes[last].start, np.intp),
+        segment_length=np.asarray(axes[last].length, np.intp),
+        tap_offset=tap_offset,
+        tap_first=tap_first,
+        tap_end=tap_end,
+        chain_step=chain_step,
+        chain_offset=offsets,
+        chain_length=lengths,
+        tap_order=order,
+        **sizes,
+    )
+
+
+def _taps_within(problem: Problem, inputs: int) -> tuple[Array, Array, bool]:
+    """Return the first and one past the last output, on each axis, for which a tap finds a sample, not padding.
+
+    The third value tells whether leaving the other products out pays, and changes nothing.
+    """
+    g = problem.geometry
+    first, end = [], []
+    pays = False
+    for size, taps, stride, dilation, (before, _), outputs, mode in zip(
+        g.in_shape, g.kernel, g.stride, g.dilation, g.padding, g.out_shape, g.modes, strict=True
+    ):
+        position = np.arange(taps, dtype=np.intp) * dilation - before
+        if mode.name == "zeros":
+            first.append(np.clip(-(position // stride), 0, outputs))
+            end.append(np.clip((size - 1 - position) // stride + 1, 0, outputs))
+        else:
+            first.append(np.zeros(taps, np.intp))
+            end.append(np.full(taps, outputs, np.intp))
+        pays = pays or bool((first[-1] > 0).any() or (end[-1] < outputs).any())
+    skip = pays and problem.fill_value == 0 and inputs >= 16 and g.taps <= 1024
+    return (
+        np.array(list(product(*first)), np.intp).ravel(),
+        np.array(list(product(*end)), np.intp).ravel(),
+        skip,
+    )
+
+
+def _chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
+    """Return the taps in chains along an axis: (order of the taps, each chain's first offset, each chain's length)."""
+    numbers = np.moveaxis(np.arange(offsets.size, dtype=np.intp).reshape(offsets.shape), axis, -1)
+    lines = np.moveaxis(offsets, axis, -1)
+    order: list[int] = []
+    chain_offset: list[int] = []
+    chain_length: list[int] = []
+    for line, number in zip(lines.reshape(-1, lines.shape[-1]), numbers.reshape(-1, lines.shape[-1]), strict=True):
+        by_place = np.argsort(line, kind="stable")
+        previous = None
+        for u in by_place:
+            if previous is not None and line[u] == previous + step:
+                chain_length[-1] += 1
+            else:
+                chain_offset.append(int(line[u]))
+                chain_length.append(1)
+            order.append(int(number[u]))
+            previous = line[u]
+    return np.array(order, np.intp), np.array(chain_offset, np.intp), np.array(chain_length, np.intp)
+

@@ -1,0 +1,38 @@
+"""Every tuning constant, with its origin.
+
+Measured with ``python asv_benches/figures.py`` on 2 cores of an Ice Lake server (AVX-512, 48 KiB L1, 1.25 MiB L2 a
+core), GCC 12. They choose between ways to the same result; none of them changes a bit of it.
+"""
+
+# Bytes of padded planes that a task works on. Half an L2 cache, beside weights and sums; for the kernels of one output
+# channel, which read each sample only a few times, less, so that a plane is still in cache when it is read.
+PLANE_BYTES = 640 << 10
+ROW_PLANE_BYTES = 160 << 10
+
+# The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
+BLOCK_PLANE_BYTES = 1 << 20
+
+# Bytes of weights of a block of output channels, read again for each tile of pixels: a quarter of an L2 cache.
+WEIGHT_BYTES = 320 << 10
+
+# Bytes of a task's unfinished sums, kept while the input channels come in blocks.
+SUM_BYTES = 2 << 20
+
+# The smallest task, in multiply-adds: some 10 microseconds, against the fraction of one that a task costs.
+TASK_MULTIPLY_ADDS = 400_000
+
+# Tasks that a large call is cut into, whatever the number of workers: enough for 16 of them.
+TASKS = 32
+
+# Calls of fewer multiply-adds run on the calling thread: waking another costs about as long.
+SERIAL_MULTIPLY_ADDS = 250_000
+
+# Cycles that the micro-kernels need besides their multiply-adds: for a tile's transposition and its way into y, and
+# for a bank's or a row's start and end; and to pad one sample.
+TILE_CYCLES = 260.0
+BANK_CYCLES = 60.0
+ROW_CYCLES = 40.0
+PAD_CYCLES = 1.0
+
+# Calls whose plan is remembered, for each layer and for all functions together.
+REMEMBERED_CALLS = 512

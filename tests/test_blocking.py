@@ -1,0 +1,134 @@
+"""Layers whose sizes fall on, before and after the borders of tiles, blocks and boxes, against the naive reference."""
+
+import oracle
+import pytest
+from layouts import values
+
+import ndconv
+
+CHANNELS = (1, 2, 3, 5, 8, 12, 16, 17, 31, 32, 33, 48, 64, 100)
+
+
+def check(rng, x_shape, weight_shape, dtype="float32", **keywords):
+    x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
+    oracle.layer(x, weight, **keywords).check(ndconv.conv_layer(x, weight, **keywords))
+
+
+@pytest.mark.parametrize("c_in", CHANNELS)
+@pytest.mark.parametrize("c_out", CHANNELS)
+def test_channels(rng, c_in, c_out):
+    check(rng, (c_in, 6, 9), (c_out, c_in, 3, 3), padding=1)
+    check(rng, (c_in, 5, 7), (c_out, c_in, 1, 1))
+    check(rng, (2, c_in, 19), (c_out, c_in, 2), "float64", stride=2)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("multiplier", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise(rng, channels, multiplier, stride):
+    shape = (channels * multiplier, 1, 3, 3)
+    check(rng, (2, channels, 8, 33), shape, groups=channels, padding=1, stride=stride)
+    check(rng, (channels, 40), shape[:-1], "float64", groups=channels, padding="same", stride=stride)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 4, 7])
+@pytest.mark.parametrize(("c_in", "c_out"), [(1, 5), (3, 1), (5, 17), (16, 16), (33, 31)])
+def test_groups(rng, groups, c_in, c_out):
+    check(rng, (2, groups * c_in, 7, 18), (groups * c_out, c_in, 3, 3), groups=groups, padding=1)
+
+
+@pytest.mark.parametrize("first", range(1, 71, 10))
+@pytest.mark.parametrize(
+    ("c_in", "c_out", "groups"), [(1, 1, 1), (1, 3, 1), (3, 2, 1), (5, 9, 1), (16, 32, 1), (17, 33, 1), (8, 8, 8)]
+)
+def test_widths(rng, first, c_in, c_out, groups):
+    for width in range(first, first + 10):
+        for stride in (1, 2, 3):
+            check(rng, (c_in, 3, width), (c_out, c_in // groups, 3, 3), padding=1, stride=stride, groups=groups)
+        check(rng, (c_in, width), (c_out, c_in // groups, 1), groups=groups)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "complex64", "complex128", "int8", "int32", "uint64"])
+@pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (3, 2, 1), (17, 33, 1), (5, 5, 5)])
+def test_widths_of_every_type(rng, dtype, c_in, c_out, groups):
+    for width in range(1, 71, 3):
+        check(rng, (c_in, 3, width), (c_out, c_in // groups, 3, 3), dtype, padding=1, groups=groups)
+
+
+@pytest.mark.parametrize("height", range(1, 30))
+@pytest.mark.parametrize(("c_in", "c_out"), [(1, 1), (2, 3), (20, 40)])
+def test_heights(rng, height, c_in, c_out):
+    check(rng, (c_in, height, 7), (c_out, c_in, 3, 3), padding=1)
+    check(rng, (c_in, height, 5), (c_out, c_in, 5, 1), padding=((4, 0), (0, 0)))
+
+
+@pytest.mark.parametrize("taps", [1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 31])
+@pytest.mark.parametrize(("c_in", "c_out"), [(1, 1), (2, 3), (18, 20)])
+def test_kernel_sizes(rng, taps, c_in, c_out):
+    check(rng, (c_in, 90), (c_out, c_in, taps))
+    check(rng, (c_in, 33, 35), (c_out, c_in, taps, 3), padding="same")
+    check(rng, (c_in, 5, 40), (c_out, c_in, 2, taps))
+
+
+@pytest.mark.parametrize("shape", [(31, 31), (1, 129), (129, 1), (48, 50)])
+@pytest.mark.parametrize(("c_in", "c_out"), [(1, 1), (2, 16)])
+def test_large_kernels(rng, shape, c_in, c_out):
+    check(rng, (c_in, 135, 140), (c_out, c_in, *shape))
+
+
+@pytest.mark.parametrize(("c_in", "c_out", "groups"), [(600, 16, 1), (600, 3, 1), (600, 600, 600), (16, 600, 1)])
+@pytest.mark.parametrize("taps", [1, 3])
+def test_many_channels(rng, c_in, c_out, groups, taps):
+    check(rng, (c_in, 7, 7), (c_out, c_in // groups, taps, taps), groups=groups, padding=taps // 2)
+    check(rng, (c_in, 33), (c_out, c_in // groups, taps), groups=groups, stride=2)
+
+
+def test_many_channels_and_many_pixels(rng):
+    check(rng, (256, 40, 41), (64, 256, 3, 3), padding=1)
+
+
+@pytest.mark.parametrize("rate", [2, 6, 12, 18, 24, 33])
+@pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (2, 3, 1), (32, 32, 1), (7, 7, 7)])
+@pytest.mark.parametrize("padding_mode", ["zeros", "reflect"])
+def test_dilation_as_large_as_the_image(rng, rate, c_in, c_out, groups, padding_mode):
+    keywords = {"dilation": rate, "padding": rate, "groups": groups, "padding_mode": padding_mode}
+    check(rng, (c_in, 33, 33), (c_out, c_in // groups, 3, 3), **keywords)
+
+
+@pytest.mark.parametrize("dilation", [64, 512, 4096])
+@pytest.mark.parametrize("channels", [1, 3, 24])
+def test_dilation_along_a_signal(rng, dilation, channels):
+    check(rng, (channels, 9000), (channels, channels, 2), dilation=dilation, padding="causal")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+@pytest.mark.parametrize(
+    ("shape", "c_out", "groups", "kernel"),
+    [
+        ((1, 1000, 900), 1, 1, (5, 5)),
+        ((3, 500, 700), 2, 1, (3, 3)),
+        ((8, 300, 400), 8, 8, (3, 3)),
+        ((3, 200, 300), 24, 1, (3, 3)),
+        ((2, 40, 50, 60), 3, 1, (3, 3, 3)),
+        ((1, 300_000), 1, 1, (31,)),
+        ((4, 60_000), 20, 1, (9,)),
+        ((1, 3, 200_000), 1, 1, (3, 5)),
+        ((1, 200_000, 3), 2, 1, (5, 3)),
+    ],
+)
+def test_more_than_one_box(rng, dtype, shape, c_out, groups, kernel):
+    keywords = {"padding": "same", "padding_mode": "symmetric", "groups": groups}
+    check(rng, shape, (c_out, shape[0] // groups, *kernel), dtype, **keywords)
+
+
+@pytest.mark.parametrize("channels", [(1, 1), (2, 3), (16, 32)])
+def test_stride_wider_than_the_kernel(rng, channels):
+    c_in, c_out = channels
+    check(rng, (c_in, 50, 61), (c_out, c_in, 2, 3), stride=(7, 11))
+    check(rng, (c_in, 50, 61), (c_out, c_in, 1, 1), stride=(60, 70))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 64])
+@pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (16, 16, 1), (6, 6, 6)])
+def test_batches(rng, batch, c_in, c_out, groups):
+    check(rng, (batch, c_in, 6, 7), (c_out, c_in // groups, 3, 3), padding=1, groups=groups)

@@ -1,0 +1,295 @@
+"""`correlate_nd` and `convolve_nd` against the naive reference, scipy.signal, scipy.ndimage and NumPy."""
+
+import numpy as np
+import oracle
+import pytest
+import scipy.ndimage
+import scipy.signal
+from hypothesis import given, settings
+from layouts import DTYPES, Place, values
+from strategies import correlation_calls
+
+import ndconv
+
+SHAPES = [
+    ((41,), (6,)),
+    ((41,), (41,)),
+    ((12, 15), (3, 4)),
+    ((12, 15), (5, 1)),
+    ((7, 8, 9), (3, 2, 4)),
+    ((5,) * 4, (2,) * 4),
+]
+
+
+def close(actual, desired, bound):
+    assert actual.shape == desired.shape
+    assert (np.abs(actual - desired) <= 2 * bound).all()
+
+
+@settings(max_examples=700)
+@given(call=correlation_calls())
+def test_random_correlations(call):
+    expected = oracle.correlate(*call.arrays, **call.keywords)
+    place = call.place(expected)
+    if place is None:
+        expected.check(ndconv.correlate_nd(*call.arrays, **call.keywords))
+        return
+    assert ndconv.correlate_nd(*call.arrays, **call.keywords, out=place.out) is place.out
+    expected.check(place.out)
+    assert place.untouched_outside()
+
+
+@given(call=correlation_calls())
+def test_random_convolutions(call):
+    expected = oracle.convolve(*call.arrays, **call.keywords)
+    expected.check(ndconv.convolve_nd(*call.arrays, **call.keywords))
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize(("shape", "taps"), SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_agrees_with_scipy_signal(rng, mode, shape, taps, dtype):
+    x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
+    bound = oracle.correlate(x, kernel, mode).bound
+    close(ndconv.correlate_nd(x, kernel, mode), scipy.signal.correlate(x, kernel, mode, method="direct"), bound)
+    bound = oracle.convolve(x, kernel, mode).bound
+    close(ndconv.convolve_nd(x, kernel, mode), scipy.signal.convolve(x, kernel, mode, method="direct"), bound)
+
+
+def test_full_is_the_default(rng):
+    x, kernel = values(rng, 20, "float64"), values(rng, 5, "float64")
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel), ndconv.correlate_nd(x, kernel, "full"))
+    assert ndconv.convolve_nd(x, kernel).shape == (24,)
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize(("boundary", "padding_mode"), [("fill", "fill"), ("wrap", "wrap"), ("symm", "symm")])
+@pytest.mark.parametrize("dtype", ["float64", "complex128", "int32"])
+def test_agrees_with_scipys_two_dimensional_functions(rng, mode, boundary, padding_mode, dtype):
+    x, kernel = values(rng, (12, 10), dtype), values(rng, (5, 3), dtype)
+    arguments = {"padding_mode": padding_mode, "fill_value": 2 if boundary == "fill" else 0}
+    for ours, theirs in (
+        (ndconv.correlate_nd, scipy.signal.correlate2d),
+        (ndconv.convolve_nd, scipy.signal.convolve2d),
+    ):
+        expected = theirs(x, kernel, mode, boundary, fillvalue=2)
+        if dtype == "int32":
+            np.testing.assert_array_equal(ours(x, kernel, mode, **arguments), expected)
+        else:
+            np.testing.assert_allclose(ours(x, kernel, mode, **arguments), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["constant", "nearest", "mirror", "grid-mirror", "grid-wrap"])
+@pytest.mark.parametrize("taps", [(3, 3), (5, 7), (4, 6), (2, 5)])
+def test_agrees_with_scipy_ndimage(rng, name, taps):
+    x, kernel = values(rng, (11, 9), "float64"), values(rng, taps, "float64")
+    expected = scipy.ndimage.correlate(x, kernel, mode="constant" if name == "constant" else name, cval=0.75)
+    actual = ndconv.correlate_nd(x, kernel, "same", padding_mode=name, fill_value=0.75 if name == "constant" else 0.0)
+    np.testing.assert_allclose(actual, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("dtype", ["int64", "float64", "complex128"])
+def test_agrees_with_numpy(rng, mode, dtype):
+    x, kernel = values(rng, 30, dtype), values(rng, 7, dtype)
+    np.testing.assert_allclose(
+        ndconv.convolve_nd(x, kernel, mode), np.convolve(x, kernel, mode), rtol=1e-12, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        ndconv.correlate_nd(x, kernel, mode), np.correlate(x, kernel, mode), rtol=1e-12, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "taps"), SHAPES)
+def test_types(rng, mode, dtype, shape, taps):
+    x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
+    oracle.correlate(x, kernel, mode).check(ndconv.correlate_nd(x, kernel, mode))
+    oracle.convolve(x, kernel, mode).check(ndconv.convolve_nd(x, kernel, mode))
+
+
+def test_correlation_conjugates_the_kernel_and_convolution_does_not():
+    x, kernel = np.array([1 + 2j, 3 - 1j]), np.array([2 + 1j])
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel), x * (2 - 1j))
+    np.testing.assert_array_equal(ndconv.convolve_nd(x, kernel), x * (2 + 1j))
+    np.testing.assert_array_equal(ndconv.correlate_nd(x.real, kernel), x.real * (2 - 1j))
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel.real), x * 2)
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"mode": "same"}, {"lags": (-3, 5)}, {"mode": "valid", "stride": 2, "dilation": 3}]
+)
+@pytest.mark.parametrize("dtype", ["float64", "complex64"])
+def test_convolution_mirrors_the_kernel(rng, keywords, dtype):
+    x, kernel = values(rng, (14, 15), dtype), values(rng, (3, 4), dtype)
+    mirrored = np.conj(kernel[::-1, ::-1])
+    np.testing.assert_allclose(
+        ndconv.convolve_nd(x, kernel, **keywords), ndconv.correlate_nd(x, mirrored, **keywords), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("stride", [2, 3, (1, 4)])
+@pytest.mark.parametrize("padding_mode", oracle.MODES)
+def test_stride_keeps_every_nth_output(rng, mode, stride, padding_mode):
+    x, kernel = values(rng, (13, 16), "float64"), values(rng, (4, 3), "float64")
+    whole = ndconv.correlate_nd(x, kernel, mode, padding_mode=padding_mode)
+    rows, columns = (stride, stride) if np.ndim(stride) == 0 else stride
+    actual = ndconv.correlate_nd(x, kernel, mode, stride=stride, padding_mode=padding_mode)
+    np.testing.assert_allclose(actual, whole[::rows, ::columns], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("dilation", [2, 5, (3, 1)])
+def test_dilation_is_a_kernel_with_holes(rng, mode, dilation):
+    x, kernel = values(rng, (23, 25), "float64"), values(rng, (3, 4), "float64")
+    down, across = (dilation, dilation) if np.ndim(dilation) == 0 else dilation
+    holey = np.zeros(((kernel.shape[0] - 1) * down + 1, (kernel.shape[1] - 1) * across + 1))
+    holey[::down, ::across] = kernel
+    for function in (ndconv.correlate_nd, ndconv.convolve_nd):
+        np.testing.assert_allclose(
+            function(x, kernel, mode, dilation=dilation), function(x, holey, mode), rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize(("n", "k"), [(20, 5), (5, 20), (7, 7), (1, 4), (4, 1)])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_lags_are_scipys(rng, n, k, dtype):
+    x, kernel = values(rng, n, dtype), values(rng, k, dtype)
+    lags = scipy.signal.correlation_lags(n, k, "full")
+    full = scipy.signal.correlate(x, kernel, "full", method="direct")
+    for low in range(lags[0], lags[-1] + 1):
+        for high in range(low, min(low + 6, lags[-1] + 1)):
+            wanted = full[(lags >= low) & (lags <= high)]
+            np.testing.assert_allclose(ndconv.correlate_nd(x, kernel, lags=(low, high)), wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_lags_outside_the_overlap_see_padding_only(rng):
+    x, kernel = values(rng, 8, "float64"), values(rng, 3, "float64")
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, lags=(100, 104)), np.zeros(5))
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, lags=(-104, -100)), np.zeros(5))
+    edge = ndconv.correlate_nd(x, kernel, lags=(100, 101), padding_mode="edge")
+    np.testing.assert_allclose(edge, [x[-1] * kernel.sum()] * 2)
+
+
+def test_lags_of_every_axis(rng):
+    x, kernel = values(rng, (9, 12), "float64"), values(rng, (3, 4), "float64")
+    full = scipy.signal.correlate(x, kernel, "full", method="direct")
+    rows, columns = scipy.signal.correlation_lags(9, 3), scipy.signal.correlation_lags(12, 4)
+    wanted = full[np.ix_((rows >= -1) & (rows <= 2), (columns >= 4) & (columns <= 7))]
+    np.testing.assert_allclose(ndconv.correlate_nd(x, kernel, lags=((-1, 2), (4, 7))), wanted, atol=1e-12)
+    both = full[np.ix_((rows >= -1) & (rows <= 2), (columns >= -1) & (columns <= 2))]
+    np.testing.assert_allclose(ndconv.correlate_nd(x, kernel, lags=(-1, 2)), both, atol=1e-12)
+
+
+def test_lags_with_a_stride(rng):
+    x, kernel = values(rng, 40, "float64"), values(rng, 6, "float64")
+    whole = ndconv.correlate_nd(x, kernel, lags=(-4, 20))
+    np.testing.assert_allclose(ndconv.correlate_nd(x, kernel, lags=(-4, 20), stride=3), whole[::3], atol=1e-12)
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2, -1, (0, 1), (0, 2), (2, 0), (-2, -1), (0, 1, 2)])
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_axes_are_scipys(rng, axes, mode):
+    """The other axes pair the arrays element by element, or broadcast."""
+    each = [a % 3 for a in np.atleast_1d(axes)]
+    x = values(rng, (6, 7, 8), "float64")
+    for others in (1, None):
+        shape = [3 if i in each else (others or x.shape[i]) for i in range(3)]
+        kernel = values(rng, shape, "float64")
+        wanted = scipy.signal.fftconvolve(x, np.broadcast_to(kernel, shape), mode, axes=axes)
+        np.testing.assert_allclose(ndconv.convolve_nd(x, kernel, mode, axes=axes), wanted, atol=1e-12)
+        oracle.correlate(x, kernel, mode, axes=axes).check(ndconv.correlate_nd(x, kernel, mode, axes=axes))
+
+
+def test_x_broadcasts_too(rng):
+    x, kernels = values(rng, (1, 50), "float32"), values(rng, (7, 9), "float32")
+    y = ndconv.correlate_nd(x, kernels, "valid", axes=1)
+    assert y.shape == (7, 42)
+    oracle.correlate(x, kernels, "valid", axes=1).check(y)
+
+
+def test_both_broadcast(rng):
+    x, kernel = values(rng, (5, 1, 30), "float32"), values(rng, (1, 4, 6), "float32")
+    y = ndconv.correlate_nd(x, kernel, "same", axes=-1)
+    assert y.shape == (5, 4, 30)
+    oracle.correlate(x, kernel, "same", axes=-1).check(y)
+
+
+def test_stride_and_lags_belong_to_the_axes_as_given(rng):
+    x, kernel = values(rng, (3, 20, 15), "float64"), values(rng, (1, 4, 5), "float64")
+    arguments = {"stride": (2, 3), "lags": ((-1, 9), (0, 7)), "padding_mode": ("reflect", "wrap")}
+    one = ndconv.correlate_nd(x, kernel, axes=(1, 2), **arguments)
+    swapped = {name: value[::-1] for name, value in arguments.items()}
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, axes=(2, 1), **swapped), one)
+
+
+@pytest.mark.parametrize("kernel_ndim", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_a_kernel_with_fewer_dimensions_slides_along_the_last_axes(rng, kernel_ndim, mode):
+    x, kernel = values(rng, (4, 5, 6, 9), "float32"), values(rng, (3,) * kernel_ndim, "float32")
+    y = ndconv.correlate_nd(x, kernel, mode)
+    oracle.correlate(x, kernel, mode).check(y)
+    assert y.shape[: 4 - kernel_ndim] == x.shape[: 4 - kernel_ndim]
+
+
+def test_many_channels_of_a_signal(rng):
+    x, kernel = values(rng, (64, 2000), "float32"), values(rng, 31, "float32")
+    oracle.correlate(x, kernel, "same").check(ndconv.correlate_nd(x, kernel, "same"))
+    oracle.correlate(x.T, kernel[:, None], "same", axes=0).check(
+        ndconv.correlate_nd(x.T, kernel[:, None], "same", axes=0)
+    )
+
+
+def test_many_pairs(rng):
+    x, kernel = values(rng, (300, 40), "float64"), values(rng, (300, 7), "float64")
+    oracle.correlate(x, kernel, axes=1).check(ndconv.correlate_nd(x, kernel, axes=1))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200])
+@pytest.mark.parametrize("k", [1, 2, 3, 5, 8, 13, 64, 101, 300])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_lengths(rng, n, k, dtype):
+    x, kernel = values(rng, n, dtype), values(rng, k, dtype)
+    for mode in ("full", "same"):
+        oracle.correlate(x, kernel, mode).check(ndconv.correlate_nd(x, kernel, mode))
+
+
+@pytest.mark.parametrize(("n", "k"), [(1_000_000, 101), (20_000, 3001), (300_000, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_long_signals(rng, n, k, dtype):
+    x, kernel = values(rng, n, dtype), values(rng, k, dtype)
+    y = ndconv.correlate_nd(x, kernel, "same", method="direct")
+    exact = scipy.signal.oaconvolve(x.astype(float), kernel[::-1].astype(float), "full")[(k - 1) // 2 :][:n]
+    magnitude = scipy.signal.oaconvolve(np.abs(x).astype(float), np.abs(kernel[::-1]).astype(float), "full")
+    bound = oracle.direct_bound(np.dtype(dtype), magnitude[(k - 1) // 2 :][:n], k)
+    # The FFT's own error is a few eps of the largest sum.
+    assert (np.abs(y - exact) <= bound + 8 * np.finfo(float).eps * magnitude.max()).all()
+
+
+@pytest.mark.parametrize(("shape", "taps"), [((700, 800), (7, 7)), ((300, 310), (31, 31)), ((50, 60, 70), (5, 4, 3))])
+@pytest.mark.parametrize("padding_mode", oracle.MODES)
+def test_large_arrays(rng, shape, taps, padding_mode):
+    x, kernel = values(rng, shape, "float32"), values(rng, taps, "float32")
+    expected = oracle.correlate(x, kernel, "same", padding_mode=padding_mode)
+    expected.check(ndconv.correlate_nd(x, kernel, "same", padding_mode=padding_mode))
+
+
+def test_operands_are_never_swapped(rng):
+    x, kernel = values(rng, 3, "float64"), values(rng, 7, "float64")
+    assert ndconv.correlate_nd(x, kernel, "same").shape == (3,)
+    assert ndconv.correlate_nd(x, kernel, "full").shape == (9,)
+    oracle.correlate(x, kernel, "full").check(ndconv.correlate_nd(x, kernel, "full"))
+
+
+@pytest.mark.parametrize("layout", Place.layouts)
+@pytest.mark.parametrize("dtype", ["float32", "complex128", "int8", "float16"])
+@pytest.mark.parametrize(("shape", "taps"), SHAPES)
+def test_out(rng, layout, dtype, shape, taps):
+    x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
+    expected = oracle.correlate(x, kernel, "same")
+    place = Place(expected.shape, expected.dtype, layout)
+    assert ndconv.correlate_nd(x, kernel, "same", out=place.out) is place.out
+    expected.check(place.out)
+    assert place.untouched_outside()

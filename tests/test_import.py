@@ -1,0 +1,160 @@
+"""The face of the package: what importing it loads, its public names, their signatures and annotations."""
+
+import importlib.resources
+import inspect
+import re
+
+import isolated
+import pytest
+
+import ndconv
+
+FUNCTIONS = (
+    "conv_layer",
+    "convolve_nd",
+    "correlate_nd",
+    "layer_cost",
+    "output_shape",
+    "receptive_field",
+    "set_workers",
+    "show_config",
+)
+NAMES = (*FUNCTIONS, "ConvLayer")
+
+LAYER = {
+    "stride": 1,
+    "padding": 0,
+    "padding_mode": "zeros",
+    "fill_value": 0.0,
+    "dilation": 1,
+    "groups": 1,
+    "activation": None,
+    "residual": None,
+    "channel_axis": None,
+    "method": "auto",
+    "out": None,
+    "workers": None,
+}
+CORRELATION = {
+    "padding_mode": "zeros",
+    "fill_value": 0.0,
+    "stride": 1,
+    "dilation": 1,
+    "axes": None,
+    "lags": None,
+    "method": "auto",
+    "out": None,
+    "workers": None,
+}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "scipy.signal",
+        "scipy.ndimage",
+        "scipy.fft",
+        "scipy.sparse",
+        "scipy.stats",
+        "matplotlib",
+        "torch",
+        "cv2",
+        "threadpoolctl",
+        "pytest",
+        "multiprocessing",
+        "concurrent.futures",
+        "asyncio",
+        "importlib.metadata",
+    ],
+)
+def test_importing_does_not_load(module):
+    isolated.run(f"""
+        import sys, numpy
+        before = set(sys.modules)
+        import ndconv
+        new = set(sys.modules) - before
+        assert {module!r} not in new, sorted(name for name in new if "ndconv" not in name)
+    """)
+
+
+def test_importing_starts_no_thread_and_says_nothing():
+    output = isolated.run("""
+        import threading, numpy
+        import ndconv
+        assert threading.active_count() == 1
+    """)
+    assert output == ""
+
+
+def test_importing_raises_no_warning():
+    isolated.run("import warnings; warnings.simplefilter('error'); import ndconv")
+
+
+def test_public_names():
+    assert set(NAMES) <= set(ndconv.__all__)
+    assert len(ndconv.__all__) == len(set(ndconv.__all__))
+    for name in ndconv.__all__:
+        assert hasattr(ndconv, name)
+    assert set(ndconv.__all__) <= set(dir(ndconv))
+    assert re.match(r"\d+\.\d+\.\d+", ndconv.__version__)
+
+
+def test_nothing_else_is_public():
+    """A name without an underscore is a promise."""
+    public = {n for n in vars(ndconv) if not n.startswith("_") and not inspect.ismodule(getattr(ndconv, n))}
+    assert public <= set(ndconv.__all__)
+
+
+def keywords_of(function, first):
+    parameters = list(inspect.signature(function).parameters.values())
+    assert [p.name for p in parameters[: len(first)]] == first
+    rest = parameters[len(first) :]
+    assert all(p.kind is p.KEYWORD_ONLY for p in rest)
+    return {p.name: p.default for p in rest}
+
+
+def test_signatures():
+    assert keywords_of(ndconv.conv_layer, ["x", "weight", "bias"]) == LAYER
+    assert list(keywords_of(ndconv.conv_layer, ["x", "weight", "bias"])) == list(LAYER)
+    for function in (ndconv.correlate_nd, ndconv.convolve_nd):
+        assert keywords_of(function, ["x", "kernel", "mode"]) == CORRELATION
+        assert inspect.signature(function).parameters["mode"].default == "full"
+    of_shapes = {name: LAYER[name] for name in ("stride", "padding", "dilation", "groups")}
+    assert keywords_of(ndconv.output_shape, ["input_shape", "weight_shape"]).items() >= of_shapes.items()
+    assert (
+        keywords_of(ndconv.layer_cost, ["input_shape", "weight_shape"]).items() >= {**of_shapes, "bias": True}.items()
+    )
+
+
+def test_signature_of_a_plan():
+    told = inspect.signature(ndconv.ConvLayer).parameters
+    for name in ("stride", "padding", "padding_mode", "fill_value", "dilation", "groups", "activation", "channel_axis"):
+        assert told[name].default == LAYER[name]
+    assert list(told)[:2] == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_annotations_and_docstrings(name):
+    thing = getattr(ndconv, name)
+    functions = [thing]
+    if inspect.isclass(thing):
+        functions = [f for n, f in vars(thing).items() if inspect.isfunction(f) and not n.startswith("_")]
+        functions += [thing.__init__, thing.__call__]
+    assert inspect.getdoc(thing)
+    for function in functions:
+        signature = inspect.signature(function)
+        for parameter in signature.parameters.values():
+            assert parameter.name == "self" or parameter.annotation is not parameter.empty, (function, parameter)
+        assert signature.return_annotation is not signature.empty, function
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_parameter_is_documented(name):
+    function = getattr(ndconv, name)
+    documentation = inspect.getdoc(function)
+    for parameter in inspect.signature(function).parameters:
+        assert re.search(rf"\b{parameter}\b", documentation), f"{name} says nothing of {parameter}"
+
+
+def test_types_are_shipped():
+    assert importlib.resources.files("ndconv").joinpath("py.typed").is_file()

@@ -1,0 +1,149 @@
+"""Memory beyond input and output: a bounded scratch, measured as the peak of a process of its own."""
+
+import sys
+import textwrap
+
+import isolated
+import pytest
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+#: `grown(call)` returns by how many MiB the peak rose above what was there before, without the result.
+MEASURE = """
+import numpy as np, ndconv
+
+def status(name):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+
+def grown(call):
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak starts anew
+    before = status("VmRSS")
+    result = call()
+    return status("VmHWM") - before - result.nbytes / 2**20
+
+ndconv.conv_layer(np.ones((1, 9), np.float32), np.ones((1, 1, 2), np.float32))
+rng = np.random.default_rng(0)
+"""
+
+MANY = 40_000_000
+
+
+def megabytes(body, **environment):
+    return float(isolated.run(MEASURE + textwrap.dedent(body), **environment))
+
+
+def test_the_measure_sees_a_copy():
+    assert megabytes("x = np.ones(25 * 2**20, np.float32); print(grown(lambda: (x + x)[:0]))") > 90
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("mode", ["full", "valid"])
+def test_a_long_signal(workers, mode):
+    used = megabytes(f"""
+        x, kernel = np.ones({MANY}, np.float32), np.ones(101, np.float32)
+        print(grown(lambda: ndconv.correlate_nd(x, kernel, {mode!r}, method="direct", workers={workers})))
+    """)
+    assert used < 40
+
+
+def test_a_long_signal_with_an_output_given():
+    used = megabytes(f"""
+        x, kernel, out = np.ones({MANY}, np.float32), np.ones(101, np.float32), np.ones({MANY}, np.float32)
+        print(grown(lambda: ndconv.correlate_nd(x, kernel, "same", out=out, workers=2)[:0]))
+    """)
+    assert used < 40
+
+
+#: Inputs of 100 MB or more, none of which may be copied as a whole.
+LARGE = {
+    "channels last": (
+        "x = np.ones((3000, 3000, 3), np.float32)",
+        "conv_layer(x, np.ones((2, 3, 3, 3), np.float32), channel_axis=-1, stride=2, workers=2)",
+    ),
+    "channels last, many channels": (
+        "x = np.ones((700, 700, 64), np.float32)",
+        "conv_layer(x, np.ones((32, 64, 3, 3), np.float32), channel_axis=-1, padding=1, workers=2)",
+    ),
+    "transposed": (
+        "x = np.ones((5000, 6000), np.float32).T",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'valid', workers=2)",
+    ),
+    "every second sample": (
+        "x = np.ones((10000, 6000), np.float32)[:, ::2]",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'same', padding_mode='reflect', workers=2)",
+    ),
+    "negative strides": (
+        "x = np.ones((5000, 6000), np.float32)[::-1, ::-1]",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'valid', workers=2)",
+    ),
+    "byte-swapped": (
+        "x = np.ones((5000, 6000), '>f4')",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'valid', workers=2)",
+    ),
+    "misaligned": (
+        "x = np.ndarray((5000, 6000), np.float32, buffer=np.ones(30_000_000 * 4 + 1, np.uint8), offset=1)",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'valid', workers=2)",
+    ),
+    "read-only": (
+        "x = np.ones((5000, 6000), np.float32); x.flags.writeable = False",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'valid', workers=2)",
+    ),
+    "byte-swapped volume": (
+        "x = np.ones((300, 300, 600), '>i2')",
+        "correlate_nd(x, np.ones((3, 3, 3), np.int16), 'valid', workers=2)",
+    ),
+    "float16": (
+        "x = np.ones((8000, 7000), np.float16)",
+        "correlate_nd(x, np.ones((3, 3), np.float16), 'valid', workers=2)",
+    ),
+    "complex": (
+        "x = np.ones((4000, 4000), np.complex64)",
+        "correlate_nd(x, np.ones((3, 3), np.complex64), 'valid', workers=2)",
+    ),
+    "depthwise": (
+        "x = np.ones((32, 1000, 1000), np.float32)",
+        "conv_layer(x, np.ones((32, 1, 3, 3), np.float32), groups=32, padding=1, workers=2)",
+    ),
+    "many channels": (
+        "x = np.ones((64, 700, 700), np.float32)",
+        "conv_layer(x, np.ones((32, 64, 3, 3), np.float32), padding=1, workers=2)",
+    ),
+    "along the first axis": (
+        "x = np.ones((60_000, 500), np.float32)",
+        "correlate_nd(x, np.ones((31, 1), np.float32), 'same', axes=0, workers=2)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_inputs_are_not_copied(name):
+    """The scratch is at most 16 MiB per worker; a few more are for threads' stacks and the like."""
+    make, call = LARGE[name]
+    assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call}))") < 2 * 16 + 8
+
+
+def test_one_thread_needs_one_scratch():
+    make, call = LARGE["transposed"]
+    assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call.replace('workers=2', 'workers=1')}))") < 16 + 4
+
+
+def test_calls_leave_nothing_behind():
+    used = megabytes("""
+        x, weight = np.ones((8, 100, 100), np.float32), np.ones((16, 8, 3, 3), np.float32)
+        for _ in range(50):
+            ndconv.conv_layer(x, weight)
+        def call():
+            for _ in range(1000):
+                ndconv.conv_layer(x, weight)
+                ndconv.ConvLayer(weight)
+                ndconv.correlate_nd(x, weight[0, 0])
+                try:
+                    ndconv.conv_layer(x, weight, stride=0)
+                except ValueError:
+                    pass
+            return x[:0]
+        print(grown(call))
+    """)
+    assert used < 8

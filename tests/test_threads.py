@@ -1,0 +1,353 @@
+"""Workers: the same bits for every number of them, limits respected, plans shared by threads, forked children."""
+
+import os
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import isolated
+import numpy as np
+import oracle
+import pytest
+from layouts import values
+
+import ndconv
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+#: Calls that are large enough to be shared out: x, weight, keywords.
+LARGE = {
+    "many channels": ((64, 40, 41), (48, 64, 3, 3), {"padding": 1}),
+    "many channels, few pixels": ((256, 7, 7), (256, 256, 3, 3), {"padding": 1}),
+    "pointwise": ((2, 128, 30, 30), (96, 128, 1, 1), {}),
+    "few channels": ((3, 300, 301), (4, 3, 5, 5), {"padding": "same", "padding_mode": "reflect"}),
+    "depthwise": ((48, 100, 90), (48, 1, 3, 3), {"groups": 48, "stride": 2}),
+    "groups": ((2, 60, 50, 40), (90, 20, 3, 3), {"groups": 3, "dilation": 3}),
+    "one image": ((1, 900, 800), (1, 1, 7, 7), {}),
+    "volume": ((2, 40, 41, 42), (3, 2, 3, 3, 3), {"padding": 1}),
+    "signal": ((1, 600_000), (1, 1, 51), {}),
+    "signals": ((8, 20_000), (24, 8, 9), {"stride": 3}),
+    "batch": ((40, 4, 20, 20), (8, 4, 3, 3), {"padding": 1, "activation": "gelu"}),
+    "channels last": ((2, 60, 60, 32), (40, 32, 3, 3), {"channel_axis": -1}),
+}
+
+SETUP = """
+    import numpy as np, ndconv, os
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((64, 80, 80), dtype=np.float32)
+    weight = rng.standard_normal((64, 64, 3, 3), dtype=np.float32)
+    def threads():
+        return len(os.listdir("/proc/self/task"))
+    def default_workers():
+        return ndconv.show_config(mode="dicts")["workers"]
+"""
+
+
+def script(body):
+    return textwrap.dedent(SETUP) + textwrap.dedent(body)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "float16", "int32"])
+@pytest.mark.parametrize("name", LARGE)
+def test_the_same_bits_for_every_number_of_workers(rng, name, dtype):
+    x_shape, weight_shape, keywords = LARGE[name]
+    if dtype in ("complex64", "int32"):
+        keywords = {k: v for k, v in keywords.items() if k != "activation"}
+    x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
+    first = ndconv.conv_layer(x, weight, **keywords, workers=1)
+    layer = ndconv.ConvLayer(weight, **keywords)
+    for workers in (2, 3, 7, -1, None):
+        np.testing.assert_array_equal(ndconv.conv_layer(x, weight, **keywords, workers=workers), first)
+        np.testing.assert_array_equal(layer(x, workers=workers), first)
+
+
+@pytest.mark.parametrize("shape", [(500_000,), (700, 600), (50, 60, 70), (300, 2000)])
+@pytest.mark.parametrize("axes", [None, -1])
+def test_the_same_bits_for_correlations(rng, shape, axes):
+    x = values(rng, shape, "float32")
+    kernel = values(rng, (5,) * len(shape) if axes is None else (*(1,) * (len(shape) - 1), 9), "float32")
+    first = ndconv.correlate_nd(x, kernel, "same", axes=axes, workers=1)
+    for workers in (2, 3, 7, -1):
+        np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, "same", axes=axes, workers=workers), first)
+
+
+def test_the_same_bits_from_run_to_run(rng):
+    x, weight = values(rng, (32, 60, 60), "float32"), values(rng, (32, 32, 3, 3), "float32")
+    first = ndconv.conv_layer(x, weight, workers=3)
+    for _ in range(20):
+        np.testing.assert_array_equal(ndconv.conv_layer(x, weight, workers=3), first)
+
+
+def test_the_same_bits_wherever_the_arrays_lie(rng):
+    x, weight = values(rng, (5, 30, 31), "float32"), values(rng, (20, 5, 3, 3), "float32")
+    first = ndconv.conv_layer(x, weight)
+    for offset in (4, 8, 12, 36):
+        moved = np.ndarray(x.shape, x.dtype, buffer=np.zeros(x.nbytes + 64, np.uint8), offset=offset)
+        moved[...] = x
+        np.testing.assert_array_equal(ndconv.conv_layer(moved, weight), first)
+
+
+def default_workers():
+    return ndconv.show_config(mode="dicts")["workers"]
+
+
+def test_set_workers_as_a_context():
+    before = default_workers()
+    with ndconv.set_workers(3):
+        assert default_workers() == 3
+        with ndconv.set_workers(2):
+            assert default_workers() == 2
+        assert default_workers() == 3
+    assert default_workers() == before
+
+
+def test_set_workers_as_a_context_after_an_error():
+    before = default_workers()
+    with pytest.raises(RuntimeError, match="inside"), ndconv.set_workers(3):
+        raise RuntimeError("inside")
+    assert default_workers() == before
+
+
+def test_set_workers_as_a_function():
+    isolated.run(
+        script("""
+        ndconv.set_workers(3)
+        assert default_workers() == 3
+        ndconv.set_workers(-1)
+        assert default_workers() == len(os.sched_getaffinity(0)) or default_workers() >= 1
+        y = ndconv.conv_layer(x, weight)
+        ndconv.set_workers(1)
+        assert default_workers() == 1
+        np.testing.assert_array_equal(ndconv.conv_layer(x, weight), y)
+        """)
+    )
+
+
+def test_a_wrong_set_workers_changes_nothing():
+    before = default_workers()
+    for value in (0, -7, 1.5, "2"):
+        with pytest.raises((ValueError, TypeError)):
+            ndconv.set_workers(value)
+    assert default_workers() == before
+
+
+@linux
+@pytest.mark.parametrize(
+    "limit", ["OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "affinity", "workers", "set_workers", "threadpoolctl"]
+)
+def test_a_limit_of_one_starts_no_thread(limit):
+    if limit == "threadpoolctl":
+        pytest.importorskip("threadpoolctl")
+    body = {
+        "affinity": "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",
+        "workers": "keywords = {'workers': 1}",
+        "set_workers": "ndconv.set_workers(1)",
+        "threadpoolctl": "import threadpoolctl; limits = threadpoolctl.threadpool_limits(1)",
+    }.get(limit, "")
+    environment = {limit: "1"} if limit.startswith("OMP") else {}
+    call = """
+        before = threads()
+        ndconv.conv_layer(x, weight, **keywords)
+        assert threads() == before, (threads(), before)
+    """
+    isolated.run(script(f"keywords = {{}}\n{body}") + textwrap.dedent(call), **environment)
+
+
+@linux
+@pytest.mark.parametrize("workers", [2, 3, 5])
+def test_as_many_threads_as_asked_for(workers):
+    """The calling thread is one of them; a pool may keep them for the next call, but adds no more."""
+    isolated.run(
+        script(f"""
+        before = threads()
+        for _ in range(3):
+            ndconv.conv_layer(x, weight, workers={workers})
+            assert threads() <= before + {workers} - 1, (threads(), before)
+        """)
+    )
+
+
+@linux
+def test_small_calls_start_no_thread():
+    isolated.run(
+        script("""
+        before = threads()
+        for _ in range(10):
+            ndconv.conv_layer(x[:1, :8, :8], weight[:1, :1])
+        assert threads() == before
+        """)
+    )
+
+
+@linux
+@pytest.mark.parametrize("how", ["OMP_NUM_THREADS", "affinity", "threadpoolctl"])
+def test_the_default_follows_the_limits(how):
+    if how == "threadpoolctl":
+        pytest.importorskip("threadpoolctl")
+    body = {
+        "OMP_NUM_THREADS": "assert default_workers() == 1",
+        "affinity": "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); assert default_workers() == 1",
+        "threadpoolctl": """
+import threadpoolctl
+ndconv.conv_layer(x, weight)
+before = default_workers()
+with threadpoolctl.threadpool_limits(1):
+    assert default_workers() == 1
+assert default_workers() == before
+""",
+    }[how]
+    isolated.run(script(body), **({how: "1"} if how.startswith("OMP") else {}))
+
+
+def test_affinity_before_import():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("no affinity on this system")
+    isolated.run("""
+        import os
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        import ndconv
+        assert ndconv.show_config(mode="dicts")["workers"] == 1
+    """)
+
+
+@pytest.mark.parametrize("workers", [1, 2, None])
+def test_one_plan_in_many_threads(rng, workers):
+    weight, bias = values(rng, (24, 6, 3, 3), "float32"), values(rng, 24, "float32")
+    layer = ndconv.ConvLayer(weight, bias, padding=1, padding_mode="reflect", activation="silu")
+    inputs = [values(rng, (2, 6, 5 + 9 * (i % 7), 20 + i), "float32") for i in range(16)]
+    inputs += [x.astype("float64") for x in inputs[:4]]
+    expected = [layer(x, workers=1) for x in inputs]
+    oracle.layer(inputs[3], weight, bias, padding=1, padding_mode="reflect", activation="silu").check(expected[3])
+
+    def hammer(start):
+        for i in range(3 * len(inputs)):
+            at = (start * 5 + i) % len(inputs)
+            np.testing.assert_array_equal(layer(inputs[at], workers=workers), expected[at])
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(hammer, i) for i in range(8)]:
+            done.result()
+
+
+def test_a_fresh_plan_meets_many_threads_at_once(rng):
+    """The first call of a plan for a type may pack its weights: all threads make it together."""
+    x, weight = values(rng, (6, 30, 30), "float32"), values(rng, (24, 6, 3, 3), "float32")
+    with ThreadPoolExecutor(8) as pool:
+        for dtype in ("float32", "float64", "float16", "complex64") * 3:
+            layer = ndconv.ConvLayer(weight)
+            y = list(pool.map(layer, [x.astype(dtype)] * 8))
+            for other in y[1:]:
+                np.testing.assert_array_equal(other, y[0])
+
+
+def test_functions_in_many_threads(rng):
+    x, kernels = values(rng, (60, 70), "float32"), [values(rng, (k, k), "float32") for k in range(1, 9)]
+    expected = [ndconv.correlate_nd(x, k, "same", workers=1) for k in kernels]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            for a, b in zip(
+                pool.map(lambda k: ndconv.correlate_nd(x, k, "same", workers=2), kernels), expected, strict=True
+            ):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_other_threads_run_during_a_call():
+    """A call without the interpreter's lock lets another thread count while it lasts."""
+    isolated.run(
+        script("""
+        import threading
+        large = rng.standard_normal((256, 256, 256), dtype=np.float32)
+        filters = rng.standard_normal((128, 256, 3, 3), dtype=np.float32)
+        done = threading.Event()
+        def work():
+            ndconv.conv_layer(large, filters, workers=1)
+            done.set()
+        thread = threading.Thread(target=work)
+        thread.start()
+        count = 0
+        while not done.wait(0.001):
+            count += 1
+        thread.join()
+        assert count > 20, count
+        """)
+    )
+
+
+@forking
+@pytest.mark.parametrize("workers", [2, None])
+def test_a_forked_child_works(workers):
+    """The parent's pool of threads does not exist in the child, which must neither wait for it nor crash."""
+    output = isolated.run(
+        script(f"""
+        import warnings
+        warnings.simplefilter("ignore")
+        layer = ndconv.ConvLayer(weight, padding=1)
+        y = layer(x, workers={workers})
+        layer(x, workers=2)
+        for generation in range(3):
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    for w in ({workers}, 2, None):
+                        same = np.array_equal(layer(x, workers=w), y)
+                        same = same and np.array_equal(ndconv.conv_layer(x, weight, padding=1, workers=w), y)
+                    os._exit(0 if same else 3)
+                except BaseException:
+                    import traceback
+                    traceback.print_exc()
+                    os._exit(4)
+            _, status = os.waitpid(pid, 0)
+            assert os.waitstatus_to_exitcode(status) == 0, status
+            assert np.array_equal(layer(x, workers=2), y)
+        print("fine")
+        """),
+        timeout=60,
+    )
+    assert output.endswith("fine")
+
+
+@forking
+def test_children_of_a_process_pool_work():
+    isolated.run(
+        script("""
+        import multiprocessing, warnings
+        warnings.simplefilter("ignore")
+        def work(i):
+            return ndconv.conv_layer(x, weight)
+        y = work(0)
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            for other in pool.map(work, range(4)):
+                assert np.array_equal(other, y)
+        """),
+        timeout=90,
+    )
+
+
+@forking
+def test_a_child_forked_before_any_call_uses_threads():
+    isolated.run(
+        script("""
+        import warnings
+        warnings.simplefilter("ignore")
+        pid = os.fork()
+        if pid == 0:
+            y = ndconv.conv_layer(x, weight, workers=1)
+            os._exit(0 if np.array_equal(ndconv.conv_layer(x, weight, workers=3), y) else 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        """),
+        timeout=60,
+    )
+
+
+def test_threads_of_python_beside_workers_do_not_hang():
+    isolated.run(
+        script("""
+        from concurrent.futures import ThreadPoolExecutor
+        y = ndconv.conv_layer(x, weight, workers=1)
+        with ThreadPoolExecutor(6) as pool:
+            for other in pool.map(lambda w: ndconv.conv_layer(x, weight, workers=w), [1, 2, 3, 4] * 6):
+                assert np.array_equal(other, y)
+        """),
+        timeout=90,
+    )
