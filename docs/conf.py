@@ -16,14 +16,15 @@ version = ".".join(release.split(".")[:2])
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "numpydoc",
     "matplotlib.sphinxext.plot_directive",
     "mathml",
 ]
 exclude_patterns = ["_build"]
-default_role = "code"
+default_role = "py:obj"
 highlight_language = "python"
-nitpicky = False
+extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 
 # The reference pages name each object themselves, so no stub files are generated into the source folder.
 autosummary_generate = False

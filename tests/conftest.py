@@ -6,6 +6,9 @@ import warnings
 import zlib
 from pathlib import Path
 
+# The references are small: threads of BLAS beside the workers under test would only get in each other's way.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings

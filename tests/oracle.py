@@ -305,11 +305,16 @@ def correlate(
     return Reference(value, dtype, _round_to_half(bound, value, dtype))
 
 
-def convolve(x, kernel, mode="full", *, axes=None, **keywords):
-    """Return what `convolve_nd` must return."""
+def convolve(x, kernel, mode="full", *, axes=None, lags=None, dilation=1, **keywords):
+    """Return what `convolve_nd` must return; its lags count the samples of the full result."""
     kernel = np.asarray(kernel)
     mirrored = np.flip(kernel, axis=axes)
-    return correlate(x, mirrored, mode, axes=axes, conjugate=False, **keywords)
+    if lags is not None:
+        taps = kernel.shape if axes is None else [kernel.shape[a] for a in (axes if np.ndim(axes) else (axes,))]
+        pairs = (lags,) * len(taps) if np.ndim(lags) == 1 else lags
+        shifts = [reach(k, e) - 1 for k, e in zip(taps, per_axis(dilation, len(taps)), strict=True)]
+        lags = [(low - shift, high - shift) for (low, high), shift in zip(pairs, shifts, strict=True)]
+    return correlate(x, mirrored, mode, axes=axes, lags=lags, dilation=dilation, conjugate=False, **keywords)
 
 
 def touched(mask, weight_shape, **keywords):

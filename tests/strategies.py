@@ -135,8 +135,8 @@ def layer_calls(draw):
 
 
 @st.composite
-def correlation_calls(draw):
-    """Draw a call of `correlate_nd` or `convolve_nd`: modes, lags, axes, broadcasting, types and layouts."""
+def correlation_calls(draw, mirrored=False):
+    """Draw a call of `correlate_nd`, or of `convolve_nd`: modes, lags, axes, broadcasting, types and layouts."""
     rng = draw(generators())
     ndim = draw(st.sampled_from((1, 1, 2, 2, 3, 4)))
     spelling = draw(st.sampled_from(("all", "fewer", "axes")))
@@ -169,8 +169,13 @@ def correlation_calls(draw):
         keywords["fill_value"] = draw(st.integers(0, 3))
     what = draw(st.sampled_from(("full", "same", "valid", "lags")))
     if what == "lags":
-        low = [draw(st.integers(-25, 15)) for _ in range(d)]
-        keywords["lags"] = [(at, at + draw(st.integers(0, 20 if d == 1 else 6))) for at in low]
+        spans = [reach(kernel_shape[axis], dilation[i]) - 1 for i, axis in enumerate(axes)]
+        lowest = [0 if mirrored else -span for span in spans]
+        highest = [low + span + x_shape[axis] - 1 for low, span, axis in zip(lowest, spans, axes, strict=True)]
+        keywords["lags"] = []
+        for low, high in zip(lowest, highest, strict=True):
+            first = draw(st.integers(low, high))
+            keywords["lags"].append((first, draw(st.integers(first, high))))
         if len(set(keywords["lags"])) == 1 and draw(st.booleans()):
             keywords["lags"] = keywords["lags"][0]
     else:

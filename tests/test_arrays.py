@@ -3,6 +3,7 @@
 import array
 import itertools
 
+import isolated
 import numpy as np
 import oracle
 import pytest
@@ -145,6 +146,45 @@ def test_no_channels():
 def test_empty_broadcast_axes():
     assert ndconv.correlate_nd(np.zeros((0, 9)), np.ones((1, 3)), "valid", axes=1).shape == (0, 7)
     assert ndconv.correlate_nd(np.zeros((0, 9)), np.ones(3), "same").shape == (0, 9)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "ndconv.correlate_nd(x, np.ones(3), 'valid')",
+        "ndconv.correlate_nd(x, np.ones((1,) * (x.ndim - 1) + (3,)), 'valid')",
+        "ndconv.conv_layer(x, np.ones((1,) * x.ndim + (3,)))",
+        "ndconv.conv_layer(x, np.ones((1,) * (x.ndim - 1) + (3,)))",
+    ],
+)
+def test_as_many_axes_as_numpy_has_are_correct_or_refused(call):
+    isolated.run(f"""
+        import ndconv, numpy as np
+        for ndim in (20, 31, 32, 33, 34, 35, 40, 62, 63, 64):
+            x = np.arange(1.0, 11).reshape((1,) * (ndim - 2) + (2, 5))
+            wanted = x[..., :-2] + x[..., 1:-1] + x[..., 2:]
+            try:
+                y = {call}
+            except ValueError as error:
+                message = str(error)
+                assert ndim > 30, message
+                assert any(name in message for name in ("x ", "weight", "kernel", "axes", "dimension")), message
+            else:
+                assert np.array_equal(y, wanted), ndim
+    """)
+
+
+@pytest.mark.parametrize(("c_in", "c_out", "groups"), CHANNELS)
+def test_what_is_remembered_of_aligned_arrays_does_no_harm_to_others(rng, c_in, c_out, groups):
+    weight = values(rng, (c_out, c_in // groups, 3, 3), "float32")
+    layer = ndconv.ConvLayer(weight, groups=groups)
+    x = values(rng, (c_in, 9, 33), "float32")
+    expected = oracle.layer(x, weight, groups=groups)
+    odd = LAYOUTS["misaligned"](x)
+    assert odd.strides == x.strides
+    for a in (x, odd, x, odd):
+        expected.check(layer(a))
+        expected.check(ndconv.conv_layer(a, weight, groups=groups))
 
 
 def test_a_stride_of_zero_costs_no_memory(rng):

@@ -91,8 +91,7 @@ def test_every_float16_is_read_and_written_exactly():
 
 
 def test_float16_rounds_to_nearest_even_and_overflows_to_infinity(rng):
-    x = rng.uniform(-70000, 70000, (1, 50_000)).astype(np.float32).astype(np.float16)
-    x = x[:, np.isfinite(x[0])]
+    x = rng.uniform(-65000, 65000, (1, 50_000)).astype(np.float16)
     half = np.full((1, 1, 2), 0.75, np.float16)
     exact = (x[:, :-1].astype(float) + x[:, 1:].astype(float)) * 0.75
     with np.errstate(over="ignore"):

@@ -33,6 +33,14 @@ CHECK = """
     for activation in oracle.ACTIVATIONS:
         x, weight = values(rng, (3, 9, 50), "float32"), values(rng, (20, 3, 3, 3), "float32")
         oracle.layer(x, weight, activation=activation).check(ndconv.conv_layer(x, weight, activation=activation))
+    # What is done to finished sums must be done once, wherever vectors overlap.
+    for width in range(3, 150):
+        for c_in, c_out, groups in ((1, 1, 1), (2, 5, 1), (4, 4, 4), (3, 17, 1)):
+            for dtype in ("float32", "float64"):
+                x, weight = values(rng, (c_in, 4, width), dtype), values(rng, (c_out, c_in // groups, 2, 3), dtype)
+                keywords = {"bias": values(rng, c_out, dtype), "activation": "leaky_relu", "groups": groups}
+                keywords["residual"] = values(rng, (c_out, 3, width - 2), dtype)
+                oracle.layer(x, weight, **keywords).check(ndconv.conv_layer(x, weight, **keywords))
 """
 
 

@@ -18,7 +18,7 @@ def sizes(d):
     return {1: (37,), 2: (9, 11), 3: (5, 6, 7)}[d]
 
 
-@settings(max_examples=700)
+@settings(max_examples=500)
 @given(call=layer_calls())
 def test_random_calls(call):
     expected = oracle.layer(*call.arrays, **call.keywords)
@@ -52,7 +52,7 @@ def test_more_dimensions(rng, d):
 @pytest.mark.parametrize(("c_in", "c_out", "groups"), CHANNELS)
 @pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (2, 1, 1), (1, 4, 2), (3, 2, 2)])
 def test_agrees_with_pytorch(rng, torch, dtype, d, c_in, c_out, groups, stride, padding, dilation):
-    x = values(rng, (2, c_in, *(n + 2 for n in sizes(d))), dtype)
+    x = values(rng, (2, c_in, *sizes(d)), dtype)
     weight = values(rng, (c_out, c_in // groups, *(3,) * d), dtype)
     bias = values(rng, c_out, dtype)
     arguments = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
@@ -181,7 +181,7 @@ def test_channels_last_is_the_transposed_answer(rng):
 @pytest.mark.parametrize(("c_in", "c_out", "groups"), CHANNELS)
 @pytest.mark.parametrize("channel_axis", [None, -1])
 def test_out(rng, layout, dtype, c_in, c_out, groups, channel_axis):
-    shape = (2, 9, 40, c_in) if channel_axis == -1 else (2, c_in, 9, 40)
+    shape = (2, 6, 35, c_in) if channel_axis == -1 else (2, c_in, 6, 35)
     x, weight = values(rng, shape, dtype), values(rng, (c_out, c_in // groups, 3, 3), dtype)
     arguments = {"groups": groups, "channel_axis": channel_axis}
     expected = oracle.layer(x, weight, **arguments)

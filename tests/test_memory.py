@@ -110,6 +110,34 @@ LARGE = {
         "x = np.ones((64, 700, 700), np.float32)",
         "conv_layer(x, np.ones((32, 64, 3, 3), np.float32), padding=1, workers=2)",
     ),
+    "very many channels": (
+        "x = np.ones((4096, 8000), np.float32)",
+        "conv_layer(x, np.ones((8, 4096, 3), np.float32), padding=1, workers=2)",
+    ),
+    "signals, channels last": (
+        "x = np.ones((500_000, 64), np.float32)",
+        "conv_layer(x, np.ones((16, 64, 3), np.float32), channel_axis=-1, workers=2)",
+    ),
+    "wide": (
+        "x = np.ones((3, 10_000_000), np.float32)",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'same', workers=2)",
+    ),
+    "tall": (
+        "x = np.ones((10_000_000, 3), np.float32)",
+        "correlate_nd(x, np.ones((3, 3), np.float32), 'same', workers=2)",
+    ),
+    "dilated far": (
+        "x = np.ones((1, 30_000_000), np.float32)",
+        "conv_layer(x, np.ones((1, 1, 3), np.float32), dilation=10_000_000, padding=10_000_000, workers=2)",
+    ),
+    "wide stride": (
+        "x = np.ones((1, 30_000_000), np.float32)",
+        "conv_layer(x, np.ones((1, 1, 3), np.float32), stride=1000, workers=2)",
+    ),
+    "padded widely": (
+        "x = np.ones((1, 5000), np.float32)",
+        "conv_layer(x, np.ones((1, 1, 3), np.float32), padding=20_000_000, padding_mode='reflect', workers=2)",
+    ),
     "along the first axis": (
         "x = np.ones((60_000, 500), np.float32)",
         "correlate_nd(x, np.ones((31, 1), np.float32), 'same', axes=0, workers=2)",
@@ -129,13 +157,26 @@ def test_one_thread_needs_one_scratch():
     assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call.replace('workers=2', 'workers=1')}))") < 16 + 4
 
 
+def test_what_is_remembered_of_calls_is_bounded():
+    """A plan of many taps is large; one for each length of x that was ever seen would fill the memory."""
+    used = megabytes("""
+        x, kernel = np.ones(100_100, np.float32), np.ones(100_000, np.float32)
+        def call():
+            for n in range(25):
+                ndconv.correlate_nd(x[: 100_001 + n], kernel, "valid", method="direct")
+            return x[:0]
+        print(grown(call))
+    """)
+    assert used < 40
+
+
 def test_calls_leave_nothing_behind():
     used = megabytes("""
         x, weight = np.ones((8, 100, 100), np.float32), np.ones((16, 8, 3, 3), np.float32)
         for _ in range(50):
             ndconv.conv_layer(x, weight)
         def call():
-            for _ in range(1000):
+            for _ in range(300):
                 ndconv.conv_layer(x, weight)
                 ndconv.ConvLayer(weight)
                 ndconv.correlate_nd(x, weight[0, 0])

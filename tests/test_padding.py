@@ -80,6 +80,37 @@ def test_fill_value_of_odd_kinds():
     np.testing.assert_array_equal(padded(x.astype(complex), [(1, 0)], "constant", 1 + 2j), [1 + 2j, 1, 2, 3])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("int64", 2**62 + 1),
+        ("int64", -(2**63)),
+        ("int64", 2**63 - 1),
+        ("uint64", 2**64 - 1),
+        ("uint64", 2**53 + 1),
+        ("int8", -128),
+        ("uint8", 255),
+        ("int16", -1),
+        ("float32", 0.1),
+        ("float64", 0.1),
+        ("float16", 0.1),
+    ],
+)
+def test_fill_value_is_exact(dtype, value):
+    x = np.ones((1, 1), dtype)
+    y = ndconv.conv_layer(x, np.ones((1, 1, 1), dtype), padding=1, padding_mode="constant", fill_value=value)
+    np.testing.assert_array_equal(y, np.array([[value, 1, value]], dtype))
+
+
+@pytest.mark.parametrize(("x_type", "weight_type"), [("float64", "complex128"), ("complex128", "float64")])
+def test_fill_value_is_of_the_results_type(x_type, weight_type):
+    x, weight = np.ones((1, 1), x_type), np.ones((1, 1, 1), weight_type)
+    y = ndconv.conv_layer(x, weight, padding=1, fill_value=2 + 3j)
+    np.testing.assert_array_equal(y, [[2 + 3j, 1, 2 + 3j]])
+    x, weight = np.ones((1, 1), np.int8), np.ones((1, 1, 1), np.float32)
+    np.testing.assert_array_equal(ndconv.conv_layer(x, weight, padding=1, fill_value=0.5), [[0.5, 1, 0.5]])
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("shape", "pairs"),

@@ -1,5 +1,8 @@
 """`ConvLayer`: the same answers as `conv_layer` from a plan that never changes, for inputs of any size."""
 
+import copy
+import pickle
+
 import numpy as np
 import oracle
 import pytest
@@ -41,6 +44,14 @@ def test_inputs_of_another_type(rng, weight_type, x_type):
         oracle.layer(x, weight).check(layer(x))
 
 
+def test_whether_an_activation_fits_depends_on_the_inputs_type():
+    layer = ndconv.ConvLayer(np.array([[[1, 2]]]), activation="silu")
+    x = np.array([[0.5, 1.0, -2.0]])
+    oracle.layer(x, layer.weight, activation="silu").check(layer(x))
+    with pytest.raises((TypeError, ValueError), match="activation"):
+        layer(np.array([[1, 2, 3]]))
+
+
 @pytest.mark.parametrize("padding", ["same", "same_lower", "full", "causal"])
 def test_named_padding_follows_the_input(rng, padding):
     weight = values(rng, (2, 3, 4), "float32")
@@ -80,6 +91,8 @@ def test_a_plan_cannot_be_changed(rng, name):
     layer = ndconv.ConvLayer(values(rng, (2, 1, 3), "float32"))
     with pytest.raises((AttributeError, TypeError)):
         setattr(layer, name, 1)
+    with pytest.raises((AttributeError, TypeError)):
+        delattr(layer, name)
 
 
 def test_a_plan_keeps_its_own_weights(rng):
@@ -107,6 +120,14 @@ def test_channels_last_and_out(rng):
     expected.check(out)
     expected.check(layer(x, workers=2))
     assert layer.output_shape(x.shape) == expected.shape
+
+
+def test_copies_and_pickles_are_the_same_layer(rng):
+    x, weight = values(rng, (2, 9, 8), "float32"), values(rng, (5, 2, 3, 3), "float32")
+    layer = ndconv.ConvLayer(weight, np.ones(5, "float32"), stride=2, padding=((1, 0), (0, 1)), activation="relu")
+    expected = layer(x)
+    for other in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(other(x), expected)
 
 
 def test_explanation_names_the_method(rng):

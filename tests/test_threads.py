@@ -57,7 +57,7 @@ def test_the_same_bits_for_every_number_of_workers(rng, name, dtype):
     x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
     first = ndconv.conv_layer(x, weight, **keywords, workers=1)
     layer = ndconv.ConvLayer(weight, **keywords)
-    for workers in (2, 3, 7, -1, None):
+    for workers in (2, 3, 7, 64, -1, None):
         np.testing.assert_array_equal(ndconv.conv_layer(x, weight, **keywords, workers=workers), first)
         np.testing.assert_array_equal(layer(x, workers=workers), first)
 

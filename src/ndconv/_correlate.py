@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arguments import METHODS, MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
-from ._dtypes import Array, as_array, result_dtype
-from ._engine import apart_from, checked_out, execute, fill_in, pack_weights, plan_call
+from ._dtypes import Array, as_array, compute_type, result_dtype
+from ._engine import apart_from, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call
 from ._geometry import Shape, make_geometry
 from ._workers import checked_workers
 
@@ -280,7 +280,7 @@ def _run(
     if outputs != 1:
         geometry = replace(geometry, channels_out=outputs)
     items = math.prod(ys.shape[:n])
-    plan = plan_call(geometry, xs, dtype, fill, method, items)
+    plan = plan_call(geometry, xs, is_in_place(ys, geometry.ndim, compute_type(dtype)), dtype, fill, method, items)
     packed = pack_weights(plan, filters, dtype, x.dtype.kind == "c")
     work = geometry.multiply_adds * items
     if not execute(plan, xs, packed, None, None, ys, None, steps, work, workers):

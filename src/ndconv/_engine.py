@@ -50,7 +50,7 @@ def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
 
 
 def plan_call(
-    geometry: Geometry, x: Array, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int
+    geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int
 ) -> Plan:
     """Return the plan for x (*batch, channels, *in)."""
     problem = Problem(
@@ -60,6 +60,7 @@ def plan_call(
         fill_value=fill_value,
         batch=batch,
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)),
+        y_in_place=y_in_place,
     )
     return make_plan(problem, method)
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from ._arguments import ACTIVATIONS, METHODS, Pair, channel_axis_of, integer, one_of, per_axis
 from ._cost import LayerCost, cost_of
-from ._dtypes import Array, as_array, real_vector, result_dtype
-from ._engine import apart_from, check_activation, checked_out, execute, fill_in, pack_weights, plan_call
+from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
+from ._engine import apart_from, check_activation, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call
 from ._geometry import Geometry, Shape, layer_geometry
 from ._methods import Plan, Problem, candidates, choose, make_plan
 from ._tuning import REMEMBERED_CALLS, SERIAL_MULTIPLY_ADDS
@@ -80,12 +80,14 @@ def _prepare(x: Array, weight: Array, others: list[Array], settings: _Settings, 
         y_shape = (*batch, geometry.channels_out, *geometry.out_shape)
     else:
         y_shape = (*batch, *geometry.out_shape, geometry.channels_out)
+    y_in_place = channels_first is None and dtype.name == compute_type(dtype)
     if out is not None:
         checked_out(out, y_shape, dtype)
+        y_in_place = y_in_place and is_in_place(out, ndim, compute_type(dtype))
     size = math.prod(batch)
     return _Call(
         geometry=geometry,
-        plan=plan_call(geometry, x, dtype, fill_value, method, size),
+        plan=plan_call(geometry, x, y_in_place, dtype, fill_value, method, size),
         dtype=dtype,
         x_is_complex=x.dtype.kind == "c",
         activation=activation,
@@ -485,7 +487,8 @@ class ConvLayer:
         problem = Problem(
             geometry=g, dtype=dtype, x_is_complex=dtype.kind == "c", fill_value=fill_in(self.fill_value, dtype),
             batch=math.prod(input_shape[: len(input_shape) - g.ndim - 1]),
-            x_in_place=self.channel_axis is None and dtype.kind != "c",
+            x_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
+            y_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
         )  # fmt: skip
         chosen = choose(problem, self.method)
         lines = [f"{self!r} on {x.dtype} {tuple(input_shape)}", f"{'method':<12}{'cycles':>12}  note"]

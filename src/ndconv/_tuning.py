@@ -12,8 +12,14 @@ ROW_PLANE_BYTES = 160 << 10
 # The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
 BLOCK_PLANE_BYTES = 1 << 20
 
-# Bytes of weights of a block of output channels, read again for each tile of pixels: a quarter of an L2 cache.
-WEIGHT_BYTES = 320 << 10
+# Bytes of a tile's weights, read again for each tile of pixels: a quarter of an L2 cache.
+WEIGHT_BYTES = 300 << 10
+
+# Outputs of a box below which its weights, read once a box, would be what it waits for.
+LEAST_PIXELS = 300
+
+# Bytes of samples that a bank reads for all its output channels in turn: half an L1 cache.
+STRETCH_BYTES = 24 << 10
 
 # Bytes of a task's unfinished sums, kept while the input channels come in blocks.
 SUM_BYTES = 2 << 20
@@ -27,9 +33,12 @@ TASKS = 32
 # Calls of fewer multiply-adds run on the calling thread: waking another costs about as long.
 SERIAL_MULTIPLY_ADDS = 250_000
 
-# Cycles that the micro-kernels need besides their multiply-adds: for a tile's transposition and its way into y, and
+# Cycles that the micro-kernels need besides their multiply-adds: for each tap; for a strip's transposition and its way into y (for each vector of channels), and
 # for a bank's or a row's start and end; and to pad one sample.
-TILE_CYCLES = 260.0
+TILE_TAP_CYCLES = 1.5
+BANK_TAP_CYCLES = 3.5
+ROW_TAP_CYCLES = 5.0
+TILE_CYCLES = 150.0
 BANK_CYCLES = 60.0
 ROW_CYCLES = 40.0
 PAD_CYCLES = 1.0

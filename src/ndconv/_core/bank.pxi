@@ -1,6 +1,20 @@
 # The micro-kernel that is vectorised along the pixels, for a bank of few output channels (or pixels in
 # long runs): BANK_CHANNELS x BANK_VECTORS accumulators. A tap broadcasts one weight of each channel.
 
+cdef inline int add_bank_tap(
+    vec* acc, const real* x, const real* weights, Py_ssize_t last, const int outputs, const int vectors
+) noexcept nogil:
+    cdef vec sample[BANK_VECTORS]
+    cdef int k, v
+    for v in range(vectors):
+        sample[v] = vec_load(x + (v * LANES if v < vectors - 1 else last))
+        prefetch(x + (vectors + v) * LANES)
+    for k in range(outputs):
+        for v in range(vectors):
+            acc[k * vectors + v] = acc[k * vectors + v] + sample[v] * weights[k]
+    return 0
+
+
 cdef inline int bank_kernel(
     real* y, Py_ssize_t y_channel, const real* bias, bint first,
     const real* x, const real* weights,
@@ -9,9 +23,7 @@ cdef inline int bank_kernel(
 ) noexcept nogil:
     """Adds all products to y[output][...]; the last vector of pixels begins at `last`, so that it may overlap."""
     cdef vec acc[BANK_CHANNELS * BANK_VECTORS]
-    cdef vec sample[BANK_VECTORS]
     cdef Py_ssize_t c, t
-    cdef const real* at
     cdef int k, v
     for k in range(outputs):
         for v in range(vectors):
@@ -22,13 +34,14 @@ cdef inline int bank_kernel(
             else:
                 acc[k * vectors + v] = vec_splat(bias[k])
     for c in range(channels):
-        for t in range(taps):
-            at = x + offsets[t]
-            for v in range(vectors):
-                sample[v] = vec_load(at + (v * LANES if v < vectors - 1 else last))
-            for k in range(outputs):
-                for v in range(vectors):
-                    acc[k * vectors + v] = acc[k * vectors + v] + sample[v] * weights[k]
+        t = 0
+        while t + 2 <= taps:
+            add_bank_tap(acc, x + offsets[t], weights, last, outputs, vectors)
+            add_bank_tap(acc, x + offsets[t + 1], weights + outputs, last, outputs, vectors)
+            weights += 2 * outputs
+            t += 2
+        if t < taps:
+            add_bank_tap(acc, x + offsets[t], weights, last, outputs, vectors)
             weights += outputs
         x += x_channel
     for k in range(outputs):

@@ -31,7 +31,9 @@ cdef extern from "simd.h" nogil:
     const char* NDCONV_LEVEL
     const char* NDCONV_DTYPE
     enum:
-        TILE_PIXELS
+        REGISTERS
+        STRIP
+        STRIP_COLUMNS
         TILE_VECTORS
         BANK_CHANNELS
         BANK_VECTORS
@@ -39,10 +41,18 @@ cdef extern from "simd.h" nogil:
         ROW_ROWS
         LONG_ROW_VECTORS
     const Py_ssize_t LANES
+    const Py_ssize_t SUMS
     const Py_ssize_t FILL
     vec vec_load(const real*)
     void vec_store(real*, vec)
     vec vec_splat(real)
+    vec vec_even(vec, vec)
+    vec vec_odd(vec, vec)
+    void turn_2(char*, const char*)
+    void turn_4(char*, const char*)
+    void turn_8(char*, const char*)
+    void prefetch(const real*)
+    void prefetch_to_write(const real*)
     void transpose_block(const real*, Py_ssize_t, real*, Py_ssize_t)
     float half_to_float(uint16_t)
     uint16_t float_to_half(float)
@@ -64,8 +74,10 @@ include "direct.pxi"
 compute_dtype = np.dtype(NDCONV_DTYPE.decode())
 level = NDCONV_LEVEL.decode()
 lanes = LANES
-tile_pixels = TILE_PIXELS
+strip = STRIP
+tile_vectors = TILE_VECTORS
 tile_channels = TILE_VECTORS * LANES
+tile_pixels = [most_pixels(vectors) for vectors in range(1, TILE_VECTORS + 1)]
 bank_channels = BANK_CHANNELS
 bank_vectors = BANK_VECTORS
 
@@ -148,7 +160,7 @@ cdef class Direct:
             plan.origin[axis] = blocking.origin[axis]
             plan.mode[axis] = blocking.modes[axis]
             plan.box[axis] = blocking.box[axis]
-            plan.boxes[axis] = -(-plan.out_shape[axis] // plan.box[axis])
+            plan.boxes[axis] = parts(plan.out_shape[axis], plan.box[axis])
             plan.n_boxes *= plan.boxes[axis]
             plan.plane_shape[axis] = blocking.plane_shape[axis]
             plan.plane_stride[axis] = blocking.plane_stride[axis]
@@ -158,6 +170,7 @@ cdef class Direct:
         plan.groups_per_task = blocking.groups_per_task
         plan.channel_block = blocking.channel_block
         plan.padded_channels = blocking.padded_channels
+        plan.stretch = blocking.stretch
         plan.in_place = blocking.in_place
         plan.flat = blocking.flat
         plan.plane_size = blocking.plane_size
@@ -177,10 +190,10 @@ cdef class Direct:
         plan.tap_order = self.keep(blocking.tap_order)
         plan.set_size = plan.channels_out * plan.channels_in * plan.taps
         if plan.kernel == TILE:
-            plan.set_size = (-(-plan.channels_out // LANES) * LANES) * plan.channels_in * plan.taps
+            plan.set_size = plan.n_blocks * TILE_VECTORS * LANES * plan.channels_in * plan.taps
         self.scratch_bytes = lay_out(plan, NULL, &scratch)
         self.tasks_per_batch = (
-            plan.n_boxes * (-(-plan.groups // plan.groups_per_task)) * (-(-plan.n_blocks // plan.blocks_per_task))
+            plan.n_boxes * parts(plan.groups, plan.groups_per_task) * parts(plan.n_blocks, plan.blocks_per_task)
         )
 
     cdef const Py_ssize_t* keep(self, values) except? NULL:
@@ -234,6 +247,7 @@ cdef class Direct:
         if bias is not None:
             job.bias = <const real*> cnp.PyArray_DATA(bias)
         job.activation = activation
+        job.plain = job.direct and activation == IDENTITY and residual is None
         if plan.in_place and not job.x.same:
             return False
         if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:

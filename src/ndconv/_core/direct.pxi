@@ -1,22 +1,22 @@
 # The direct method: how a call is cut into tasks, and how a task runs: pad -> kernel -> epilogue.
 
 cdef enum:
-    EDGE_PIXELS = 16    # TILE_PIXELS filled up to whole vectors of any width
-    EDGE = 1024         # samples of the largest micro-kernel's result, filled up to whole vectors
+    EDGE = 1024         # samples of the largest micro-kernel's result, or of a strip, filled up to whole vectors
 
 cdef struct Scratch:
     # What a worker keeps from task to task.
     Source source
     Py_ssize_t located         # the box that `source` describes
     Py_ssize_t padded          # the planes' (batch, box, group), while they hold all channels
-    Py_ssize_t* offsets        # taps that a tile uses
-    Py_ssize_t* places         # and where their weights are
+    Tap* taps                  # of a block of input channels, the tile's list
+    Py_ssize_t* active         # which taps those are, where some are left out
+    Py_ssize_t n_active, listed_channels, listed_stride
     real* planes
     real* sums
 
 
 cdef Py_ssize_t aligned(Py_ssize_t size) noexcept nogil:
-    return (size + 63) // 64 * 64
+    return parts(size, 64) * 64
 
 
 cdef Py_ssize_t plane_rows(const Plan* plan) noexcept nogil:
@@ -27,23 +27,27 @@ cdef Py_ssize_t plane_rows(const Plan* plan) noexcept nogil:
     return rows
 
 
+cdef Py_ssize_t most_runs(const Plan* plan, Py_ssize_t length) noexcept nogil:
+    """At least as many runs as the padding mode cuts a segment of the last axis into: one for each bounce."""
+    cdef int last = plan.ndim - 1
+    return min(length, length * plan.stride[last] // max(plan.in_shape[last] - 1, 1) + 5)
+
+
 cdef Py_ssize_t sums_size(const Plan* plan) noexcept nogil:
     """Samples of a task's unfinished sums: none where one block of channels finishes them."""
-    cdef Py_ssize_t rows = 1, tiles
-    cdef int axis
-    if plan.kernel != TILE:
+    cdef Py_ssize_t tiles, width = plan.box[plan.ndim - 1]
+    cdef int axis, lines = plan.ndim - 1
+    if plan.kernel != TILE or plan.channel_block >= plan.channels_in:
         return 0
-    if plan.channel_block >= plan.channels_in:
-        return 0
-    for axis in range(plan.ndim):
-        rows *= plan.box[axis]
-    tiles = (
-        (rows + TILE_PIXELS - 1) // TILE_PIXELS if plan.flat
-        else rows // plan.box[plan.ndim - 1] * ((plan.box[plan.ndim - 1] + TILE_PIXELS - 1) // TILE_PIXELS)
-    )
-    if plan.flat and plan.ndim > 2:
-        tiles += rows // (plan.box[plan.ndim - 1] * plan.box[plan.ndim - 2])
-    return tiles * TILE_PIXELS * TILE_VECTORS * LANES * plan.blocks_per_task + EDGE
+    if plan.flat:
+        lines -= 1
+        width *= plan.box[lines]
+    tiles = parts(width, STRIP)
+    for axis in range(lines):
+        tiles *= plan.box[axis]
+    if plan.padded_channels < plan.channels_in:
+        tiles *= plan.blocks_per_task
+    return tiles * SUMS + EDGE
 
 
 cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept nogil:
@@ -52,10 +56,12 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
     cdef Py_ssize_t n_runs = 0, segment
     scratch.located = -1
     scratch.padded = -1
-    scratch.offsets = <Py_ssize_t*> at
-    at += aligned(plan.taps * sizeof(Py_ssize_t))
-    scratch.places = <Py_ssize_t*> at
-    at += aligned(plan.taps * sizeof(Py_ssize_t))
+    scratch.listed_channels = -1
+    if plan.kernel == TILE:
+        scratch.taps = <Tap*> at
+        at += aligned(plan.channel_block * plan.taps * sizeof(Tap))
+        scratch.active = <Py_ssize_t*> at
+        at += aligned(plan.taps * sizeof(Py_ssize_t))
     scratch.sums = <real*> at
     at += aligned(sums_size(plan) * sizeof(real))
     if not plan.in_place:
@@ -64,7 +70,7 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
         scratch.source.first_run = <Py_ssize_t*> at
         at += aligned((plan.n_segments + 1) * sizeof(Py_ssize_t))
         for segment in range(plan.n_segments):
-            n_runs += plan.segment_length[segment]
+            n_runs += most_runs(plan, plan.segment_length[segment])
         scratch.source.runs = <Run*> at
         at += aligned(n_runs * sizeof(Run))
         scratch.planes = <real*> at
@@ -73,28 +79,41 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
     return at - start
 
 
-cdef Py_ssize_t active_taps(const Plan* plan, bint skip, Scratch* scratch, Py_ssize_t width,
-                            const Py_ssize_t* first, const Py_ssize_t* end) noexcept nogil:
-    """Lists the taps that find samples, not only padding, for some output of the box from `first` to `end`."""
-    cdef Py_ssize_t t, n = 0
+cdef bint is_active(const Plan* plan, Py_ssize_t tap, const Py_ssize_t* first, const Py_ssize_t* end) noexcept nogil:
+    """Whether a tap finds samples, not only padding, for some output of the box from `first` to `end`."""
     cdef int axis
+    for axis in range(plan.ndim):
+        if (
+            first[axis] >= plan.tap_end[tap * plan.ndim + axis]
+            or end[axis] <= plan.tap_first[tap * plan.ndim + axis]
+        ):
+            return False
+    return True
+
+
+cdef void list_taps(const Plan* plan, Scratch* scratch, Py_ssize_t channels, Py_ssize_t x_channel, bint skip,
+                    const Py_ssize_t* first, const Py_ssize_t* end) noexcept nogil:
+    """Lists the taps of `channels` input channels, but for those that find only padding; seldom anything changes."""
+    cdef Py_ssize_t t, c, n = 0
+    cdef Tap* tap = scratch.taps
+    cdef bint same = scratch.listed_channels == channels and scratch.listed_stride == x_channel
+    if same and not skip:
+        return
     for t in range(plan.taps):
-        if skip:
-            for axis in range(plan.ndim):
-                if (
-                    first[axis] >= plan.tap_end[t * plan.ndim + axis]
-                    or end[axis] <= plan.tap_first[t * plan.ndim + axis]
-                ):
-                    break
-            else:
-                scratch.offsets[n] = plan.tap_offset[t]
-                scratch.places[n] = t * width
-                n += 1
-        else:
-            scratch.offsets[n] = plan.tap_offset[t]
-            scratch.places[n] = t * width
+        if not skip or is_active(plan, t, first, end):
+            same = same and n < scratch.n_active and scratch.active[n] == t
+            scratch.active[n] = t
             n += 1
-    return n
+    if same and n == scratch.n_active:
+        return
+    scratch.n_active = n
+    scratch.listed_channels = channels
+    scratch.listed_stride = x_channel
+    for c in range(channels):
+        for t in range(n):
+            tap.x = c * x_channel + plan.tap_offset[scratch.active[t]]
+            tap.weight = (c * plan.taps + scratch.active[t]) * TILE_VECTORS * LANES
+            tap += 1
 
 
 cdef struct Box:
@@ -103,13 +122,14 @@ cdef struct Box:
     Py_ssize_t extent[MAX_AXES]
     Py_ssize_t outer[MAX_AXES]        # position within the box on all axes but the last two
     Py_ssize_t lines, width           # the last two axes; one line where they are flat
-    const real* planes                # of the first channel of the block
+    const real* planes                # of channel `padded_channel`
+    Py_ssize_t padded_channel
     Py_ssize_t x_channel              # samples from plane to plane
     const real* weights
     const real* bias                  # or NULL
     char* y                           # the box's first output of channel 0
     const char* residual
-    Py_ssize_t first_channel, end_channel
+    Py_ssize_t first_channel, end_channel    # of the block of input channels
 
 
 cdef inline Py_ssize_t output_offset(const Plan* plan, const Samples* samples, const Box* box,
@@ -125,6 +145,11 @@ cdef inline Py_ssize_t output_offset(const Plan* plan, const Samples* samples, c
     if last > 0:
         offset += line * samples.stride[last - 1]
     return offset + pixel * samples.stride[last]
+
+
+cdef inline const real* block_planes(const Box* box) noexcept nogil:
+    """The planes of the block of input channels."""
+    return box.planes + (box.first_channel - box.padded_channel) * box.x_channel
 
 
 cdef inline Py_ssize_t line_stride(const Plan* plan) noexcept nogil:
@@ -151,41 +176,57 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, real* 
         count -= n
 
 
+cdef void store_columns(real* y, Py_ssize_t y_channel, const real* columns, Py_ssize_t outputs,
+                        Py_ssize_t pixels) noexcept nogil:
+    """Writes a tile's outputs, one channel a row of `columns`."""
+    cdef Py_ssize_t k
+    for k in range(outputs):
+        copy_samples(y, columns, pixels)
+        y += y_channel
+        columns += STRIP_COLUMNS
+
+
 cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch,
                     Py_ssize_t block, Py_ssize_t place, Py_ssize_t plane) noexcept nogil:
-    """One block of output channels over the lines of a box; `place` counts the tiles whose sums are kept."""
+    """One block of output channels over the lines of a box; `place` counts the strips whose sums are kept."""
     cdef real edge[EDGE]
     cdef real columns[EDGE]
+    cdef Tile tile
     cdef Py_ssize_t first[MAX_AXES]
     cdef Py_ssize_t end[MAX_AXES]
     cdef Py_ssize_t start = block * TILE_VECTORS * LANES
-    cdef Py_ssize_t width = tile_width(plan, start)
-    cdef Py_ssize_t outputs = min(width, plan.channels_out - start)
-    cdef Py_ssize_t w_channel = plan.taps * width
-    cdef const real* weights = (box.weights + start * plan.channels_in * plan.taps + box.first_channel * w_channel)
-    cdef Py_ssize_t tiles = (box.width + TILE_PIXELS - 1) // TILE_PIXELS
-    cdef Py_ssize_t i, k, line, tile_index, pixel, n_taps = 0
-    cdef int axis, last = plan.ndim - 1, pixels, v
+    cdef Py_ssize_t outputs = min(TILE_VECTORS * LANES, plan.channels_out - start)
+    cdef Py_ssize_t vectors = parts(outputs, LANES)
+    cdef Py_ssize_t width = vectors * LANES
+    cdef Py_ssize_t strips = parts(box.width, STRIP), tiles
+    cdef Py_ssize_t channels = box.end_channel - box.first_channel
+    cdef Py_ssize_t i, k, line, strip, pixel, pixels, done, next_done
+    cdef int axis, last = plan.ndim - 1
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
+    cdef Py_ssize_t y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
     cdef real* sums = edge
-    if not job.skip:
-        n_taps = active_taps(plan, job.skip, scratch, width, first, end)
+    cdef real* y = NULL
+    cdef const real* line_planes
+    tile.weights = (box.weights + start * plan.channels_in * plan.taps
+                    + box.first_channel * plan.taps * TILE_VECTORS * LANES)
+    tile.taps = scratch.taps
     for axis in range(last - 1):
         first[axis] = box.start[axis] + box.outer[axis]
         end[axis] = first[axis] + 1
     for line in range(box.lines):
         pixel = 0
-        for tile_index in range(tiles):
-            # The tiles of a line are about equal.
-            pixels = <int> ((tile_index + 1) * box.width // tiles - pixel)
+        line_planes = block_planes(box) + plane + line * line_stride(plan)
+        for strip in range(strips):
+            # The strips of a line are about equal, and so are the tiles of a strip.
+            pixels = (strip + 1) * box.width // strips - pixel
             if not (begins and ends):
-                sums = scratch.sums + place * TILE_PIXELS * TILE_VECTORS * LANES
+                sums = scratch.sums + place * SUMS
                 place += 1
             if job.skip:
                 first[last] = box.start[last] + pixel
                 end[last] = first[last] + pixels
-                if plan.flat and last > 0:
+                if plan.flat:
                     first[last] = box.start[last]
                     end[last] = first[last] + box.extent[last]
                     first[last - 1] = box.start[last - 1] + pixel // box.extent[last]
@@ -193,29 +234,58 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                 elif last > 0:
                     first[last - 1] = box.start[last - 1] + line
                     end[last - 1] = first[last - 1] + 1
-                n_taps = active_taps(plan, job.skip, scratch, width, first, end)
+            list_taps(plan, scratch, channels, box.x_channel, job.skip, first, end)
+            tile.n_taps = channels * scratch.n_active
+            if job.plain:
+                y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
+                if ends:
+                    for k in range(outputs):
+                        prefetch_to_write(y + k * y_channel)
+                        prefetch_to_write(y + k * y_channel + pixels - 1)
             if begins:
-                if box.bias == NULL:
-                    memset(sums, 0, pixels * width * sizeof(real))
+                begin_sums(sums, box.bias, start, outputs, width, pixels)
+            tiles = parts(pixels, most_pixels(vectors))
+            done = 0
+            for i in range(tiles):
+                next_done = (i + 1) * pixels // tiles
+                tile.sums = sums + done * width
+                tile.x = line_planes + pixel + done
+                multiply_tile(&tile, <int> (next_done - done), <int> vectors)
+                done = next_done
+            if ends:
+                transpose_sums(sums, columns, pixels, width)
+                if job.plain:
+                    store_columns(y, y_channel, columns, outputs, pixels)
                 else:
                     for k in range(outputs):
-                        sums[k] = box.bias[start + k]
-                    for k in range(outputs, width):
-                        sums[k] = 0
-                    for i in range(1, pixels):
-                        memcpy(sums + i * width, sums, width * sizeof(real))
-            tile(sums, box.planes + plane + line * line_stride(plan) + pixel, weights, box.end_channel - box.first_channel, box.x_channel, w_channel,
-                 n_taps, scratch.offsets, scratch.places, pixels, <int> (width // LANES))
-            if ends:
-                for v in range(width // LANES):
-                    i = 0
-                    while i < pixels:
-                        transpose_block(sums + i * width + v * LANES, width,
-                                        columns + v * LANES * EDGE_PIXELS + i, EDGE_PIXELS)
-                        i += LANES
-                for k in range(outputs):
-                    finish_pixels(plan, job, box, columns + k * EDGE_PIXELS, start + k, line, pixel, pixels)
+                        finish_pixels(plan, job, box, columns + k * STRIP_COLUMNS, start + k, line, pixel, pixels)
             pixel += pixels
+
+
+cdef void transpose_sums(const real* sums, real* columns, Py_ssize_t pixels, Py_ssize_t width) noexcept nogil:
+    """Turns [pixel][channel] into [channel][pixel], whole vectors at a time."""
+    cdef Py_ssize_t i, k = 0
+    while k < width:
+        i = 0
+        while i < pixels:
+            transpose_block(sums + i * width + k, width, columns + k * STRIP_COLUMNS + i, STRIP_COLUMNS)
+            i += LANES
+        k += LANES
+
+
+cdef void begin_sums(real* sums, const real* bias, Py_ssize_t start, Py_ssize_t outputs, Py_ssize_t width,
+                     Py_ssize_t pixels) noexcept nogil:
+    """Sets a tile's sums to the bias, and those of channels that do not exist to zero."""
+    cdef Py_ssize_t i, k
+    for k in range(width):
+        sums[k] = 0
+    if bias != NULL:
+        for k in range(outputs):
+            sums[k] = bias[start + k]
+    i = width
+    while i < pixels * width:
+        vec_store(sums + i, vec_load(sums + i - width))
+        i += LANES
 
 
 cdef inline Py_ssize_t vectors_at(Py_ssize_t pixel, Py_ssize_t width, int most) noexcept nogil:
@@ -223,53 +293,72 @@ cdef inline Py_ssize_t vectors_at(Py_ssize_t pixel, Py_ssize_t width, int most) 
 
     So a line of more than one vector never leaves a single one over, whose overlap would be with finished pixels.
     """
-    cdef Py_ssize_t vectors = (width - pixel + LANES - 1) // LANES
-    cdef Py_ssize_t steps = (vectors + most - 1) // most
-    return (vectors + steps - 1) // steps
+    cdef Py_ssize_t vectors = parts(width - pixel, LANES)
+    cdef Py_ssize_t steps = parts(vectors, most)
+    return parts(vectors, steps)
 
 
 cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_block, Py_ssize_t end_block,
-                   Py_ssize_t plane) noexcept nogil:
-    """The pixels of a box, each for all blocks of output channels while their samples are in cache."""
-    cdef real edge[EDGE]
-    cdef Py_ssize_t line, pixel, count, vectors, block, start, outputs, k, y_channel, last_vector
-    cdef int last = plan.ndim - 1
-    cdef bint begins = box.first_channel == 0
-    cdef bint ends = box.end_channel == plan.channels_in
-    cdef bint in_y = job.direct and box.width >= LANES
-    cdef bint plain = job.activation == IDENTITY and box.residual == NULL
-    cdef real* y
-    cdef const real* weights
-    cdef const real* bias
+                   Py_ssize_t plane, Py_ssize_t end_channel) noexcept nogil:
+    """The pixels of a box, a stretch of a line at a time, for all blocks of output channels.
+
+    A stretch, and a block of input channels, are as large as their samples stay in the nearest cache.
+    """
+    cdef Py_ssize_t line, block, pixel, end, stretch = plan.stretch
     for line in range(box.lines):
         pixel = 0
         while pixel < box.width:
-            vectors = vectors_at(pixel, box.width, BANK_VECTORS)
-            count = min(vectors * LANES, box.width - pixel)
-            last_vector = (vectors - 1) * LANES
-            if box.width >= LANES:
-                # A line's last vector overlaps the one before it: nothing is read or written past the line.
-                last_vector = count - LANES
-            for block in range(first_block, end_block):
-                start = bank_start(plan, block)
-                outputs = bank_start(plan, block + 1) - start
-                weights = (box.weights + start * plan.channels_in * plan.taps
-                           + box.first_channel * plan.taps * outputs)
-                bias = box.bias
-                if bias != NULL:
-                    bias += start
-                y = edge
-                y_channel = BANK_VECTORS * LANES
-                if in_y:
-                    y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
-                    y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
-                bank(y, y_channel, bias, begins,
-                     box.planes + plane + line * line_stride(plan) + pixel, weights, box.end_channel - box.first_channel, box.x_channel,
-                     plan.taps, plan.tap_offset, last_vector, <int> outputs, <int> vectors)
-                if ends and not (in_y and plain):
-                    for k in range(outputs):
-                        finish_pixels(plan, job, box, y + k * y_channel, start + k, line, pixel, count)
-            pixel += count
+            # What is left of a line after its last whole stretch is done with that stretch.
+            end = box.width if box.width - pixel < 2 * stretch else pixel + stretch
+            box.first_channel = box.padded_channel
+            while True:
+                box.end_channel = min(box.first_channel + plan.channel_block, end_channel)
+                for block in range(first_block, end_block):
+                    run_bank_stretch(plan, job, box, block, plane, line, pixel, end)
+                box.first_channel = box.end_channel
+                if box.first_channel >= end_channel:
+                    break
+            pixel = end
+
+
+cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_t block, Py_ssize_t plane,
+                           Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end) noexcept nogil:
+    cdef real edge[EDGE]
+    cdef Py_ssize_t count, vectors, k, v, last_vector
+    cdef Py_ssize_t start = bank_start(plan, block)
+    cdef Py_ssize_t outputs = bank_start(plan, block + 1) - start
+    cdef Py_ssize_t y_channel = BANK_VECTORS * LANES
+    cdef bint begins = box.first_channel == 0
+    cdef bint ends = box.end_channel == plan.channels_in
+    cdef bint in_y = job.direct and box.width >= LANES
+    cdef const real* weights = (
+        box.weights + start * plan.channels_in * plan.taps + box.first_channel * plan.taps * outputs
+    )
+    cdef const real* line_planes = block_planes(box) + plane + line * line_stride(plan)
+    cdef const real* bias = box.bias
+    cdef real* y = edge
+    if bias != NULL:
+        bias += start
+    if in_y:
+        y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
+    while pixel < end:
+        vectors = vectors_at(pixel, end, BANK_VECTORS)
+        count = min(vectors * LANES, end - pixel)
+        last_vector = (vectors - 1) * LANES
+        if box.width >= LANES:
+            # A line's last vector overlaps the one before it: nothing is read or written past the line.
+            last_vector = count - LANES
+        if in_y:
+            y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
+            for k in range(outputs):
+                for v in range(vectors):
+                    prefetch_to_write(y + k * y_channel + v * LANES)
+        bank(y, y_channel, bias, begins, line_planes + pixel, weights, box.end_channel - box.first_channel,
+             box.x_channel, plan.taps, plan.tap_offset, last_vector, <int> outputs, <int> vectors)
+        if ends and not (in_y and job.plain):
+            for k in range(outputs):
+                finish_pixels(plan, job, box, y + k * y_channel, start + k, line, pixel, count)
+        pixel += count
 
 
 cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output, Py_ssize_t plane) noexcept nogil:
@@ -279,7 +368,6 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
     cdef bint in_y = job.direct and box.width >= LANES
-    cdef bint plain = job.activation == IDENTITY and box.residual == NULL
     cdef real bias = 0 if box.bias == NULL else box.bias[output]
     cdef const real* weights = box.weights + (output * plan.channels_in + box.first_channel) * plan.taps
     cdef real* y
@@ -301,22 +389,37 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
             if in_y:
                 y_row = job.y.stride[plan.ndim - 2] // <Py_ssize_t> sizeof(real) if plan.ndim > 1 else 0
                 y = <real*> (box.y + channel_offset(&job.y, output) + output_offset(plan, &job.y, box, line, pixel))
-            rows_of_pixels(y, y_row, bias, begins, box.planes + plane + line * line_stride(plan) + pixel,
+            rows_of_pixels(y, y_row, bias, begins, block_planes(box) + plane + line * line_stride(plan) + pixel,
                            weights, box.end_channel - box.first_channel, box.x_channel,
                            plan.chains, plan.chain_offset, plan.chain_length, plan.chain_step,
                            last_vector, <int> rows, <int> vectors)
-            if ends and not (in_y and plain):
+            if ends and not (in_y and job.plain):
                 for r in range(rows):
                     finish_pixels(plan, job, box, y + r * y_row, output, line + r, pixel, count)
             pixel += count
         line += rows
 
 
-cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch,
-                  Py_ssize_t first_block, Py_ssize_t end_block) noexcept nogil:
-    """One block of input channels of one group: its planes are there, its sums are made."""
+cdef Py_ssize_t enter_plane(const Plan* plan, Box* box, Py_ssize_t number) noexcept nogil:
+    """Sets the position on all axes but the last two; returns the first plane sample there."""
+    cdef int axis
+    cdef Py_ssize_t plane = 0
+    for axis in range(plan.ndim - 3, -1, -1):
+        box.outer[axis] = number % box.extent[axis]
+        number = number // box.extent[axis]
+        plane += box.outer[axis] * plan.plane_stride[axis]
+    return plane
+
+
+cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, Py_ssize_t first_block,
+                  Py_ssize_t end_block, Py_ssize_t end_channel) noexcept nogil:
+    """One group of a box, from the input channel whose planes are there first to `end_channel`.
+
+    The loops' order keeps what is read most often nearest: for a tile the weights of a block of input and output
+    channels, for a bank the samples of a block of input channels.
+    """
     cdef int axis, last = plan.ndim - 1
-    cdef Py_ssize_t outer, n_outer = 1, rest, plane, block, tiles
+    cdef Py_ssize_t outer, n_outer = 1, block, tiles, place = 0
     for axis in range(last - 1):
         n_outer *= box.extent[axis]
     box.width = box.extent[last]
@@ -324,21 +427,26 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch,
     if plan.flat:
         box.width *= box.lines
         box.lines = 1
-    tiles = box.lines * ((box.width + TILE_PIXELS - 1) // TILE_PIXELS)
-    for block in range(first_block, end_block if plan.kernel != BANK else first_block + 1):
+    tiles = box.lines * parts(box.width, STRIP)
+    if plan.kernel == BANK:
         for outer in range(n_outer):
-            rest = outer
-            plane = 0
-            for axis in range(last - 2, -1, -1):
-                box.outer[axis] = rest % box.extent[axis]
-                rest = rest // box.extent[axis]
-                plane += box.outer[axis] * plan.plane_stride[axis]
-            if plan.kernel == TILE:
-                run_tiles(plan, job, box, scratch, block, ((block - first_block) * n_outer + outer) * tiles, plane)
-            elif plan.kernel == BANK:
-                run_bank(plan, job, box, first_block, end_block, plane)
-            else:
-                run_rows(plan, job, box, block, plane)
+            run_bank(plan, job, box, first_block, end_block, enter_plane(plan, box, outer), end_channel)
+        return
+    for block in range(first_block, end_block):
+        box.first_channel = box.padded_channel
+        while True:
+            box.end_channel = min(box.first_channel + plan.channel_block, end_channel)
+            for outer in range(n_outer):
+                if plan.kernel == TILE:
+                    run_tiles(plan, job, box, scratch, block, (place * n_outer + outer) * tiles,
+                              enter_plane(plan, box, outer))
+                else:
+                    run_rows(plan, job, box, block, enter_plane(plan, box, outer))
+            box.first_channel = box.end_channel
+            if box.first_channel >= end_channel:
+                break
+        if plan.padded_channels < plan.channels_in:
+            place += 1
 
 
 cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* scratch) noexcept nogil:
@@ -348,13 +456,12 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
     cdef Py_ssize_t weight_set = 0, first_block, end_block, first_group, end_group, n, channel, end, key
     cdef Py_ssize_t y_start = 0, x_start = 0, residual_start = 0
     cdef const char* x
-    cdef const real* planes
     # The task's number, taken apart: output channels change fastest, so that their tasks share padded planes.
-    n = (plan.n_blocks + plan.blocks_per_task - 1) // plan.blocks_per_task
+    n = parts(plan.n_blocks, plan.blocks_per_task)
     first_block = rest % n * plan.blocks_per_task
     end_block = min(first_block + plan.blocks_per_task, plan.n_blocks)
     rest = rest // n
-    n = (plan.groups + plan.groups_per_task - 1) // plan.groups_per_task
+    n = parts(plan.groups, plan.groups_per_task)
     first_group = rest % n * plan.groups_per_task
     end_group = min(first_group + plan.groups_per_task, plan.groups)
     rest = rest // n
@@ -394,26 +501,20 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
             box.bias += group * plan.channels_out
         channel = 0
         while True:
-            end = min(channel + plan.channel_block, plan.channels_in)
+            end = min(channel + plan.padded_channels, plan.channels_in)
+            box.padded_channel = channel
             if plan.in_place:
-                planes = <const real*> (x + x_start)
+                box.planes = <const real*> (x + x_start)
                 box.x_channel = job.x.channel // <Py_ssize_t> sizeof(real)
-                planes += channel * box.x_channel
             else:
+                box.planes = scratch.planes
                 box.x_channel = plan.plane_size
-                planes = scratch.planes
-                if plan.padded_channels == plan.channels_in:
-                    key = (batch * plan.n_boxes + box_index) * plan.groups + group
-                    if scratch.padded != key:
-                        pad(plan, &job.x, x, &scratch.source, scratch.planes, 0, plan.channels_in)
-                        scratch.padded = key
-                    planes += channel * plan.plane_size
-                else:
+                key = (batch * plan.n_boxes + box_index) * plan.groups + group
+                if scratch.padded != key:
                     pad(plan, &job.x, x, &scratch.source, scratch.planes, channel, end)
-            box.planes = planes
-            box.first_channel = channel
-            box.end_channel = end
-            run_box(plan, job, &box, scratch, first_block, end_block)
+                    if end - channel == plan.channels_in:
+                        scratch.padded = key
+            run_box(plan, job, &box, scratch, first_block, end_block, end)
             channel = end
             if channel >= plan.channels_in:
                 break

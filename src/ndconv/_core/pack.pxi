@@ -2,11 +2,11 @@
 
 cdef void pack_tile(const Plan* plan, const real* weights, real* packed) noexcept nogil:
     """[block of output channels][channel][tap][lanes], the last block filled up with zeros."""
-    cdef Py_ssize_t j, k, v, width, done, start = 0
+    cdef Py_ssize_t j, k, v, done, start = 0
+    cdef Py_ssize_t width = TILE_VECTORS * LANES
     cdef Py_ssize_t per_output = plan.channels_in * plan.taps
     while start < plan.channels_out:
-        width = tile_width(plan, start)
-        for v in range(width // LANES):
+        for v in range(TILE_VECTORS):
             done = 0
             if start + (v + 1) * LANES <= plan.channels_out:
                 while done + LANES <= per_output:
@@ -15,9 +15,9 @@ cdef void pack_tile(const Plan* plan, const real* weights, real* packed) noexcep
                     done += LANES
             for j in range(done, per_output):
                 for k in range(v * LANES, (v + 1) * LANES):
-                    packed[j * width + k] = (
-                        weights[(start + k) * per_output + j] if start + k < plan.channels_out else 0
-                    )
+                    packed[j * width + k] = 0
+                    if start + k < plan.channels_out:
+                        packed[j * width + k] = weights[(start + k) * per_output + j]
         packed += width * per_output
         start += width
 

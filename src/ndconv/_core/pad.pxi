@@ -75,21 +75,24 @@ cdef void read_samples(
     const Samples* samples, real* target, const char* source, Py_ssize_t step, Py_ssize_t count
 ) noexcept nogil:
     """Reads `count` samples `step` bytes apart as the compute type."""
-    cdef Py_ssize_t i, done, size = samples.size
-    cdef int byte
+    cdef Py_ssize_t i, n, done = 0, size = samples.size
     cdef char turned[512]
     if not samples.swapped:
         convert_native(samples.code, target, source, step, count)
         return
-    done = 0
     while done < count:
-        i = 0
-        while i < 512 // size and done + i < count:
-            for byte in range(size):
-                turned[i * size + byte] = source[(done + i) * step + size - 1 - byte]
-            i += 1
-        convert_native(samples.code, target + done, turned, size, i)
-        done += i
+        n = min(count - done, 512 // size)
+        if size == 2:
+            for i in range(n):
+                turn_2(turned + 2 * i, source + (done + i) * step)
+        elif size == 4:
+            for i in range(n):
+                turn_4(turned + 4 * i, source + (done + i) * step)
+        else:
+            for i in range(n):
+                turn_8(turned + 8 * i, source + (done + i) * step)
+        convert_native(samples.code, target + done, turned, size, n)
+        done += n
 
 
 cdef struct Source:
@@ -142,20 +145,50 @@ cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, So
     source.first_run[plan.n_segments] = n
 
 
+cdef void copy_strided(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    """Copies samples of the compute type that lie `step` bytes apart."""
+    cdef Py_ssize_t i = 0
+    cdef const real* at = <const real*> source
+    if step == 2 * sizeof(real):
+        # A pair of vectors holds one sample more than is wanted: it must not be the one after the last.
+        while i + LANES < count:
+            vec_store(target + i, vec_even(vec_load(at + 2 * i), vec_load(at + 2 * i + LANES)))
+            i += LANES
+        if i > 0:
+            i = count - LANES
+            vec_store(target + i, vec_odd(vec_load(at + 2 * i - 1), vec_load(at + 2 * i - 1 + LANES)))
+            return
+    while i < count:
+        target[i] = (<const real*> (source + i * step))[0]
+        i += 1
+
+
+cdef inline void copy_samples(real* target, const real* source, Py_ssize_t count) noexcept nogil:
+    """Copies a short run, by vectors that overlap where samples do not fill them."""
+    cdef Py_ssize_t i
+    if count >= LANES:
+        for i in range(count // LANES):
+            vec_store(target + i * LANES, vec_load(source + i * LANES))
+        vec_store(target + count - LANES, vec_load(source + count - LANES))
+    elif count >= LANES // 2:
+        memcpy(target, source, LANES // 2 * sizeof(real))
+        memcpy(target + count - LANES // 2, source + count - LANES // 2, LANES // 2 * sizeof(real))
+    else:
+        for i in range(count):
+            target[i] = source[i]
+
+
 cdef void pad_row(const Samples* x, real fill, const char* source, const Run* runs, Py_ssize_t n_runs,
                   real* target) noexcept nogil:
     cdef Py_ssize_t i, j
-    cdef const char* at
     for i in range(n_runs):
         if source == NULL or runs[i].source == FILL:
             for j in range(runs[i].length):
                 target[j] = fill
         elif x.same and runs[i].step == sizeof(real):
-            memcpy(target, source + runs[i].source, runs[i].length * sizeof(real))
+            copy_samples(target, <const real*> (source + runs[i].source), runs[i].length)
         elif x.same:
-            at = source + runs[i].source
-            for j in range(runs[i].length):
-                target[j] = (<const real*> (at + j * runs[i].step))[0]
+            copy_strided(target, source + runs[i].source, runs[i].step, runs[i].length)
         else:
             read_samples(x, target, source + runs[i].source, runs[i].step, runs[i].length)
         target += runs[i].length
@@ -165,13 +198,13 @@ cdef void pad(const Plan* plan, const Samples* x, const char* data, const Source
               real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fills the planes of channels first to end of the group whose samples start at `data`."""
     cdef Py_ssize_t c, part, row, runs
-    cdef Py_ssize_t parts = plan.n_segments if plan.flat else 1
+    cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
     cdef const char* channel
     cdef real* target = planes
     for c in range(first, end):
         channel = data + channel_offset(x, c)
         # A flat plane keeps each segment for all rows together; another keeps a row's segments together.
-        for part in range(parts):
+        for part in range(copies):
             runs = source.first_run[part]
             for row in range(source.n_rows):
                 pad_row(x, plan.fill[c % x.parts],

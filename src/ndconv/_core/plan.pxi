@@ -22,8 +22,9 @@ cdef struct Plan:
     Py_ssize_t box[MAX_AXES]
     Py_ssize_t boxes[MAX_AXES]
     Py_ssize_t n_boxes, n_blocks, blocks_per_task, groups_per_task
-    Py_ssize_t channel_block                              # input channels summed before the next are read
-    Py_ssize_t padded_channels                            # input channels whose planes are kept at once
+    Py_ssize_t channel_block                              # input channels summed before the next: what fits the nearest cache
+    Py_ssize_t padded_channels                            # input channels whose planes are kept at once: a multiple of it, or all
+    Py_ssize_t stretch                                    # pixels of a line that a bank takes at a time
     # Planes: the samples that a box needs, in an order in which every output step is one plane sample.
     bint in_place                                         # x itself serves as the planes
     bint flat                                             # rows of outputs follow each other without a gap
@@ -60,6 +61,7 @@ cdef struct Samples:
 cdef struct Job:
     Samples x, y, residual
     bint direct                                           # kernels may write into y's rows themselves
+    bint plain                                            # and nothing more is to be done to what they write
     const real* weights
     const real* bias
     bint skip
@@ -69,15 +71,15 @@ cdef struct Job:
     Py_ssize_t weight_batch[MAX_AXES]                     # in sets of weights
 
 
+cdef inline Py_ssize_t parts(Py_ssize_t total, Py_ssize_t most) noexcept nogil:
+    """Parts of at most `most` that a total is cut into."""
+    return (total + most - 1) // most
+
+
 cdef inline Py_ssize_t channel_offset(const Samples* samples, Py_ssize_t channel) noexcept nogil:
     if samples.parts == 1:
         return channel * samples.channel
     return channel // samples.parts * samples.channel + channel % samples.parts * samples.part
-
-
-cdef inline Py_ssize_t tile_width(const Plan* plan, Py_ssize_t start) noexcept nogil:
-    """Output channels, filled up to whole vectors, of the block that begins at channel `start`."""
-    return TILE_VECTORS * LANES if plan.channels_out - start > (TILE_VECTORS - 1) * LANES else LANES
 
 
 cdef inline Py_ssize_t bank_start(const Plan* plan, Py_ssize_t block) noexcept nogil:

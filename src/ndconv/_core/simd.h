@@ -40,6 +40,11 @@ static inline void vec_store(real *p, vec v) { *(vec_unaligned *)p = v; }
 /* v - 0 rather than 0 + v: exact for -0.0 too, and compilers drop it. */
 static inline vec vec_splat(real v) { return v - (vec){0}; }
 
+/* Ask for a cache line that the next tile reads. Planes' rows lie far apart, which hardware does not foresee. */
+#define prefetch(p) __builtin_prefetch(p)
+/* The same for a line that will be written: it then arrives while the sums are made. */
+#define prefetch_to_write(p) __builtin_prefetch(p, 1)
+
 /* Interleave the low, or the high, halves of two vectors: the butterfly of a transposition. */
 #define LOW_2 0, 2
 #define HIGH_2 1, 3
@@ -87,13 +92,29 @@ static inline void transpose_block(const real *from, Py_ssize_t from_stride, rea
         vec_store(to + i * to_stride, LANE_COUNT == 2 || LANE_COUNT == 8 ? b[i] : a[i]);
 }
 
-/* Shapes of the micro-kernels, in pixels, vectors, channels and rows: as many accumulators as
- * the registers hold beside the operands of one tap. */
+/* Every other lane of two vectors, as the phases of an axis of stride 2 need them. */
+#define ODD_2 1, 3
+#define ODD_4 1, 3, 5, 7
+#define ODD_8 1, 3, 5, 7, 9, 11, 13, 15
+#define ODD_16 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define EVEN_2 0, 2
+#define EVEN_4 0, 2, 4, 6
+#define EVEN_8 0, 2, 4, 6, 8, 10, 12, 14
+#define EVEN_16 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+static inline vec vec_even(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(EVEN_, LANE_COUNT)); }
+static inline vec vec_odd(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(ODD_, LANE_COUNT)); }
+
+/* Shapes of the micro-kernels, in vectors, channels and rows: as many accumulators as the registers hold beside
+ * the operands of one tap. */
 #if REGISTERS == 32
-enum { TILE_PIXELS = 14, TILE_VECTORS = 2, BANK_CHANNELS = 8, BANK_VECTORS = 3, ROW_VECTORS = 4, ROW_ROWS = 4, LONG_ROW_VECTORS = 8 };
+enum { TILE_VECTORS = 4, BANK_CHANNELS = 8, BANK_VECTORS = 3, ROW_VECTORS = 4, ROW_ROWS = 4, LONG_ROW_VECTORS = 8 };
 #else
-enum { TILE_PIXELS = 6, TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 6 };
+enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 6 };
 #endif
+
+/* Pixels of a strip: two tiles, whose sums are transposed and stored together. They fill whole vectors of any level. */
+enum { STRIP = 12, STRIP_COLUMNS = 16 };
+#define SUMS (STRIP_COLUMNS * TILE_VECTORS * LANES)
 
 /* The place of a sample that is not read but filled in. */
 #define FILL PY_SSIZE_T_MIN
@@ -109,6 +130,20 @@ typedef int64_t any_i64 __attribute__((aligned(1), may_alias));
 typedef uint64_t any_u64 __attribute__((aligned(1), may_alias));
 typedef float any_f32 __attribute__((aligned(1), may_alias));
 typedef double any_f64 __attribute__((aligned(1), may_alias));
+
+/* A sample of the other byte order, turned. */
+static inline void turn_2(char *to, const char *from) {
+    uint16_t v = __builtin_bswap16(*(const any_u16 *)from);
+    memcpy(to, &v, 2);
+}
+static inline void turn_4(char *to, const char *from) {
+    uint32_t v = __builtin_bswap32(*(const any_u32 *)from);
+    memcpy(to, &v, 4);
+}
+static inline void turn_8(char *to, const char *from) {
+    uint64_t v = __builtin_bswap64(*(const any_u64 *)from);
+    memcpy(to, &v, 8);
+}
 
 /* IEEE half precision, which C has no portable type for. A half's bits moved to a float's places are
  * that half times 2^-112; rounding to nearest even happens in one addition. */

@@ -1,85 +1,95 @@
-# The micro-kernel that is vectorised over output channels: TILE_PIXELS x TILE_VECTORS accumulators.
+# The micro-kernel that is vectorised over output channels: pixels x vectors accumulators.
 # A tap broadcasts one sample of each pixel; strides, dilation and odd widths cost nothing.
 
-cdef inline int tile_kernel(
-    real* sums, const real* x, const real* weights,
-    Py_ssize_t channels, Py_ssize_t x_channel, Py_ssize_t w_channel,
-    Py_ssize_t taps, const Py_ssize_t* offsets, const Py_ssize_t* places,
-    const int pixels, const int vectors,
-) noexcept nogil:
-    """Adds the products of all channels and taps to sums[pixel][vectors * LANES]."""
-    cdef vec acc[TILE_PIXELS * TILE_VECTORS]
+cdef struct Tap:
+    # One tap of one input channel: where its samples begin in the planes, and its weights in the packed ones.
+    Py_ssize_t x, weight
+
+cdef struct Tile:
+    # What a tile multiplies and adds; its sums lie [pixel][vectors * LANES].
+    real* sums
+    const real* x
+    const real* weights
+    Py_ssize_t n_taps              # of all input channels
+    const Tap* taps
+
+
+cdef inline int add_tap(vec* acc, const real* x, const real* weight, const int pixels, const int vectors) noexcept nogil:
     cdef vec w[TILE_VECTORS]
-    cdef Py_ssize_t c, t
-    cdef const real* at
-    cdef const real* weight
+    cdef int i, v
+    prefetch(x + STRIP)
+    for v in range(vectors):
+        w[v] = vec_load(weight + v * LANES)
+    for i in range(pixels):
+        for v in range(vectors):
+            acc[i * vectors + v] = acc[i * vectors + v] + w[v] * x[i]
+    return 0
+
+
+cdef inline int tile_kernel(const Tile* tile, const int pixels, const int vectors) noexcept nogil:
+    """Adds the products of all taps to the sums."""
+    cdef vec acc[REGISTERS]
+    cdef const real* x = tile.x
+    cdef const real* weights = tile.weights
+    cdef const Tap* taps = tile.taps
+    cdef Py_ssize_t t
     cdef int i, v
     for i in range(pixels):
         for v in range(vectors):
-            acc[i * vectors + v] = vec_load(sums + (i * vectors + v) * LANES)
-    for c in range(channels):
-        for t in range(taps):
-            at = x + offsets[t]
-            weight = weights + places[t]
-            for v in range(vectors):
-                w[v] = vec_load(weight + v * LANES)
-            for i in range(pixels):
-                for v in range(vectors):
-                    acc[i * vectors + v] = acc[i * vectors + v] + w[v] * at[i]
-        x += x_channel
-        weights += w_channel
+            acc[i * vectors + v] = vec_load(tile.sums + (i * vectors + v) * LANES)
+    # Two taps a turn: with one, the loop's own instructions take the multiply-adds' places.
+    for t in range(tile.n_taps // 2):
+        add_tap(acc, x + taps[0].x, weights + taps[0].weight, pixels, vectors)
+        add_tap(acc, x + taps[1].x, weights + taps[1].weight, pixels, vectors)
+        taps += 2
+    if tile.n_taps % 2:
+        add_tap(acc, x + taps[0].x, weights + taps[0].weight, pixels, vectors)
     for i in range(pixels):
         for v in range(vectors):
-            vec_store(sums + (i * vectors + v) * LANES, acc[i * vectors + v])
+            vec_store(tile.sums + (i * vectors + v) * LANES, acc[i * vectors + v])
     return 0
 
 
-cdef inline int tile_of_vectors(
-    real* sums, const real* x, const real* weights,
-    Py_ssize_t channels, Py_ssize_t x_channel, Py_ssize_t w_channel,
-    Py_ssize_t taps, const Py_ssize_t* offsets, const Py_ssize_t* places,
-    int pixels, const int vectors,
-) noexcept nogil:
-    # Sizes above TILE_PIXELS are constants' dead branches, so they cost nothing where registers are few.
-    if pixels == 1:
-        tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 1, vectors)
-    elif pixels == 2:
-        tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 2, vectors)
-    elif pixels == 3:
-        tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 3, vectors)
-    elif pixels == 4:
-        tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 4, vectors)
-    elif pixels == 5:
-        tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 5, vectors)
-    elif pixels == 6:
-        tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 6, vectors)
-    elif TILE_PIXELS == 14:
-        if pixels == 7:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 7, vectors)
-        elif pixels == 8:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 8, vectors)
-        elif pixels == 9:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 9, vectors)
-        elif pixels == 10:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 10, vectors)
-        elif pixels == 11:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 11, vectors)
-        elif pixels == 12:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 12, vectors)
-        elif pixels == 13:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 13, vectors)
-        elif pixels == 14:
-            tile_kernel(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, 14, vectors)
+cdef inline Py_ssize_t most_pixels(const Py_ssize_t vectors) noexcept nogil:
+    """Pixels whose sums fit the registers beside the weights of two taps."""
+    return min((REGISTERS - 2 * vectors) // vectors, STRIP)
+
+
+cdef inline int tile_of_vectors(const Tile* tile, const int pixels, const int vectors) noexcept nogil:
+    # Sizes above most_pixels are constants' dead branches.
+    if pixels == 1 and most_pixels(vectors) >= 1:
+        tile_kernel(tile, 1, vectors)
+    elif pixels == 2 and most_pixels(vectors) >= 2:
+        tile_kernel(tile, 2, vectors)
+    elif pixels == 3 and most_pixels(vectors) >= 3:
+        tile_kernel(tile, 3, vectors)
+    elif pixels == 4 and most_pixels(vectors) >= 4:
+        tile_kernel(tile, 4, vectors)
+    elif pixels == 5 and most_pixels(vectors) >= 5:
+        tile_kernel(tile, 5, vectors)
+    elif pixels == 6 and most_pixels(vectors) >= 6:
+        tile_kernel(tile, 6, vectors)
+    elif pixels == 7 and most_pixels(vectors) >= 7:
+        tile_kernel(tile, 7, vectors)
+    elif pixels == 8 and most_pixels(vectors) >= 8:
+        tile_kernel(tile, 8, vectors)
+    elif pixels == 9 and most_pixels(vectors) >= 9:
+        tile_kernel(tile, 9, vectors)
+    elif pixels == 10 and most_pixels(vectors) >= 10:
+        tile_kernel(tile, 10, vectors)
+    elif pixels == 11 and most_pixels(vectors) >= 11:
+        tile_kernel(tile, 11, vectors)
+    elif pixels == 12 and most_pixels(vectors) >= 12:
+        tile_kernel(tile, 12, vectors)
     return 0
 
 
-cdef void tile(
-    real* sums, const real* x, const real* weights,
-    Py_ssize_t channels, Py_ssize_t x_channel, Py_ssize_t w_channel,
-    Py_ssize_t taps, const Py_ssize_t* offsets, const Py_ssize_t* places,
-    int pixels, int vectors,
-) noexcept nogil:
-    if vectors == 2:
-        tile_of_vectors(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, pixels, 2)
-    else:
-        tile_of_vectors(sums, x, weights, channels, x_channel, w_channel, taps, offsets, places, pixels, 1)
+cdef void multiply_tile(const Tile* tile, int pixels, int vectors) noexcept nogil:
+    if vectors == 1:
+        tile_of_vectors(tile, pixels, 1)
+    elif vectors == 2:
+        tile_of_vectors(tile, pixels, 2)
+    elif vectors == 3 and TILE_VECTORS >= 3:
+        tile_of_vectors(tile, pixels, 3)
+    elif vectors == 4 and TILE_VECTORS >= 4:
+        tile_of_vectors(tile, pixels, 4)

@@ -34,6 +34,7 @@ class Problem:
     fill_value: complex
     batch: int
     x_in_place: bool  # x's spatial axes are C-contiguous, aligned, native samples of the compute type
+    y_in_place: bool  # the same of y
 
 
 class Plan(Protocol):

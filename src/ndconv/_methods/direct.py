@@ -44,6 +44,7 @@ class Blocking:
     groups_per_task: int
     channel_block: int
     padded_channels: int
+    stretch: int
     in_place: bool
     flat: bool
     skip: bool
@@ -118,8 +119,8 @@ def _split(total: int, most: int) -> tuple[int, float]:
 def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     """Return (kernel, flat, predicted cycles) of each way to run a problem, the first preferred among equals.
 
-    A tap costs a cycle for two multiply-adds of vectors or two loads, whichever is more, and never less than the
-    latency of a sum. A load that crosses cache lines counts twice.
+    A tap costs a cycle for two multiply-adds of vectors, never less than the latency of a sum, and something more for
+    its loads, most where they cross cache lines.
     """
     g = problem.geometry
     inputs, outputs = _channels(problem)
@@ -127,22 +128,27 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     height = g.out_shape[-2] if g.ndim > 1 else 1
     shapes = [(False, g.out_shape[-1], height, 1)]
     if g.ndim > 1:
-        shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
+        reach = _reach(g, g.ndim - 2, height)
+        flat_bytes = core.compute_dtype.itemsize * inputs * g.kernel[-1] * reach * g.out_shape[-1]
+        if g.kernel[-1] == 1 or flat_bytes <= tuning.BLOCK_PLANE_BYTES:
+            shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
     outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
     products = g.taps * inputs
     ways = []
     for flat, width, lines, copies in shapes:
         padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
-        blocks, width_of_block = _split(-(-outputs // lanes), core.tile_channels // lanes)
-        tiles, pixels = _split(width, core.tile_pixels)
-        tap = max(pixels * width_of_block / 2, (pixels + width_of_block) / 2, 4.0)
-        tile = lines * tiles * blocks * (products * tap + tuning.TILE_CYCLES)
+        strips, pixels = _split(width, core.strip)
+        tile = 0.0
+        for block in _tile_blocks(outputs, core):
+            tiles, size = _split(math.ceil(pixels), core.tile_pixels[block - 1])
+            tap = tiles * (max(size * block / 2, 4.0) + tuning.TILE_TAP_CYCLES)
+            tile += lines * strips * (products * tap + tuning.TILE_CYCLES * block)
         ways.append(("tile", flat, outer * (tile + padding)))
 
         vectors = -(-width // lanes)
         blocks, width_of_block = _split(outputs, core.bank_channels)
         tiles, length = _split(vectors, core.bank_vectors)
-        tap = max(length * width_of_block / 2, length + width_of_block / 2, 4.0)
+        tap = max(length * width_of_block / 2, 4.0) + tuning.BANK_TAP_CYCLES
         bank = lines * tiles * blocks * (products * tap + tuning.BANK_CYCLES)
         if width < lanes:
             bank *= 1.5
@@ -152,12 +158,19 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             chain = -(-g.kernel[-2] // g.stride[-2]) if g.ndim > 1 else 1
             tiles, length = _split(vectors, 4 if rows > 1 else 8)
             reads = (chain + rows - 1) / chain if _chained(g.stride, g.dilation) else rows
-            tap = max(length * rows / 2, reads * length + rows / 2, 4.0)
+            tap = max(length * rows / 2, reads * length + rows / 2, 4.0) + tuning.ROW_TAP_CYCLES
             cycles = steps * tiles * outputs * (products * tap + tuning.ROW_CYCLES)
             if width < lanes:
                 cycles *= 1.5
             ways.append(("rows", flat, outer * (cycles + padding)))
     return ways
+
+
+def _tile_blocks(outputs: int, core: Any) -> list[int]:
+    """Return the vectors of each block of output channels."""
+    vectors = -(-outputs // core.lanes)
+    whole, rest = divmod(vectors, core.tile_vectors)
+    return [core.tile_vectors] * whole + ([rest] if rest else [])
 
 
 def _chained(stride: tuple[int, ...], dilation: tuple[int, ...]) -> bool:
@@ -260,26 +273,30 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     channel_block = padded_channels = inputs
     if kernel == "tile":
         most = max(tuning.WEIGHT_BYTES // (g.taps * core.tile_channels * item), 1)
-        channel_block = math.ceil(_split(inputs, most)[1])
+        channel_block = max(math.ceil(_split(inputs, most)[1]), 1)
+    elif kernel == "bank" and problem.y_in_place and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) >= core.lanes:
+        most = max(tuning.STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
+        channel_block = max(math.ceil(_split(inputs, most)[1]), 1)
     sums = tuning.SUM_BYTES // (item * core.tile_channels)
     copies = g.kernel[-1] if flat else 1
     if in_place:
         box: list[int] | None = list(g.out_shape)
-        if channel_block < inputs:
+        if channel_block < inputs and kernel == "tile":
             box = _largest_box(g, 1 << 62, copies, core, flat, sums)
     else:
         limit = tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
         box = _largest_box(g, limit // (item * max(inputs, 1)), copies, core, flat, sums)
         if box is None and kernel != "tile":
             return None
-        while box is None:
+        if box is None:
             # Too many input channels for one box: pad some at a time.
-            padded_channels = channel_block
-            box = _largest_box(
-                g, tuning.BLOCK_PLANE_BYTES // (item * channel_block), copies, core, flat, sums
-            ) or (None if channel_block > 1 else _smallest_box(g, core, flat))
-            if box is None:
-                channel_block = -(-channel_block // 2)
+            for blocks in range(inputs // channel_block, 0, -1):
+                padded_channels = blocks * channel_block
+                box = _largest_box(
+                    g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums
+                )
+                if box is not None and (math.prod(box) >= tuning.LEAST_PIXELS or box == list(g.out_shape)):
+                    break
     if box is None:
         box = _smallest_box(g, core, flat)
 
@@ -289,9 +306,10 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         "rows": outputs,
     }[kernel]
     box, blocks_per_task, groups_per_task = _cut(problem, core, kernel, box, n_blocks, in_place, flat)
-    if channel_block < inputs:
-        pixels = math.prod(box) + core.tile_pixels * math.prod(box[:-1])
-        blocks_per_task = max(min(blocks_per_task, tuning.SUM_BYTES // (pixels * core.tile_channels * item)), 1)
+    if padded_channels < inputs:
+        # Each task pads all channels anew, so a task has as many outputs as its sums may have bytes for.
+        pixels = math.prod(box) + core.strip * math.prod(box[:-1])
+        blocks_per_task = max(min(n_blocks, tuning.SUM_BYTES // (pixels * core.tile_channels * item)), 1)
     if in_place and kernel != "tile":
         axis, width = (g.ndim - 2, g.out_shape[-1]) if flat else (g.ndim - 1, 1)
         if 0 < g.out_shape[axis] % box[axis] * width < core.lanes:
@@ -306,9 +324,18 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         n_blocks=n_blocks,
         blocks_per_task=blocks_per_task,
         groups_per_task=groups_per_task,
-        channel_block=max(channel_block, 1),
-        padded_channels=padded_channels,
+        channel_block=channel_block,
+        padded_channels=max(padded_channels, 1),
+        stretch=_stretch(problem, core, channel_block),
     )
+
+
+def _stretch(problem: Problem, core: Any, channel_block: int) -> int:
+    """Return how many pixels of a line a bank takes at a time: whole tiles whose samples stay in the nearest cache."""
+    g = problem.geometry
+    tile = core.bank_vectors * core.lanes
+    rows = channel_block * math.prod(g.kernel[:-1])
+    return max(tuning.STRETCH_BYTES // (core.compute_dtype.itemsize * max(rows, 1) * tile), 1) * tile
 
 
 def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
@@ -379,7 +406,7 @@ def _cut(
         return box, blocks_per_task, groups_per_task
     weights_are_larger = g.weights > g.channels_in * math.prod(g.in_shape)
     missing = -(-wanted // tasks)
-    if kernel != "rows" and n_blocks > 1 and (weights_are_larger or in_place):
+    if kernel == "tile" and n_blocks > 1 and (weights_are_larger or in_place):
         parts = min(missing, n_blocks)
         blocks_per_task = -(-n_blocks // parts)
         missing = -(-missing // parts)
