@@ -21,7 +21,6 @@ $(VENV)/installed-%: $(BIN)/python $(SOURCES)
 	@touch $@
 
 demo: $(VENV)/installed-demo  ## Run layers on a real ECG, photograph and MRI, check them against SciPy, draw them
-	cd $(VENV) && bin/python -m pip --version > /dev/null
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed-test  ## Run the tests at the best instruction-set level of this machine
@@ -35,16 +34,18 @@ test-isa: $(VENV)/installed-test  ## Run the tests at every instruction-set leve
 lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint src/ndconv/_core
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src/ndconv/_core
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-docs  ## Build the HTML documentation, warnings as errors
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/installed-bench  ## Run a quick pass of the benchmarks
+	cd asv_benches && ../$(BIN)/asv machine --yes > /dev/null
 	cd asv_benches && ../$(BIN)/asv run --quick --environment existing:../$(BIN)/python --show-stderr
 
 bench-publish: $(VENV)/installed-bench  ## Record the benchmarks of this commit and make the HTML dashboard
+	cd asv_benches && ../$(BIN)/asv machine --yes > /dev/null
 	cd asv_benches && ../$(BIN)/asv run HEAD^! && ../$(BIN)/asv publish
 
 figures: $(VENV)/installed-bench  ## Measure the README's table of speed (PyTorch joins if it is installed)

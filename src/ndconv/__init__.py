@@ -4,8 +4,8 @@ Cross-correlation and convolution in one to three (and more) dimensions, with ev
 groups and channels, at the speed of the machine.
 """
 
-from ._core import machine
 from ._config import show_config
+from ._core import machine
 from ._correlate import convolve_nd, correlate_nd
 from ._cost import LayerCost, ReceptiveField, layer_cost, output_shape, receptive_field
 from ._layer import ConvLayer, conv_layer

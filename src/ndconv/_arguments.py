@@ -38,7 +38,9 @@ def integer(value: Any, name: str, *, minimum: int | None = None) -> int:
 
 def is_sequence(value: Any) -> bool:
     """Whether an argument has one entry per axis (an array counts, unless it is a scalar)."""
-    return isinstance(value, Sequence) and not isinstance(value, str) or isinstance(value, np.ndarray) and value.ndim > 0
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def per_axis(value: Any, ndim: int, name: str, *, minimum: int | None = None) -> tuple[int, ...]:

@@ -234,9 +234,7 @@ def _operand_axes(x: Array, kernel: Array, axes: Any) -> tuple[tuple[int, ...], 
     return slid, tuple(range(x.ndim - kernel.ndim, x.ndim))
 
 
-def _padding(
-    mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool
-) -> tuple[Pair, ...]:
+def _padding(mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool) -> tuple[Pair, ...]:
     """Return the samples to add before and after x on each axis; fewer than none, to leave some out."""
     reaches = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if lags is None:

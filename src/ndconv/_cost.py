@@ -124,7 +124,7 @@ def layer_cost(
 
     Examples
     --------
-    A fully-connected layer between the same shapes would have 21 million times as many parameters:
+    A fully-connected layer between the same shapes would have 270 million times as many parameters:
 
     >>> import ndconv
     >>> print(ndconv.layer_cost((3, 224, 224), (64, 3, 3, 3), padding=1))
@@ -173,7 +173,7 @@ class ReceptiveField:
 
     def __str__(self) -> str:
         rows = [("size", self.size), ("jump", self.jump), ("start", self.start)]
-        return "\n".join(f"{name:<6}{' x '.join(map(str, value))}" for name, value in rows)
+        return "\n".join(f"{name:<6}{', '.join(map(str, value))}" for name, value in rows)
 
 
 def receptive_field(layers: Iterable[Any]) -> ReceptiveField:
@@ -224,7 +224,9 @@ def receptive_field(layers: Iterable[Any]) -> ReceptiveField:
         dilation = per_axis(entry["dilation"], ndim, "dilation", minimum=1)
         padding = entry["padding"]
         if padding in ("same", "same_lower") and max(stride) > 1:
-            raise ValueError(f"padding {padding!r} with a stride depends on the input's size; give (before, after) pairs")
+            raise ValueError(
+                f"padding {padding!r} with a stride depends on the input's size; give (before, after) pairs"
+            )
         pairs = padding_pairs(padding, kernel, kernel, stride, dilation)
         for axis in range(ndim):
             size[axis] += dilation[axis] * (kernel[axis] - 1) * jump[axis]

@@ -15,7 +15,7 @@ from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
 from ._engine import apart_from, check_activation, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call
 from ._geometry import Geometry, Shape, layer_geometry
 from ._methods import Plan, Problem, candidates, choose, make_plan
-from ._tuning import REMEMBERED_CALLS, SERIAL_MULTIPLY_ADDS
+from ._tuning import CYCLES_PER_SECOND, REMEMBERED_CALLS, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
 PerAxis = int | tuple[int, ...]
@@ -201,8 +201,8 @@ def conv_layer(
     -------
     ndarray
         Output of shape (C_out, \*S_out) or (N, C_out, \*S_out), with ``S_out = (S + pad_before + pad_after -
-        dilation * (K - 1) - 1) // stride + 1``, of the dtype that NumPy gives the sum of products of its inputs. float16
-        is summed in float32; integers wrap around.
+        dilation * (K - 1) - 1) // stride + 1``, of the dtype that NumPy gives the sum of products of its inputs.
+        float16 is summed in float32; integers wrap around.
 
     Raises
     ------
@@ -220,7 +220,8 @@ def conv_layer(
     -----
     The layer computes the cross-correlation that every framework calls convolution [1]_::
 
-        y[k, i, j] = bias[k] + sum over c, u, v of weight[k, c, u, v] * x[c, stride*i + dilation*u, stride*j + dilation*v]
+        y[k, i, j] = bias[k] + sum over c, u, v of
+            weight[k, c, u, v] * x[c, stride * i + dilation * u, stride * j + dilation * v]
 
     References
     ----------
@@ -479,9 +480,9 @@ class ConvLayer:
     def explain(self, input_shape: Shape) -> str:
         """Return, as a readable table, which method runs for an input of a shape, and why.
 
-        The input is taken to be contiguous and of the weights' dtype. Times are predictions for one core.
+        The input is taken to be contiguous and of the weights' dtype. Times are predictions for one core of the machine
+        that the constants in ``_tuning.py`` were measured on.
         """
-        x = np.broadcast_to(np.zeros((), self.weight.dtype), tuple(input_shape))
         g = self._geometry(tuple(input_shape))
         dtype = result_dtype(self.weight)
         problem = Problem(
@@ -491,13 +492,13 @@ class ConvLayer:
             y_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
         )  # fmt: skip
         chosen = choose(problem, self.method)
-        lines = [f"{self!r} on {x.dtype} {tuple(input_shape)}", f"{'method':<12}{'cycles':>12}  note"]
+        lines = [f"{self!r} on {dtype} {tuple(input_shape)}", f"{'method':<12}{'time':>12}  note"]
         for candidate in candidates(problem):
-            cycles = "" if candidate.cycles is None else f"{candidate.cycles:.3g}"
+            time = "" if candidate.cycles is None else f"{1e3 * candidate.cycles / CYCLES_PER_SECOND:.3g} ms"
             note = candidate.reason or ""
             if candidate.name == chosen:
                 note = f"chosen: {make_plan(problem, self.method)}"
-            lines.append(f"{candidate.name:<12}{cycles:>12}  {note}".rstrip())
+            lines.append(f"{candidate.name:<12}{time:>12}  {note}".rstrip())
         return "\n".join(lines)
 
 
@@ -505,5 +506,3 @@ def _frozen(array: Array) -> Array:
     copy = np.array(array, order="C")
     copy.flags.writeable = False
     return copy
-
-

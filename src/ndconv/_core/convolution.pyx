@@ -9,7 +9,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -33,7 +33,8 @@ cdef extern from "simd.h" nogil:
     enum:
         REGISTERS
         STRIP
-        STRIP_COLUMNS
+        TILE_PIXELS
+        MOST_SUMS
         TILE_VECTORS
         BANK_CHANNELS
         BANK_VECTORS
@@ -109,7 +110,8 @@ cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim)
     samples.size = cnp.PyArray_ITEMSIZE(array) // samples.parts
     samples.part = samples.size
     samples.same = (
-        (samples.code == compute_code or (samples.size == sizeof(real) and samples.code < FLOAT16 and compute_code < FLOAT16))
+        (samples.code == compute_code
+         or (samples.size == sizeof(real) and samples.code < FLOAT16 and compute_code < FLOAT16))
         and not samples.swapped and cnp.PyArray_ISALIGNED(array)
     )
     samples.channel = cnp.PyArray_STRIDE(array, batch_ndim)
@@ -202,7 +204,7 @@ cdef class Direct:
         return <const Py_ssize_t*> cnp.PyArray_DATA(array)
 
     def pack(self, cnp.ndarray weights):
-        """Return the packed form of contiguous weights (sets, channels_out, channels_in, *kernel) of the compute type."""
+        """Return packed weights from contiguous ones of the compute type: (sets, channels_out, channels_in, *kernel)."""
         cdef const Plan* plan = &self.plan
         cdef Py_ssize_t size = plan.channels_out * plan.channels_in * plan.taps
         cdef Py_ssize_t i, sets = cnp.PyArray_DIM(weights, 0)

@@ -1,7 +1,7 @@
 # The direct method: how a call is cut into tasks, and how a task runs: pad -> kernel -> epilogue.
 
 cdef enum:
-    EDGE = 1024         # samples of the largest micro-kernel's result, or of a strip, filled up to whole vectors
+    EDGE = 1024    # samples of the largest bank's or rows' result
 
 cdef struct Scratch:
     # What a worker keeps from task to task.
@@ -10,7 +10,7 @@ cdef struct Scratch:
     Py_ssize_t padded          # the planes' (batch, box, group), while they hold all channels
     Tap* taps                  # of a block of input channels, the tile's list
     Py_ssize_t* active         # which taps those are, where some are left out
-    Py_ssize_t n_active, listed_channels, listed_stride
+    Py_ssize_t n_active, listed_channels
     real* planes
     real* sums
 
@@ -47,7 +47,7 @@ cdef Py_ssize_t sums_size(const Plan* plan) noexcept nogil:
         tiles *= plan.box[axis]
     if plan.padded_channels < plan.channels_in:
         tiles *= plan.blocks_per_task
-    return tiles * SUMS + EDGE
+    return tiles * SUMS
 
 
 cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept nogil:
@@ -77,43 +77,6 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
         # A kernel's last vector may reach past the last plane.
         at += aligned((plan.padded_channels * plan.plane_size + LONG_ROW_VECTORS * LANES) * sizeof(real))
     return at - start
-
-
-cdef bint is_active(const Plan* plan, Py_ssize_t tap, const Py_ssize_t* first, const Py_ssize_t* end) noexcept nogil:
-    """Whether a tap finds samples, not only padding, for some output of the box from `first` to `end`."""
-    cdef int axis
-    for axis in range(plan.ndim):
-        if (
-            first[axis] >= plan.tap_end[tap * plan.ndim + axis]
-            or end[axis] <= plan.tap_first[tap * plan.ndim + axis]
-        ):
-            return False
-    return True
-
-
-cdef void list_taps(const Plan* plan, Scratch* scratch, Py_ssize_t channels, Py_ssize_t x_channel, bint skip,
-                    const Py_ssize_t* first, const Py_ssize_t* end) noexcept nogil:
-    """Lists the taps of `channels` input channels, but for those that find only padding; seldom anything changes."""
-    cdef Py_ssize_t t, c, n = 0
-    cdef Tap* tap = scratch.taps
-    cdef bint same = scratch.listed_channels == channels and scratch.listed_stride == x_channel
-    if same and not skip:
-        return
-    for t in range(plan.taps):
-        if not skip or is_active(plan, t, first, end):
-            same = same and n < scratch.n_active and scratch.active[n] == t
-            scratch.active[n] = t
-            n += 1
-    if same and n == scratch.n_active:
-        return
-    scratch.n_active = n
-    scratch.listed_channels = channels
-    scratch.listed_stride = x_channel
-    for c in range(channels):
-        for t in range(n):
-            tap.x = c * x_channel + plan.tap_offset[scratch.active[t]]
-            tap.weight = (c * plan.taps + scratch.active[t]) * TILE_VECTORS * LANES
-            tap += 1
 
 
 cdef struct Box:
@@ -176,6 +139,59 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, real* 
         count -= n
 
 
+cdef bint is_active(const Plan* plan, Py_ssize_t tap, const Py_ssize_t* first, const Py_ssize_t* end) noexcept nogil:
+    """Whether a tap finds samples, not only padding, for some output of the box from `first` to `end`."""
+    cdef int axis
+    for axis in range(plan.ndim):
+        if (
+            first[axis] >= plan.tap_end[tap * plan.ndim + axis]
+            or end[axis] <= plan.tap_first[tap * plan.ndim + axis]
+        ):
+            return False
+    return True
+
+
+cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* scratch, Py_ssize_t channels,
+                    Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end_pixel) noexcept nogil:
+    """Lists the taps of `channels` input channels, but for those that find only padding; seldom anything changes."""
+    cdef Py_ssize_t first[MAX_AXES]
+    cdef Py_ssize_t end[MAX_AXES]
+    cdef Py_ssize_t t, c, n = 0
+    cdef int axis, last = plan.ndim - 1
+    cdef Tap* tap = scratch.taps
+    cdef bint same = scratch.listed_channels == channels
+    if same and not job.skip:
+        return
+    if job.skip:
+        for axis in range(last - 1):
+            first[axis] = box.start[axis] + box.outer[axis]
+            end[axis] = first[axis] + 1
+        first[last] = box.start[last] + pixel
+        end[last] = box.start[last] + end_pixel
+        if plan.flat:
+            first[last] = box.start[last]
+            end[last] = first[last] + box.extent[last]
+            first[last - 1] = box.start[last - 1] + pixel // box.extent[last]
+            end[last - 1] = box.start[last - 1] + (end_pixel - 1) // box.extent[last] + 1
+        elif last > 0:
+            first[last - 1] = box.start[last - 1] + line
+            end[last - 1] = first[last - 1] + 1
+    for t in range(plan.taps):
+        if not job.skip or is_active(plan, t, first, end):
+            same = same and n < scratch.n_active and scratch.active[n] == t
+            scratch.active[n] = t
+            n += 1
+    if same and n == scratch.n_active:
+        return
+    scratch.n_active = n
+    scratch.listed_channels = channels
+    for c in range(channels):
+        for t in range(n):
+            tap.x = c * box.x_channel + plan.tap_offset[scratch.active[t]]
+            tap.weight = (c * plan.taps + scratch.active[t]) * TILE_VECTORS * LANES
+            tap += 1
+
+
 cdef void store_columns(real* y, Py_ssize_t y_channel, const real* columns, Py_ssize_t outputs,
                         Py_ssize_t pixels) noexcept nogil:
     """Writes a tile's outputs, one channel a row of `columns`."""
@@ -183,37 +199,31 @@ cdef void store_columns(real* y, Py_ssize_t y_channel, const real* columns, Py_s
     for k in range(outputs):
         copy_samples(y, columns, pixels)
         y += y_channel
-        columns += STRIP_COLUMNS
+        columns += STRIP
 
 
 cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch,
                     Py_ssize_t block, Py_ssize_t place, Py_ssize_t plane) noexcept nogil:
     """One block of output channels over the lines of a box; `place` counts the strips whose sums are kept."""
-    cdef real edge[EDGE]
-    cdef real columns[EDGE]
+    cdef real strip_sums[MOST_SUMS]
+    cdef real columns[MOST_SUMS]
     cdef Tile tile
-    cdef Py_ssize_t first[MAX_AXES]
-    cdef Py_ssize_t end[MAX_AXES]
     cdef Py_ssize_t start = block * TILE_VECTORS * LANES
     cdef Py_ssize_t outputs = min(TILE_VECTORS * LANES, plan.channels_out - start)
     cdef Py_ssize_t vectors = parts(outputs, LANES)
     cdef Py_ssize_t width = vectors * LANES
     cdef Py_ssize_t strips = parts(box.width, STRIP), tiles
     cdef Py_ssize_t channels = box.end_channel - box.first_channel
-    cdef Py_ssize_t i, k, line, strip, pixel, pixels, done, next_done
-    cdef int axis, last = plan.ndim - 1
+    cdef Py_ssize_t i, k, line, strip, pixel, pixels, done, next_done, ready
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
     cdef Py_ssize_t y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
-    cdef real* sums = edge
+    cdef real* sums = strip_sums
     cdef real* y = NULL
     cdef const real* line_planes
     tile.weights = (box.weights + start * plan.channels_in * plan.taps
                     + box.first_channel * plan.taps * TILE_VECTORS * LANES)
     tile.taps = scratch.taps
-    for axis in range(last - 1):
-        first[axis] = box.start[axis] + box.outer[axis]
-        end[axis] = first[axis] + 1
     for line in range(box.lines):
         pixel = 0
         line_planes = block_planes(box) + plane + line * line_stride(plan)
@@ -223,31 +233,23 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             if not (begins and ends):
                 sums = scratch.sums + place * SUMS
                 place += 1
-            if job.skip:
-                first[last] = box.start[last] + pixel
-                end[last] = first[last] + pixels
-                if plan.flat:
-                    first[last] = box.start[last]
-                    end[last] = first[last] + box.extent[last]
-                    first[last - 1] = box.start[last - 1] + pixel // box.extent[last]
-                    end[last - 1] = box.start[last - 1] + (pixel + pixels - 1) // box.extent[last] + 1
-                elif last > 0:
-                    first[last - 1] = box.start[last - 1] + line
-                    end[last - 1] = first[last - 1] + 1
-            list_taps(plan, scratch, channels, box.x_channel, job.skip, first, end)
-            tile.n_taps = channels * scratch.n_active
             if job.plain:
                 y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
-                if ends:
-                    for k in range(outputs):
-                        prefetch_to_write(y + k * y_channel)
-                        prefetch_to_write(y + k * y_channel + pixels - 1)
             if begins:
                 begin_sums(sums, box.bias, start, outputs, width, pixels)
             tiles = parts(pixels, most_pixels(vectors))
-            done = 0
+            done = ready = 0
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
+                list_taps(plan, job, box, scratch, channels, line, pixel + done, pixel + next_done)
+                if job.plain and ends:
+                    # Each tile sends for the rows of y of some channels.
+                    for ready in range(ready, (i + 1) * outputs // tiles):
+                        k = 0
+                        while k < pixels:
+                            prefetch_to_write(y + ready * y_channel + k)
+                            k += LANES
+                tile.n_taps = channels * scratch.n_active
                 tile.sums = sums + done * width
                 tile.x = line_planes + pixel + done
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
@@ -258,7 +260,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                     store_columns(y, y_channel, columns, outputs, pixels)
                 else:
                     for k in range(outputs):
-                        finish_pixels(plan, job, box, columns + k * STRIP_COLUMNS, start + k, line, pixel, pixels)
+                        finish_pixels(plan, job, box, columns + k * STRIP, start + k, line, pixel, pixels)
             pixel += pixels
 
 
@@ -268,7 +270,7 @@ cdef void transpose_sums(const real* sums, real* columns, Py_ssize_t pixels, Py_
     while k < width:
         i = 0
         while i < pixels:
-            transpose_block(sums + i * width + k, width, columns + k * STRIP_COLUMNS + i, STRIP_COLUMNS)
+            transpose_block(sums + i * width + k, width, columns + k * STRIP + i, STRIP)
             i += LANES
         k += LANES
 
@@ -395,7 +397,12 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
                            last_vector, <int> rows, <int> vectors)
             if ends and not (in_y and job.plain):
                 for r in range(rows):
-                    finish_pixels(plan, job, box, y + r * y_row, output, line + r, pixel, count)
+                    if job.plain:
+                        copy_samples(<real*> (box.y + channel_offset(&job.y, output)
+                                              + output_offset(plan, &job.y, box, line + r, pixel)),
+                                     y + r * y_row, count)
+                    else:
+                        finish_pixels(plan, job, box, y + r * y_row, output, line + r, pixel, count)
             pixel += count
         line += rows
 

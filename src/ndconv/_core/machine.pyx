@@ -7,11 +7,17 @@ cdef extern from *:
     """
     #include <omp.h>
     #if defined(__x86_64__)
-    /* As the x86-64 psABI defines the levels; the operating system must keep the registers, too. */
+    #include <cpuid.h>
+    /* As the x86-64 psABI defines the levels. The compiler's builtin also asks whether the operating system keeps the
+     * registers, but not every compiler's builtin knows F16C, MOVBE and LZCNT. */
     static int has_v3(void) {
+        unsigned a, b, c1 = 0, c2 = 0, d;
         __builtin_cpu_init();
+        __get_cpuid(1, &a, &b, &c1, &d);
+        __get_cpuid(0x80000001, &a, &b, &c2, &d);
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-            && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+            && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")
+            && (c1 & bit_F16C) && (c1 & bit_MOVBE) && (c2 & bit_LZCNT);
     }
     static int has_v4(void) {
         return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")

@@ -16,6 +16,9 @@ cdef enum:
     FLOAT32 = 10
     FLOAT64 = 11
 
+cdef enum:
+    READ_AHEAD = 512    # samples
+
 ctypedef fused sample:
     any_i8
     any_u8
@@ -101,6 +104,9 @@ cdef struct Source:
     Py_ssize_t* rows         # byte offset of each plane row from the channel's start, or FILL
     Py_ssize_t* first_run    # of each segment, in `runs`; one more entry ends the last
     Run* runs
+    Py_ssize_t filled        # planes whose filled samples are there from an earlier call
+    Py_ssize_t only          # where the one run that is read begins in a row of contiguous samples; else -1
+    Run read
 
 
 cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, Source* source) noexcept nogil:
@@ -143,6 +149,18 @@ cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, So
             source.runs[n] = run
             n += 1
     source.first_run[plan.n_segments] = n
+    source.filled = 0
+    source.only = -1
+    done = 0
+    repeat = 0
+    for i in range(n):
+        if source.runs[i].source != FILL:
+            repeat += 1
+            source.only = done
+            source.read = source.runs[i]
+        done += source.runs[i].length
+    if repeat != 1 or plan.flat or not x.same or source.read.step != <Py_ssize_t> sizeof(real):
+        source.only = -1
 
 
 cdef void copy_strided(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
@@ -152,6 +170,9 @@ cdef void copy_strided(real* target, const char* source, Py_ssize_t step, Py_ssi
     if step == 2 * sizeof(real):
         # A pair of vectors holds one sample more than is wanted: it must not be the one after the last.
         while i + LANES < count:
+            # Reading at a stride outruns the hardware's own look ahead.
+            prefetch(at + 2 * i + READ_AHEAD)
+            prefetch(at + 2 * i + READ_AHEAD + LANES)
             vec_store(target + i, vec_even(vec_load(at + 2 * i), vec_load(at + 2 * i + LANES)))
             i += LANES
         if i > 0:
@@ -178,13 +199,14 @@ cdef inline void copy_samples(real* target, const real* source, Py_ssize_t count
             target[i] = source[i]
 
 
-cdef void pad_row(const Samples* x, real fill, const char* source, const Run* runs, Py_ssize_t n_runs,
+cdef void pad_row(const Samples* x, real fill, bint filled, const char* source, const Run* runs, Py_ssize_t n_runs,
                   real* target) noexcept nogil:
     cdef Py_ssize_t i, j
     for i in range(n_runs):
         if source == NULL or runs[i].source == FILL:
-            for j in range(runs[i].length):
-                target[j] = fill
+            if not filled:
+                for j in range(runs[i].length):
+                    target[j] = fill
         elif x.same and runs[i].step == sizeof(real):
             copy_samples(target, <const real*> (source + runs[i].source), runs[i].length)
         elif x.same:
@@ -194,22 +216,38 @@ cdef void pad_row(const Samples* x, real fill, const char* source, const Run* ru
         target += runs[i].length
 
 
-cdef void pad(const Plan* plan, const Samples* x, const char* data, const Source* source,
+cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* source,
               real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
-    """Fills the planes of channels first to end of the group whose samples start at `data`."""
-    cdef Py_ssize_t c, part, row, runs
+    """Fills the planes of channels first to end of the group whose samples start at `data`.
+
+    What is not read but filled in is the same for every group and channel of a box: it is written once.
+    """
+    cdef Py_ssize_t c, part, row, runs, n_runs
     cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
+    cdef bint filled
     cdef const char* channel
+    cdef const char* at
     cdef real* target = planes
     for c in range(first, end):
         channel = data + channel_offset(x, c)
+        filled = c - first < source.filled
+        if filled and source.only >= 0:
+            for row in range(source.n_rows):
+                if source.rows[row] != FILL:
+                    copy_samples(target + source.only, <const real*> (channel + source.rows[row] + source.read.source),
+                                 source.read.length)
+                target += plan.row_length
+            continue
         # A flat plane keeps each segment for all rows together; another keeps a row's segments together.
         for part in range(copies):
             runs = source.first_run[part]
+            n_runs = source.first_run[part + 1 if plan.flat else plan.n_segments] - runs
             for row in range(source.n_rows):
-                pad_row(x, plan.fill[c % x.parts],
-                        NULL if source.rows[row] == FILL else channel + source.rows[row],
-                        source.runs + runs,
-                        source.first_run[part + 1 if plan.flat else plan.n_segments] - runs,
-                        target)
+                at = NULL
+                if source.rows[row] != FILL:
+                    at = channel + source.rows[row]
+                pad_row(x, plan.fill[c % x.parts], filled, at, source.runs + runs, n_runs, target)
                 target += plan.row_length
+    # Planes of real and imaginary parts may be filled differently, and need not be the same ones next time.
+    if x.parts == 1:
+        source.filled = max(source.filled, end - first)

@@ -22,8 +22,8 @@ cdef struct Plan:
     Py_ssize_t box[MAX_AXES]
     Py_ssize_t boxes[MAX_AXES]
     Py_ssize_t n_boxes, n_blocks, blocks_per_task, groups_per_task
-    Py_ssize_t channel_block                              # input channels summed before the next: what fits the nearest cache
-    Py_ssize_t padded_channels                            # input channels whose planes are kept at once: a multiple of it, or all
+    Py_ssize_t channel_block                              # input channels summed before the next
+    Py_ssize_t padded_channels                            # those whose planes are kept at once
     Py_ssize_t stretch                                    # pixels of a line that a bank takes at a time
     # Planes: the samples that a box needs, in an order in which every output step is one plane sample.
     bint in_place                                         # x itself serves as the planes

@@ -112,9 +112,11 @@ enum { TILE_VECTORS = 4, BANK_CHANNELS = 8, BANK_VECTORS = 3, ROW_VECTORS = 4, R
 enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 6 };
 #endif
 
-/* Pixels of a strip: two tiles, whose sums are transposed and stored together. They fill whole vectors of any level. */
-enum { STRIP = 12, STRIP_COLUMNS = 16 };
-#define SUMS (STRIP_COLUMNS * TILE_VECTORS * LANES)
+/* Pixels of a tile at most, and of a strip, whose tiles' sums are transposed and stored together: long enough that a
+ * row of y gets whole cache lines, and a whole number of vectors of every level. */
+enum { TILE_PIXELS = 12, STRIP = 48 };
+#define SUMS (STRIP * TILE_VECTORS * LANES)
+enum { MOST_SUMS = STRIP * TILE_VECTORS * VECTOR_BYTES / NDCONV_REAL_BYTES };
 
 /* The place of a sample that is not read but filled in. */
 #define FILL PY_SSIZE_T_MIN

@@ -14,10 +14,12 @@ cdef struct Tile:
     const Tap* taps
 
 
-cdef inline int add_tap(vec* acc, const real* x, const real* weight, const int pixels, const int vectors) noexcept nogil:
+cdef inline int add_tap(
+    vec* acc, const real* x, const real* weight, const int pixels, const int vectors
+) noexcept nogil:
     cdef vec w[TILE_VECTORS]
     cdef int i, v
-    prefetch(x + STRIP)
+    prefetch(x + TILE_PIXELS)
     for v in range(vectors):
         w[v] = vec_load(weight + v * LANES)
     for i in range(pixels):
@@ -52,7 +54,7 @@ cdef inline int tile_kernel(const Tile* tile, const int pixels, const int vector
 
 cdef inline Py_ssize_t most_pixels(const Py_ssize_t vectors) noexcept nogil:
     """Pixels whose sums fit the registers beside the weights of two taps."""
-    return min((REGISTERS - 2 * vectors) // vectors, STRIP)
+    return min((REGISTERS - 2 * vectors) // vectors, TILE_PIXELS)
 
 
 cdef inline int tile_of_vectors(const Tile* tile, const int pixels, const int vectors) noexcept nogil:

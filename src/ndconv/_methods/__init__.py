@@ -56,8 +56,8 @@ class Plan(Protocol):
         activation: int,
         weight_batch: Sequence[int] | None,
         workers: int,
-    ) -> None:
-        """Compute y (*batch, channels, *out) from x (*batch, channels, *in)."""
+    ) -> bool:
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if x must be aligned, and is not."""
 
 
 @dataclass(frozen=True, slots=True)

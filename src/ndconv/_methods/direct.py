@@ -142,7 +142,7 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
         for block in _tile_blocks(outputs, core):
             tiles, size = _split(math.ceil(pixels), core.tile_pixels[block - 1])
             tap = tiles * (max(size * block / 2, 4.0) + tuning.TILE_TAP_CYCLES)
-            tile += lines * strips * (products * tap + tuning.TILE_CYCLES * block)
+            tile += lines * strips * (products * tap + tuning.STRIP_CYCLES * block * pixels / core.lanes)
         ways.append(("tile", flat, outer * (tile + padding)))
 
         vectors = -(-width // lanes)
@@ -292,9 +292,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
             # Too many input channels for one box: pad some at a time.
             for blocks in range(inputs // channel_block, 0, -1):
                 padded_channels = blocks * channel_block
-                box = _largest_box(
-                    g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums
-                )
+                box = _largest_box(g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
                 if box is not None and (math.prod(box) >= tuning.LEAST_PIXELS or box == list(g.out_shape)):
                     break
     if box is None:
@@ -333,9 +331,9 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
 def _stretch(problem: Problem, core: Any, channel_block: int) -> int:
     """Return how many pixels of a line a bank takes at a time: whole tiles whose samples stay in the nearest cache."""
     g = problem.geometry
-    tile = core.bank_vectors * core.lanes
+    tile = int(core.bank_vectors * core.lanes)
     rows = channel_block * math.prod(g.kernel[:-1])
-    return max(tuning.STRETCH_BYTES // (core.compute_dtype.itemsize * max(rows, 1) * tile), 1) * tile
+    return max(tuning.STRETCH_BYTES // (int(core.compute_dtype.itemsize) * max(rows, 1) * tile), 1) * tile
 
 
 def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
@@ -435,8 +433,7 @@ def _finish_blocking(
         sample_stride = tuple(math.prod(g.in_shape[axis + 1 :]) for axis in range(g.ndim))
         plane_stride = tuple(n * s for n, s in zip(sample_stride, g.stride, strict=True))
         tap_places = [
-            [u * d * n for u in range(taps)]
-            for taps, d, n in zip(g.kernel, g.dilation, sample_stride, strict=True)
+            [u * d * n for u in range(taps)] for taps, d, n in zip(g.kernel, g.dilation, sample_stride, strict=True)
         ]
     else:
         if flat:
@@ -482,9 +479,7 @@ def _finish_blocking(
         plane_stride=plane_stride,
         plane_size=math.prod(plane_shape) * (g.kernel[last] if flat else 1),
         row_length=plane_shape[-1],
-        relative=tuple(
-            axis.positions(stride) for axis, stride in zip(axes[:-1], g.stride[:-1], strict=True)
-        ) + (np.empty(0, np.intp),),
+        relative=tuple(axis.positions(stride) for axis, stride in zip(axes, g.stride, strict=True)),
         segment_start=np.asarray(axes[last].start, np.intp),
         segment_length=np.asarray(axes[last].length, np.intp),
         tap_offset=tap_offset,
@@ -517,7 +512,7 @@ def _taps_within(problem: Problem, inputs: int) -> tuple[Array, Array, bool]:
             first.append(np.zeros(taps, np.intp))
             end.append(np.full(taps, outputs, np.intp))
         pays = pays or bool((first[-1] > 0).any() or (end[-1] < outputs).any())
-    skip = pays and problem.fill_value == 0 and inputs >= 16 and g.taps <= 1024
+    skip = pays and problem.fill_value == 0 and inputs >= 32 and g.taps <= 1024
     return (
         np.array(list(product(*first)), np.intp).ravel(),
         np.array(list(product(*end)), np.intp).ravel(),
@@ -544,4 +539,3 @@ def _chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
             order.append(int(number[u]))
             previous = line[u]
     return np.array(order, np.intp), np.array(chain_offset, np.intp), np.array(chain_length, np.intp)
-
