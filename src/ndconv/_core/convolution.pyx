@@ -189,6 +189,11 @@ cdef class Direct:
         plan.chain_step = blocking.chain_step
         plan.chain_offset = self.keep(blocking.chain_offset)
         plan.chain_length = self.keep(blocking.chain_length)
+        plan.chains_alike = MIXED
+        if np.all(blocking.chain_length == 3):
+            plan.chains_alike = ALL_OF_3
+        elif np.all(blocking.chain_length >= ROW_ROWS):
+            plan.chains_alike = ALL_LONG
         plan.tap_order = self.keep(blocking.tap_order)
         plan.set_size = plan.channels_out * plan.channels_in * plan.taps
         if plan.kernel == TILE:
@@ -204,7 +209,7 @@ cdef class Direct:
         return <const Py_ssize_t*> cnp.PyArray_DATA(array)
 
     def pack(self, cnp.ndarray weights):
-        """Return packed weights from contiguous ones of the compute type: (sets, channels_out, channels_in, *kernel)."""
+        """Return packed weights from contiguous ones (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef Py_ssize_t size = plan.channels_out * plan.channels_in * plan.taps
         cdef Py_ssize_t i, sets = cnp.PyArray_DIM(weights, 0)

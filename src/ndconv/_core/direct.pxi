@@ -394,7 +394,7 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
             rows_of_pixels(y, y_row, bias, begins, block_planes(box) + plane + line * line_stride(plan) + pixel,
                            weights, box.end_channel - box.first_channel, box.x_channel,
                            plan.chains, plan.chain_offset, plan.chain_length, plan.chain_step,
-                           last_vector, <int> rows, <int> vectors)
+                           last_vector, <int> rows, <int> vectors, plan.chains_alike)
             if ends and not (in_y and job.plain):
                 for r in range(rows):
                     if job.plain:

@@ -42,6 +42,7 @@ cdef struct Plan:
     const Py_ssize_t* tap_end
     bint skip                                             # leave out taps that find only zeros, if weights are finite
     Py_ssize_t chains, chain_step
+    int chains_alike                                      # MIXED, ALL_OF_3 or ALL_LONG
     const Py_ssize_t* chain_offset
     const Py_ssize_t* chain_length
     const Py_ssize_t* tap_order                           # the taps chain by chain

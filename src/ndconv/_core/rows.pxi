@@ -4,6 +4,13 @@
 # Its taps come in chains: taps whose places differ by exactly one plane row (`step`). Input row p of a chain
 # is tap p - r of output row r.
 
+cdef enum:
+    # What is known of the lengths of all chains.
+    MIXED = 0
+    ALL_OF_3 = 3
+    ALL_LONG = 4    # at least ROW_ROWS; or at least the number of rows
+
+
 cdef inline int chain(
     vec* acc, const real* x, Py_ssize_t step, const real* weights, Py_ssize_t length, Py_ssize_t last,
     const bint long_chain, const int rows, const int vectors,
@@ -47,7 +54,7 @@ cdef inline int rows_kernel(
     real* y, Py_ssize_t y_row, real bias, bint first,
     const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t last, const int rows, const int vectors,
+    Py_ssize_t last, const int rows, const int vectors, const int alike,
 ) noexcept nogil:
     """Adds all products to y[row][...]; the last vector of pixels begins at `last`, so that it may overlap."""
     cdef vec acc[ROW_ROWS * ROW_VECTORS]
@@ -61,9 +68,11 @@ cdef inline int rows_kernel(
                 acc[r * vectors + v] = vec_load(y + r * y_row + (v * LANES if v < vectors - 1 else last))
     for c in range(channels):
         for t in range(chains):
-            if rows == 1 or lengths[t] >= rows:
+            # Where all chains are alike, the choice is made before the loops: a choice within them would have the
+            # accumulators leave their registers.
+            if rows == 1 or alike == ALL_LONG or (alike == MIXED and lengths[t] >= rows):
                 chain(acc, x + offsets[t], step, weights, lengths[t], last, True, rows, vectors)
-            elif lengths[t] == 3:
+            elif alike == ALL_OF_3 or lengths[t] == 3:
                 chain(acc, x + offsets[t], step, weights, 3, last, False, rows, vectors)
             elif lengths[t] == 2:
                 chain(acc, x + offsets[t], step, weights, 2, last, False, rows, vectors)
@@ -77,24 +86,42 @@ cdef inline int rows_kernel(
     return 0
 
 
+cdef inline int rows_of_chains(
+    real* y, Py_ssize_t y_row, real bias, bint first,
+    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
+    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
+    Py_ssize_t last, const int rows, const int vectors, int alike,
+) noexcept nogil:
+    if alike == ALL_OF_3 and rows > 3:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    rows, vectors, ALL_OF_3)
+    elif alike != MIXED:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    rows, vectors, ALL_LONG)
+    else:
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                    rows, vectors, MIXED)
+    return 0
+
+
 cdef inline int rows_of_vectors(
     real* y, Py_ssize_t y_row, real bias, bint first,
     const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t last, int rows, const int vectors,
+    Py_ssize_t last, int rows, const int vectors, int alike,
 ) noexcept nogil:
     if rows == 4:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    4, vectors)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                       4, vectors, alike)
     elif rows == 3:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    3, vectors)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                       3, vectors, alike)
     elif rows == 2:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    2, vectors)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                       2, vectors, alike)
     else:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    1, vectors)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
+                       1, vectors, alike)
     return 0
 
 
@@ -102,20 +129,20 @@ cdef void rows_of_pixels(
     real* y, Py_ssize_t y_row, real bias, bint first,
     const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t last, int rows, int vectors,
+    Py_ssize_t last, int rows, int vectors, int alike,
 ) noexcept nogil:
     if vectors == LONG_ROW_VECTORS:
         rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    1, LONG_ROW_VECTORS)
+                    1, LONG_ROW_VECTORS, ALL_LONG)
     elif vectors == 1:
         rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, 1)
+                        rows, 1, alike)
     elif vectors == 2:
         rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, 2)
+                        rows, 2, alike)
     elif ROW_VECTORS > 3 and vectors == 3:
         rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, 3)
+                        rows, 3, alike)
     else:
         rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, ROW_VECTORS)
+                        rows, ROW_VECTORS, alike)

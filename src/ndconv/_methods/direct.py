@@ -277,7 +277,8 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     elif kernel == "bank" and problem.y_in_place and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) >= core.lanes:
         most = max(tuning.STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
         channel_block = max(math.ceil(_split(inputs, most)[1]), 1)
-    sums = tuning.SUM_BYTES // (item * core.tile_channels)
+    # Only where input channels come in blocks are there sums to keep, and to bound.
+    sums = tuning.SUM_BYTES // (item * core.tile_channels) if kernel == "tile" and channel_block < inputs else 1 << 62
     copies = g.kernel[-1] if flat else 1
     if in_place:
         box: list[int] | None = list(g.out_shape)
@@ -290,6 +291,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
             return None
         if box is None:
             # Too many input channels for one box: pad some at a time.
+            sums = tuning.SUM_BYTES // (item * core.tile_channels)
             for blocks in range(inputs // channel_block, 0, -1):
                 padded_channels = blocks * channel_block
                 box = _largest_box(g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
@@ -298,11 +300,11 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     if box is None:
         box = _smallest_box(g, core, flat)
 
-    n_blocks = {
-        "tile": -(-outputs // core.tile_channels),
-        "bank": -(-outputs // core.bank_channels),
-        "rows": outputs,
-    }[kernel]
+    # A layer without outputs has one empty block, and an axis without any a box that is never reached.
+    n_blocks = max(
+        {"tile": -(-outputs // core.tile_channels), "bank": -(-outputs // core.bank_channels), "rows": outputs}[kernel], 1
+    )
+    box = [max(size, 1) for size in box]
     box, blocks_per_task, groups_per_task = _cut(problem, core, kernel, box, n_blocks, in_place, flat)
     if padded_channels < inputs:
         # Each task pads all channels anew, so a task has as many outputs as its sums may have bytes for.
