@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike
 
 from ._arguments import METHODS, MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
 from ._dtypes import Array, as_array, compute_type, result_dtype
-from ._engine import apart_from, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call
+from ._engine import apart_from, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call, with_room_for
 from ._geometry import Shape, make_geometry
 from ._workers import checked_workers
 
 PerAxis = int | tuple[int, ...]
+
+# NumPy's limit, less the channel axis that the engine wants.
+MOST_AXES = 63
 
 
 def correlate_nd(
@@ -169,11 +172,11 @@ def _slide(
     method = one_of(method, "method", METHODS)
     mode = one_of(mode, "mode", MODES)
     threads = checked_workers(workers)
-    slid, x_axes = _operand_axes(x, kernel, axes)
+    slid = _sliding_axes(x, kernel, axes)
     ndim = len(slid)
-    kernel = kernel.reshape((1,) * (x.ndim - len(x_axes)) + kernel.shape) if kernel.ndim < x.ndim else kernel
-    if x_axes != slid:
+    if kernel.ndim < x.ndim:
         # A kernel with the sliding axes alone: put each in its place.
+        kernel = kernel.reshape((1,) * (x.ndim - ndim) + kernel.shape)
         kernel = np.moveaxis(kernel, range(x.ndim - ndim, x.ndim), slid)
     if mirror:
         kernel = np.flip(kernel, slid)
@@ -198,6 +201,7 @@ def _slide(
     )
     dtype = result_dtype(x, kernel)
     fill = fill_in(fill_value, dtype)
+    x = with_room_for(x, fill)
     others = [axis for axis in range(x.ndim) if axis not in slid]
     shape = list(x.shape)
     for axis in others:
@@ -218,20 +222,20 @@ def _slide(
     return y
 
 
-def _operand_axes(x: Array, kernel: Array, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the axes of x that the kernel slides along, and which axes of x the kernel's own axes stand for."""
+def _sliding_axes(x: Array, kernel: Array, axes: Any) -> tuple[int, ...]:
+    """Return the axes of x that the kernel slides along, in the order of all arguments that have one entry per axis."""
     if kernel.ndim == 0:
         raise ValueError("kernel must have at least one axis, got a scalar")
     if kernel.ndim > x.ndim:
         raise ValueError(f"kernel must not have more axes than x, got {kernel.ndim} against {x.ndim}")
+    if x.ndim > MOST_AXES:
+        raise ValueError(f"x must have at most {MOST_AXES} axes, got {x.ndim}")
     slid = axes_of(axes, x.ndim, kernel.ndim)
-    if kernel.ndim == x.ndim:
-        return tuple(sorted(slid)), tuple(sorted(slid))
-    if len(slid) != kernel.ndim:
+    if kernel.ndim < x.ndim and len(slid) != kernel.ndim:
         raise ValueError(
             f"axes must be as many as kernel's axes ({kernel.ndim}) where x has more ({x.ndim}), got {axes!r}"
         )
-    return slid, tuple(range(x.ndim - kernel.ndim, x.ndim))
+    return slid
 
 
 def _padding(mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool) -> tuple[Pair, ...]:

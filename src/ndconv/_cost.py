@@ -212,6 +212,8 @@ def receptive_field(layers: Iterable[Any]) -> ReceptiveField:
     jump  1
     start -15
     """
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers must be an iterable of layers, got {layers!r}")
     entries = [_layer_entry(layer) for layer in layers]
     counts = {len(value) for entry in entries for value in entry.values() if is_sequence(value)}
     if len(counts) > 1:

@@ -28,10 +28,9 @@ def as_array(value: Any, name: str) -> Array:
 
 
 def result_dtype(*arrays: Array) -> np.dtype[Any]:
-    """Return the dtype of a result: NumPy's rules, where bool counts as int8."""
-    dtypes = [np.dtype(np.int8) if a.dtype.kind == "b" else a.dtype for a in arrays]
-    dtype = np.result_type(*dtypes)
-    return dtype.newbyteorder("=")
+    """Return the dtype of a result: NumPy's rules, where a result of bools alone is of int8."""
+    dtype = np.result_type(*(a.dtype for a in arrays))
+    return np.dtype(np.int8) if dtype.kind == "b" else dtype.newbyteorder("=")
 
 
 def compute_type(dtype: np.dtype[Any]) -> str:

@@ -12,16 +12,26 @@ from ._methods import Plan, Problem, make_plan
 from ._workers import Threads
 
 
+def with_room_for(x: Array, fill_value: Any) -> Array:
+    """Return x, as complex samples if those outside it are complex and it is not."""
+    if x.dtype.kind != "c" and np.iscomplexobj(fill_value) and np.ndim(fill_value) == 0 and fill_value.imag:
+        return x.astype(np.result_type(x.dtype, np.complex64))
+    return x
+
+
 def fill_in(fill_value: Any, dtype: np.dtype[Any]) -> complex:
     """Return the value of samples outside x, checked against the result's dtype."""
     value = np.asarray(fill_value)
     if value.ndim or value.dtype.kind not in "biufc":
         raise TypeError(f"fill_value must be a number, got {fill_value!r}")
+    if dtype.kind in "iu":
+        # Exactly: a large integer is more than a float can hold.
+        if value.dtype.kind == "c" or (value.dtype.kind == "f" and not float(fill_value).is_integer()):
+            raise ValueError(f"fill_value must be an integer for a result of dtype {dtype}, got {fill_value!r}")
+        return int(fill_value)
     number = complex(fill_value)
     if number.imag and dtype.kind != "c":
         raise ValueError(f"fill_value must be real for a result of dtype {dtype}, got {fill_value!r}")
-    if dtype.kind in "iu" and (not np.isfinite(number.real) or number.real != int(number.real)):
-        raise ValueError(f"fill_value must be an integer for a result of dtype {dtype}, got {fill_value!r}")
     return number
 
 
@@ -104,7 +114,7 @@ def checked_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         raise TypeError(f"out must have dtype {dtype}, got {out.dtype}")
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    if any(n > 1 and stride == 0 for n, stride in zip(out.shape, out.strides, strict=True)):
+    if out.size and any(n > 1 and stride == 0 for n, stride in zip(out.shape, out.strides, strict=True)):
         raise ValueError(f"out must have a place of its own for each output, got strides {out.strides}")
     return out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,19 @@ from numpy.typing import ArrayLike
 from ._arguments import ACTIVATIONS, METHODS, Pair, channel_axis_of, integer, one_of, per_axis
 from ._cost import LayerCost, cost_of
 from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
-from ._engine import apart_from, check_activation, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call
+from ._engine import (
+    apart_from,
+    check_activation,
+    checked_out,
+    execute,
+    fill_in,
+    is_in_place,
+    pack_weights,
+    plan_call,
+    with_room_for,
+)
 from ._geometry import Geometry, Shape, layer_geometry
-from ._methods import Plan, Problem, candidates, choose, make_plan
+from ._methods import Plan, Problem, candidates, choose, is_remembered, make_plan
 from ._tuning import CYCLES_PER_SECOND, REMEMBERED_CALLS, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
@@ -137,6 +147,21 @@ def _checked_residual(residual: Array | None, y_shape: Shape) -> None:
 _calls: dict[Any, _Call] = {}
 
 
+def _typed(value: Any) -> Any:
+    """Return a key for an argument: 2.0 and True are equal to integers, but are none."""
+    if type(value) is int or value is None:
+        return value
+    return (tuple, *map(_typed, value)) if type(value) is tuple else (type(value), value)
+
+
+def _remember(calls: dict[Any, Any], key: Any, entry: Any, geometry: Geometry) -> None:
+    """Keep an entry for the next call like this, within bounds."""
+    if is_remembered(geometry):
+        if len(calls) >= REMEMBERED_CALLS:
+            calls.clear()
+        calls[key] = entry
+
+
 def conv_layer(
     x: ArrayLike,
     weight: ArrayLike,
@@ -243,8 +268,8 @@ def conv_layer(
     """
     if type(x) is np.ndarray and type(weight) is np.ndarray and out is None and residual is None:
         key: Any = (
-            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, type(stride), stride, padding, padding_mode,
-            fill_value, type(dilation), dilation, type(groups), groups, activation, channel_axis, method,
+            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, _typed(stride), _typed(padding), padding_mode,
+            type(fill_value), fill_value, _typed(dilation), _typed(groups), activation, _typed(channel_axis), method,
             None if bias is None else getattr(bias, "dtype", bias),
         )  # fmt: skip
         try:
@@ -255,7 +280,7 @@ def conv_layer(
             return _conv(call, x, weight, _checked_bias(bias, weight), None, None, checked_workers(workers))
     else:
         key = None
-    array, filters = as_array(x, "x"), as_array(weight, "weight")
+    array, filters = with_room_for(as_array(x, "x"), fill_value), as_array(weight, "weight")
     if filters.ndim < 3:
         layer_geometry(array.shape, filters.shape, 1, 0, "zeros", 1, 1)  # raises
     vector = _checked_bias(bias, filters)
@@ -266,10 +291,8 @@ def conv_layer(
     threads = checked_workers(workers)
     call = _prepare(array, filters, [a for a in (vector, other) if a is not None], settings, out)
     _checked_residual(other, call.y_shape)
-    if key is not None:
-        if len(_calls) >= REMEMBERED_CALLS:
-            _calls.clear()
-        _calls[key] = call
+    if key is not None and array is x:
+        _remember(_calls, key, call, call.geometry)
     if out is not None:
         array = apart_from(array, out)
         vector = None if vector is None else apart_from(vector, out)
@@ -330,10 +353,15 @@ class ConvLayer:
     (8, 112, 112)
     """
 
-    __slots__ = ("_calls", "_packed", "_settings", "_vector", "_workers", "bias", "weight")
+    __slots__ = ("_bias", "_calls", "_packed", "_settings", "_vectors", "_weight", "_workers")
 
-    weight: Array
-    bias: Array | None
+    _bias: Array | None
+    _calls: dict[Any, tuple[_Call, Any, Array | None]]
+    _packed: dict[Any, Any]
+    _settings: _Settings
+    _vectors: dict[Any, Array]
+    _weight: Array
+    _workers: int | None
 
     def __init__(
         self,
@@ -351,37 +379,47 @@ class ConvLayer:
         method: str = "auto",
         workers: int | None = None,
     ) -> None:
-        def freeze(value: Any) -> Any:
-            return tuple(freeze(v) for v in value) if isinstance(value, (list, np.ndarray)) else value
-
         filters = as_array(weight, "weight")
         vector = _checked_bias(bias, filters) if filters.ndim else None
         settings = _Settings(
-            freeze(stride), freeze(padding), freeze(padding_mode), fill_value, freeze(dilation), groups, activation,
+            _frozen(stride), _frozen(padding), _frozen(padding_mode), fill_value, _frozen(dilation), groups, activation,
             channel_axis, method,
         )  # fmt: skip
-        if filters.ndim > 2:
-            # The least input that the kernel fits finds whatever is wrong with the layer itself.
-            spread = per_axis(settings.dilation, filters.ndim - 2, "dilation", minimum=1)
-            reach = [d * (k - 1) + 1 for d, k in zip(spread, filters.shape[2:], strict=True)]
-            channels = filters.shape[1] * integer(groups, "groups", minimum=1)
-        else:
-            reach, channels = [1], 1
-        shape = (*reach, channels) if channel_axis_of(channel_axis) is not None else (channels, *reach)
-        x = np.broadcast_to(np.zeros((), filters.dtype), shape)
-        _prepare(x, filters, [] if vector is None else [vector], settings, None)
-        self._settings = settings
-        self._workers = checked_workers(workers)
-        self.weight = _frozen(filters)
-        self.bias = None if vector is None else _frozen(vector)
-        self._calls: dict[Any, tuple[_Call, Any, Array | None]] = {}
-        self._packed: dict[Any, Any] = {}
-        self._vector: dict[Any, Array] = {}
+        _check_alone(filters, settings)
+        for name, value in (
+            ("_weight", _read_only(filters)),
+            ("_bias", None if vector is None else _read_only(vector)),
+            ("_settings", settings),
+            ("_workers", checked_workers(workers)),
+            ("_calls", {}),
+            ("_packed", {}),
+            ("_vectors", {}),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def weight(self) -> Array:
+        """The filters, read-only."""
+        return self._weight
+
+    @property
+    def bias(self) -> Array | None:
+        """The bias, read-only, or None."""
+        return self._bias
 
     def __getattr__(self, name: str) -> Any:
         if name in _Settings.__dataclass_fields__:
             return getattr(self._settings, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a ConvLayer cannot be changed: cannot set {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a ConvLayer cannot be changed: cannot delete {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _layer_of, (self._weight, self._bias, {**asdict(self._settings), "workers": self._workers})
 
     def __repr__(self) -> str:
         given = [
@@ -420,17 +458,15 @@ class ConvLayer:
                 y = _run(found[0], x, found[1], found[2], None, None, checked_workers(workers))
                 if y is not None:
                     return y
-        array = as_array(x, "x")
+        array = with_room_for(as_array(x, "x"), self.fill_value)
         other = None if residual is None else as_array(residual, "residual")
         threads = self._workers if workers is None else checked_workers(workers)
         others = [a for a in (self.bias, other) if a is not None]
         call = _prepare(array, self.weight, others, self._settings, out)
         _checked_residual(other, call.y_shape)
         packed, vector = self._pack(call)
-        if out is None and residual is None:
-            if len(self._calls) >= REMEMBERED_CALLS:
-                self._calls.clear()
-            self._calls[array.shape, array.strides, array.dtype] = call, packed, vector
+        if out is None and residual is None and array is x:
+            _remember(self._calls, (array.shape, array.strides, array.dtype), (call, packed, vector), call.geometry)
         if out is not None:
             array = apart_from(array, out)
             other = None if other is None else apart_from(other, out)
@@ -449,9 +485,9 @@ class ConvLayer:
             self._packed[key] = packed
         if self.bias is None:
             return packed, None
-        if call.dtype not in self._vector:
-            self._vector[call.dtype] = real_vector(self.bias, call.dtype)
-        return packed, self._vector[call.dtype]
+        if call.dtype not in self._vectors:
+            self._vectors[call.dtype] = real_vector(self.bias, call.dtype)
+        return packed, self._vectors[call.dtype]
 
     def _geometry(self, input_shape: Shape) -> Geometry:
         if self.channel_axis == -1:
@@ -502,7 +538,32 @@ class ConvLayer:
         return "\n".join(lines)
 
 
-def _frozen(array: Array) -> Array:
+def _check_alone(weight: Array, settings: _Settings) -> None:
+    """Raise for what is wrong with a layer whatever its input: with the least one that its filters fit."""
+    one_of(settings.activation, "activation", ACTIVATIONS)
+    one_of(settings.method, "method", METHODS)
+    channel_axis_of(settings.channel_axis)
+    fill_in(settings.fill_value, np.dtype(np.complex128))
+    ndim = max(weight.ndim - 2, 1)
+    spread = per_axis(settings.dilation, ndim, "dilation", minimum=1)
+    reach = tuple(d * max(k - 1, 0) + 1 for d, k in zip(spread, weight.shape[2:], strict=False))
+    channels = math.prod(weight.shape[1:2]) * integer(settings.groups, "groups", minimum=1)
+    layer_geometry(
+        (channels, *reach), weight.shape, settings.stride, settings.padding, settings.padding_mode, settings.dilation,
+        settings.groups,
+    )  # fmt: skip
+
+
+def _layer_of(weight: Array, bias: Array | None, keywords: dict[str, Any]) -> ConvLayer:
+    return ConvLayer(weight, bias, **keywords)
+
+
+def _frozen(value: Any) -> Any:
+    """Return an argument that nobody else can change."""
+    return tuple(_frozen(v) for v in value) if isinstance(value, (list, tuple, np.ndarray)) else value
+
+
+def _read_only(array: Array) -> Array:
     copy = np.array(array, order="C")
     copy.flags.writeable = False
     return copy

@@ -49,3 +49,6 @@ CYCLES_PER_SECOND = 2.8e9
 
 # Calls whose plan is remembered, for each layer and for all functions together.
 REMEMBERED_CALLS = 512
+
+# Taps above which it is not: a plan's size grows with them.
+REMEMBERED_TAPS = 1024

@@ -30,10 +30,10 @@ def _container_quota() -> float:
 def _usable_cpus() -> int:
     """Return the CPUs that this process may run on: its affinity, within its container's quota."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cpus, int(_container_quota() + 0.5) if _container_quota() < cpus else cpus))
+    return cpus if _quota >= cpus else max(1, round(_quota))
 
 
-_usable = _usable_cpus()
+_quota = _container_quota()
 
 
 class _State:
@@ -66,7 +66,7 @@ def default_workers() -> int:
         return 1
     if _state.default is not None:
         return _state.default
-    return max(1, min(_usable, machine.openmp_threads()))
+    return max(1, min(_usable_cpus(), machine.openmp_threads()))
 
 
 def checked_workers(workers: Any, name: str = "workers") -> int | None:
@@ -75,7 +75,7 @@ def checked_workers(workers: Any, name: str = "workers") -> int | None:
         return None
     number = integer(workers, name)
     if number == -1:
-        return _usable
+        return _usable_cpus()
     if number < 1:
         raise ValueError(f"{name} must be None, -1 (all) or at least 1, got {workers!r}")
     return min(number, 1 << 15)

@@ -1,7 +1,7 @@
 # What the kernels know of a call: a plan (frozen, shared by all calls of one geometry) and a job (one call).
 
 cdef enum:
-    MAX_AXES = 32
+    MAX_AXES = 64    # NumPy has no more
 
 cdef enum:
     TILE = 0

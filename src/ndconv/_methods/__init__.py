@@ -15,7 +15,7 @@ import numpy as np
 
 from .._dtypes import Array
 from .._geometry import Geometry
-from .._tuning import REMEMBERED_CALLS
+from .._tuning import REMEMBERED_CALLS, REMEMBERED_TAPS
 from . import direct
 
 METHODS: tuple[ModuleType, ...] = (direct,)
@@ -88,9 +88,20 @@ def choose(problem: Problem, name: str) -> str:
     return min((c for c in found.values() if c.cycles is not None), key=lambda c: c.cycles or 0.0).name
 
 
-@lru_cache(REMEMBERED_CALLS)
 def make_plan(problem: Problem, name: str) -> Plan:
-    """Return the plan of a problem by the chosen method."""
+    """Return the plan of a problem by the chosen method; those of recent calls are remembered."""
+    return _remembered_plan(problem, name) if is_remembered(problem.geometry) else _make_plan(problem, name)
+
+
+def is_remembered(geometry: Geometry) -> bool:
+    """Whether what is prepared for a call may be kept: not where it is itself large."""
+    return geometry.taps <= REMEMBERED_TAPS
+
+
+def _make_plan(problem: Problem, name: str) -> Plan:
     chosen = choose(problem, name)
     plan: Plan = next(method for method in METHODS if chosen == method.NAME).plan(problem)
     return plan
+
+
+_remembered_plan = lru_cache(REMEMBERED_CALLS)(_make_plan)

@@ -301,9 +301,8 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         box = _smallest_box(g, core, flat)
 
     # A layer without outputs has one empty block, and an axis without any a box that is never reached.
-    n_blocks = max(
-        {"tile": -(-outputs // core.tile_channels), "bank": -(-outputs // core.bank_channels), "rows": outputs}[kernel], 1
-    )
+    most = {"tile": core.tile_channels, "bank": core.bank_channels, "rows": 1}[kernel]
+    n_blocks = max(-(-outputs // most), 1)
     box = [max(size, 1) for size in box]
     box, blocks_per_task, groups_per_task = _cut(problem, core, kernel, box, n_blocks, in_place, flat)
     if padded_channels < inputs:
