@@ -1,4 +1,4 @@
-"""Settings and fixtures shared by all tests: the path to the helpers, hypothesis profiles, seeded random numbers."""
+"""Settings and fixtures of all tests: the path to the shared modules, hypothesis profiles, seeded random numbers."""
 
 import os
 import sys

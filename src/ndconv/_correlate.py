@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ._arguments import METHODS, MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
 from ._dtypes import Array, as_array, compute_type, result_dtype
 from ._engine import apart_from, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call, with_room_for
-from ._geometry import Shape, make_geometry
+from ._geometry import Shape, make_geometry, reordered
 from ._workers import checked_workers
 
 PerAxis = int | tuple[int, ...]
@@ -218,7 +218,10 @@ def _slide(
     else:
         y = checked_out(out, tuple(shape), dtype)
         x, kernel = apart_from(x, out), apart_from(kernel, out)
-    _run(x, kernel, y, others, slid, geometry, dtype, fill, method, threads)
+    # The kernels run along the last axis: whatever order the axes were given in, it should be x's last.
+    by_axis = sorted(range(ndim), key=lambda i: slid[i])
+    geometry = reordered(geometry, by_axis)
+    _run(x, kernel, y, others, tuple(sorted(slid)), geometry, dtype, fill, method, threads)
     return y
 
 

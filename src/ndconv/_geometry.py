@@ -1,7 +1,7 @@
 """Geometry: every check of a call's shapes and all arithmetic on them, in one frozen object."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ._arguments import LARGEST, Pair, integer, padding_modes, padding_pairs, per_axis
@@ -137,3 +137,10 @@ def layer_geometry(
         padding=padding_pairs(padding, in_shape, kernel, stride, dilation),
         modes=padding_modes(padding_mode, ndim),
     )
+
+
+def reordered(geometry: Geometry, order: list[int]) -> Geometry:
+    """Return the geometry with its spatial axes in another order."""
+    fields = ("in_shape", "kernel", "stride", "dilation", "padding", "modes", "out_shape")
+    turned: dict[str, Any] = {name: tuple(getattr(geometry, name)[i] for i in order) for name in fields}
+    return replace(geometry, **turned)

@@ -197,7 +197,7 @@ cdef class Direct:
         plan.tap_order = self.keep(blocking.tap_order)
         plan.set_size = plan.channels_out * plan.channels_in * plan.taps
         if plan.kernel == TILE:
-            plan.set_size = plan.n_blocks * TILE_VECTORS * LANES * plan.channels_in * plan.taps
+            plan.set_size = parts(plan.channels_out, LANES) * LANES * plan.channels_in * plan.taps
         self.scratch_bytes = lay_out(plan, NULL, &scratch)
         self.tasks_per_batch = (
             plan.n_boxes * parts(plan.groups, plan.groups_per_task) * parts(plan.n_blocks, plan.blocks_per_task)

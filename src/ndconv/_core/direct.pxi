@@ -10,7 +10,7 @@ cdef struct Scratch:
     Py_ssize_t padded          # the planes' (batch, box, group), while they hold all channels
     Tap* taps                  # of a block of input channels, the tile's list
     Py_ssize_t* active         # which taps those are, where some are left out
-    Py_ssize_t n_active, listed_channels
+    Py_ssize_t n_active, listed_channels, listed_width
     real* planes
     real* sums
 
@@ -152,14 +152,14 @@ cdef bint is_active(const Plan* plan, Py_ssize_t tap, const Py_ssize_t* first, c
 
 
 cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* scratch, Py_ssize_t channels,
-                    Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end_pixel) noexcept nogil:
+                    Py_ssize_t width, Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end_pixel) noexcept nogil:
     """Lists the taps of `channels` input channels, but for those that find only padding; seldom anything changes."""
     cdef Py_ssize_t first[MAX_AXES]
     cdef Py_ssize_t end[MAX_AXES]
     cdef Py_ssize_t t, c, n = 0
     cdef int axis, last = plan.ndim - 1
     cdef Tap* tap = scratch.taps
-    cdef bint same = scratch.listed_channels == channels
+    cdef bint same = scratch.listed_channels == channels and scratch.listed_width == width
     if same and not job.skip:
         return
     if job.skip:
@@ -185,10 +185,11 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
         return
     scratch.n_active = n
     scratch.listed_channels = channels
+    scratch.listed_width = width
     for c in range(channels):
         for t in range(n):
             tap.x = c * box.x_channel + plan.tap_offset[scratch.active[t]]
-            tap.weight = (c * plan.taps + scratch.active[t]) * TILE_VECTORS * LANES
+            tap.weight = (c * plan.taps + scratch.active[t]) * width
             tap += 1
 
 
@@ -210,8 +211,8 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     cdef Tile tile
     cdef Py_ssize_t start = block * TILE_VECTORS * LANES
     cdef Py_ssize_t outputs = min(TILE_VECTORS * LANES, plan.channels_out - start)
-    cdef Py_ssize_t vectors = parts(outputs, LANES)
-    cdef Py_ssize_t width = vectors * LANES
+    cdef Py_ssize_t width = tile_width(plan, start)
+    cdef Py_ssize_t vectors = width // LANES
     cdef Py_ssize_t strips = parts(box.width, STRIP), tiles
     cdef Py_ssize_t channels = box.end_channel - box.first_channel
     cdef Py_ssize_t i, k, line, strip, pixel, pixels, done, next_done, ready
@@ -222,7 +223,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     cdef real* y = NULL
     cdef const real* line_planes
     tile.weights = (box.weights + start * plan.channels_in * plan.taps
-                    + box.first_channel * plan.taps * TILE_VECTORS * LANES)
+                    + box.first_channel * plan.taps * width)
     tile.taps = scratch.taps
     for line in range(box.lines):
         pixel = 0
@@ -241,7 +242,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             done = ready = 0
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
-                list_taps(plan, job, box, scratch, channels, line, pixel + done, pixel + next_done)
+                list_taps(plan, job, box, scratch, channels, width, line, pixel + done, pixel + next_done)
                 if job.plain and ends:
                     # Each tile sends for the rows of y of some channels.
                     for ready in range(ready, (i + 1) * outputs // tiles):

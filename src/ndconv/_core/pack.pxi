@@ -1,12 +1,12 @@
 # Packing: a layer's weights in the order in which its micro-kernel reads them.
 
 cdef void pack_tile(const Plan* plan, const real* weights, real* packed) noexcept nogil:
-    """[block of output channels][channel][tap][lanes], the last block filled up with zeros."""
-    cdef Py_ssize_t j, k, v, done, start = 0
-    cdef Py_ssize_t width = TILE_VECTORS * LANES
+    """[block of output channels][channel][tap][lanes], the last block's last vector filled up with zeros."""
+    cdef Py_ssize_t j, k, v, width, done, start = 0
     cdef Py_ssize_t per_output = plan.channels_in * plan.taps
     while start < plan.channels_out:
-        for v in range(TILE_VECTORS):
+        width = tile_width(plan, start)
+        for v in range(width // LANES):
             done = 0
             if start + (v + 1) * LANES <= plan.channels_out:
                 while done + LANES <= per_output:

@@ -83,6 +83,11 @@ cdef inline Py_ssize_t channel_offset(const Samples* samples, Py_ssize_t channel
     return channel // samples.parts * samples.channel + channel % samples.parts * samples.part
 
 
+cdef inline Py_ssize_t tile_width(const Plan* plan, Py_ssize_t start) noexcept nogil:
+    """Output channels, in whole vectors, of the tiles' block that begins at channel `start`."""
+    return parts(min(TILE_VECTORS * LANES, plan.channels_out - start), LANES) * LANES
+
+
 cdef inline Py_ssize_t bank_start(const Plan* plan, Py_ssize_t block) noexcept nogil:
     """The first output channel of a block, where all blocks are about equal."""
     return block * plan.channels_out // plan.n_blocks

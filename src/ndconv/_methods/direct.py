@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,7 +200,7 @@ class AxisLayout:
 
     start: tuple[int, ...]
     length: tuple[int, ...]
-    tap: tuple[int, ...]
+    tap: Array
 
     @property
     def size(self) -> int:
@@ -216,7 +215,7 @@ class AxisLayout:
 def axis_layout(outputs: int, taps: int, stride: int, dilation: int) -> AxisLayout:
     """Return the layout of one axis for a box of `outputs` outputs."""
     if stride == 1 and dilation <= outputs:
-        return AxisLayout((0,), (outputs + dilation * (taps - 1),), tuple(range(0, taps * dilation, dilation)))
+        return AxisLayout((0,), (outputs + dilation * (taps - 1),), np.arange(taps, dtype=np.intp) * dilation)
     by_phase: dict[int, list[int]] = {}
     for u in range(taps):
         by_phase.setdefault(u * dilation % stride, []).append(u)
@@ -236,7 +235,7 @@ def axis_layout(outputs: int, taps: int, stride: int, dilation: int) -> AxisLayo
             end = step + outputs
             length[-1] = end - first
             tap[u] = place + step - first
-    return AxisLayout(tuple(start), tuple(length), tuple(tap))
+    return AxisLayout(tuple(start), tuple(length), np.array(tap, np.intp))
 
 
 def _reach(g: Any, axis: int, outputs: int) -> int:
@@ -434,7 +433,8 @@ def _finish_blocking(
         sample_stride = tuple(math.prod(g.in_shape[axis + 1 :]) for axis in range(g.ndim))
         plane_stride = tuple(n * s for n, s in zip(sample_stride, g.stride, strict=True))
         tap_places = [
-            [u * d * n for u in range(taps)] for taps, d, n in zip(g.kernel, g.dilation, sample_stride, strict=True)
+            np.arange(taps, dtype=np.intp) * (d * n)
+            for taps, d, n in zip(g.kernel, g.dilation, sample_stride, strict=True)
         ]
     else:
         if flat:
@@ -442,17 +442,17 @@ def _finish_blocking(
             axes[last] = AxisLayout(
                 tuple(u * g.dilation[last] for u in range(g.kernel[last])),
                 (box[last],) * g.kernel[last],
-                (0,) * g.kernel[last],
+                np.zeros(g.kernel[last], np.intp),
             )
         row_length = box[last] if flat else axes[last].size
         plane_shape = (*(axis.size for axis in axes[:-1]), row_length)
         plane_stride = tuple(math.prod(plane_shape[axis + 1 :]) for axis in range(g.ndim))
-        tap_places = [[place * n for place in axis.tap] for axis, n in zip(axes, plane_stride, strict=True)]
+        tap_places = [axis.tap * n for axis, n in zip(axes, plane_stride, strict=True)]
         if flat:
-            tap_places[last] = [u * math.prod(plane_shape) for u in range(g.kernel[last])]
-    tap_offset = np.zeros(1, np.intp)
+            tap_places[last] = np.arange(g.kernel[last], dtype=np.intp) * math.prod(plane_shape)
+    tap_offset: Array = np.zeros(1, np.intp)
     for places in tap_places:
-        tap_offset = (tap_offset[:, None] + np.asarray(places, np.intp)).ravel()
+        tap_offset = (tap_offset[:, None] + places).ravel()
 
     tap_first, tap_end, skip = _taps_within(problem, inputs)
     chain_step = plane_stride[last - 1] if last else min(np.diff(np.sort(tap_places[0])), default=1)
@@ -480,7 +480,10 @@ def _finish_blocking(
         plane_stride=plane_stride,
         plane_size=math.prod(plane_shape) * (g.kernel[last] if flat else 1),
         row_length=plane_shape[-1],
-        relative=tuple(axis.positions(stride) for axis, stride in zip(axes, g.stride, strict=True)),
+        relative=(
+            *(axis.positions(stride) for axis, stride in zip(axes[:-1], g.stride[:-1], strict=True)),
+            np.empty(0, np.intp),  # the last axis is told by its segments
+        ),
         segment_start=np.asarray(axes[last].start, np.intp),
         segment_length=np.asarray(axes[last].length, np.intp),
         tap_offset=tap_offset,
@@ -513,30 +516,24 @@ def _taps_within(problem: Problem, inputs: int) -> tuple[Array, Array, bool]:
             first.append(np.zeros(taps, np.intp))
             end.append(np.full(taps, outputs, np.intp))
         pays = pays or bool((first[-1] > 0).any() or (end[-1] < outputs).any())
-    skip = pays and problem.fill_value == 0 and inputs >= 32 and g.taps <= 1024
-    return (
-        np.array(list(product(*first)), np.intp).ravel(),
-        np.array(list(product(*end)), np.intp).ravel(),
-        skip,
-    )
+    if not (pays and problem.fill_value == 0 and inputs >= 32 and g.taps <= tuning.REMEMBERED_TAPS):
+        return np.empty(0, np.intp), np.empty(0, np.intp), False
+    return _each_tap(first), _each_tap(end), True
+
+
+def _each_tap(values: list[Array]) -> Array:
+    """Return what is known of each axis' taps as [tap of the kernel][axis]."""
+    return np.stack(np.meshgrid(*values, indexing="ij"), axis=-1).ravel()
 
 
 def _chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
     """Return the taps in chains along an axis: (order of the taps, each chain's first offset, each chain's length)."""
     numbers = np.moveaxis(np.arange(offsets.size, dtype=np.intp).reshape(offsets.shape), axis, -1)
     lines = np.moveaxis(offsets, axis, -1)
-    order: list[int] = []
-    chain_offset: list[int] = []
-    chain_length: list[int] = []
-    for line, number in zip(lines.reshape(-1, lines.shape[-1]), numbers.reshape(-1, lines.shape[-1]), strict=True):
-        by_place = np.argsort(line, kind="stable")
-        previous = None
-        for u in by_place:
-            if previous is not None and line[u] == previous + step:
-                chain_length[-1] += 1
-            else:
-                chain_offset.append(int(line[u]))
-                chain_length.append(1)
-            order.append(int(number[u]))
-            previous = line[u]
-    return np.array(order, np.intp), np.array(chain_offset, np.intp), np.array(chain_length, np.intp)
+    lines, numbers = lines.reshape(-1, lines.shape[-1]), numbers.reshape(-1, lines.shape[-1])
+    by_place = np.argsort(lines, axis=1, kind="stable")
+    lines = np.take_along_axis(lines, by_place, axis=1)
+    begins = np.ones(lines.shape, dtype=bool)
+    begins[:, 1:] = np.diff(lines, axis=1) != step
+    starts = np.flatnonzero(begins)
+    return np.take_along_axis(numbers, by_place, axis=1).ravel(), lines[begins], np.diff(starts, append=lines.size)
