@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike
 
 from ._arguments import METHODS, MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
 from ._dtypes import Array, as_array, compute_type, result_dtype
-from ._engine import apart_from, checked_out, execute, fill_in, is_in_place, pack_weights, plan_call, with_room_for
+from ._engine import (
+    apart_from,
+    checked_out,
+    execute,
+    fill_in,
+    is_in_place,
+    new_output,
+    pack_weights,
+    plan_call,
+    with_room_for,
+)
 from ._geometry import Shape, make_geometry, reordered
 from ._workers import checked_workers
 
@@ -214,7 +224,7 @@ def _slide(
     for axis, size in zip(slid, geometry.out_shape, strict=True):
         shape[axis] = size
     if out is None:
-        y = np.empty(shape, dtype)
+        y = new_output(tuple(shape), dtype)
     else:
         y = checked_out(out, tuple(shape), dtype)
         x, kernel = apart_from(x, out), apart_from(kernel, out)

@@ -1,5 +1,6 @@
 """The way from checked arguments to a result: geometry -> plan -> run."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from ._arguments import ACTIVATIONS
 from ._dtypes import Array, compute_type, real_weights
 from ._geometry import Geometry, Shape
 from ._methods import Plan, Problem, make_plan
+from ._tuning import ALIGNED_BYTES, CACHE_LINE
 from ._workers import Threads
 
 
@@ -102,6 +104,16 @@ def execute(
 def pack_weights(plan: Plan, weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Any:
     """Return packed weights from (sets, out, in, *kernel) in any layout."""
     return plan.pack(real_weights(weight, dtype, x_is_complex))
+
+
+def new_output(shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Return an array to write a result to; a large one begins at a cache line, so that whole vectors are written."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < ALIGNED_BYTES:
+        return np.empty(shape, dtype)
+    memory = np.empty(size + CACHE_LINE, np.uint8)
+    skew = -memory.__array_interface__["data"][0] % CACHE_LINE
+    return memory[skew : skew + size].view(dtype).reshape(shape)
 
 
 def checked_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:

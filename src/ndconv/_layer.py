@@ -19,6 +19,7 @@ from ._engine import (
     execute,
     fill_in,
     is_in_place,
+    new_output,
     pack_weights,
     plan_call,
     with_room_for,
@@ -112,7 +113,7 @@ def _run(
     workers: int | None,
 ) -> Array | None:  # fmt: skip
     """Return the layer's result, or None if the plan needs aligned samples and x has none."""
-    y = np.empty(call.y_shape, call.dtype) if out is None else out
+    y = new_output(call.y_shape, call.dtype) if out is None else out
     xs, ys, rs = x, y, residual
     if call.channels_first is not None:
         xs, ys = x.transpose(call.channels_first), y.transpose(call.channels_first)

@@ -52,3 +52,8 @@ REMEMBERED_CALLS = 512
 
 # Taps above which it is not: a plan's size grows with them.
 REMEMBERED_TAPS = 1024
+
+# Bytes of a result from which on it is worth a microsecond to have it begin at a cache line: a layer that mostly writes
+# gains a fifth.
+ALIGNED_BYTES = 256 << 10
+CACHE_LINE = 64

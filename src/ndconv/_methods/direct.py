@@ -456,7 +456,9 @@ def _finish_blocking(
 
     tap_first, tap_end, skip = _taps_within(problem, inputs)
     chain_step = plane_stride[last - 1] if last else min(np.diff(np.sort(tap_places[0])), default=1)
-    order, offsets, lengths = _chains(tap_offset.reshape(g.kernel), chain_step, max(last - 1, 0))
+    order = offsets = lengths = np.empty(0, np.intp)
+    if kernel == "rows":
+        order, offsets, lengths = _chains(tap_offset.reshape(g.kernel), chain_step, max(last - 1, 0))
     compute = core.compute_dtype
     fill = [problem.fill_value.real, problem.fill_value.imag]
     if compute.kind == "u":
@@ -528,8 +530,8 @@ def _each_tap(values: list[Array]) -> Array:
 
 def _chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
     """Return the taps in chains along an axis: (order of the taps, each chain's first offset, each chain's length)."""
-    numbers = np.moveaxis(np.arange(offsets.size, dtype=np.intp).reshape(offsets.shape), axis, -1)
-    lines = np.moveaxis(offsets, axis, -1)
+    numbers: Array = np.moveaxis(np.arange(offsets.size, dtype=np.intp).reshape(offsets.shape), axis, -1)
+    lines: Array = np.moveaxis(offsets, axis, -1)
     lines, numbers = lines.reshape(-1, lines.shape[-1]), numbers.reshape(-1, lines.shape[-1])
     by_place = np.argsort(lines, axis=1, kind="stable")
     lines = np.take_along_axis(lines, by_place, axis=1)
