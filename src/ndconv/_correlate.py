@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,12 @@ from ._engine import (
     new_output,
     pack_weights,
     plan_call,
+    remember,
+    typed,
     with_room_for,
 )
-from ._geometry import Shape, make_geometry, reordered
+from ._geometry import Geometry, Shape, make_geometry, reordered
+from ._methods import Plan
 from ._workers import checked_workers
 
 PerAxis = int | tuple[int, ...]
@@ -173,27 +176,71 @@ def convolve_nd(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """All that can be known of a call before its numbers."""
+
+    geometry: Geometry
+    plan: Plan
+    dtype: np.dtype[Any]
+    y_shape: Shape
+    slid: tuple[int, ...]  # as given: the axes that a kernel with fewer axes than x has
+    batch: tuple[int, ...]
+    channel: int  # the axis of the bank of filters; a new last one, if there is none
+    order: tuple[int, ...]  # (*batch, channel, *spatial), for the engine
+    steps: tuple[int, ...]  # sets of weights from one item of each batch axis to the next
+    multiply_adds: int
+
+
+# What was prepared for recent calls; never their data.
+_calls: dict[Any, _Call] = {}
+
+
 def _slide(
     x: Any, kernel: Any, mode: Any, padding_mode: Any, fill_value: Any, stride: Any, dilation: Any, axes: Any,
     lags: Any, method: Any, out: Array | None, workers: Any, *, mirror: bool,
 ) -> Array:  # fmt: skip
     """Correlate, or convolve if `mirror`."""
-    x, kernel = as_array(x, "x"), as_array(kernel, "kernel")
+    x, kernel = with_room_for(as_array(x, "x"), fill_value), as_array(kernel, "kernel")
+    threads = checked_workers(workers)
+    arguments = (mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
+    call = key = None
+    if out is None:
+        key = (mirror, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(typed, arguments))
+        try:
+            call = _calls.get(key)
+        except TypeError:  # lists are welcome, but have no hash
+            key = None
+    if call is None:
+        call = _prepare(x, kernel, *arguments, out, mirror)
+        if key is not None:
+            remember(_calls, key, call, call.geometry)
+    if out is None:
+        y = new_output(call.y_shape, call.dtype)
+    else:
+        y, x, kernel = out, apart_from(x, out), apart_from(kernel, out)
+    _run(call, x, _placed(kernel, x.ndim, call.slid), y, threads, mirror)
+    return y
+
+
+def _placed(kernel: Array, ndim: int, slid: tuple[int, ...]) -> Array:
+    """Return the kernel with as many axes as x: one with the sliding axes alone has each put in its place."""
+    if kernel.ndim == ndim:
+        return kernel
+    kernel = kernel.reshape((1,) * (ndim - len(slid)) + kernel.shape)
+    return np.moveaxis(kernel, range(ndim - len(slid), ndim), slid)
+
+
+def _prepare(
+    x: Array, kernel: Array, mode: Any, padding_mode: Any, fill_value: Any, stride: Any, dilation: Any, axes: Any,
+    lags: Any, method: Any, out: Array | None, mirror: bool,
+) -> _Call:  # fmt: skip
+    """Check everything and make the plan."""
     method = one_of(method, "method", METHODS)
     mode = one_of(mode, "mode", MODES)
-    threads = checked_workers(workers)
     slid = _sliding_axes(x, kernel, axes)
     ndim = len(slid)
-    if kernel.ndim < x.ndim:
-        # A kernel with the sliding axes alone: put each in its place.
-        kernel = kernel.reshape((1,) * (x.ndim - ndim) + kernel.shape)
-        kernel = np.moveaxis(kernel, range(x.ndim - ndim, x.ndim), slid)
-    if mirror:
-        kernel = np.flip(kernel, slid)
-    elif kernel.dtype.kind == "c":
-        kernel = kernel.conj()
-
-    strides = per_axis(stride, ndim, "stride", minimum=1)
+    kernel = _placed(kernel, x.ndim, slid)
     dilations = per_axis(dilation, ndim, "dilation", minimum=1)
     in_shape = tuple(x.shape[axis] for axis in slid)
     taps = tuple(kernel.shape[axis] for axis in slid)
@@ -203,7 +250,7 @@ def _slide(
         groups=1,
         in_shape=in_shape,
         kernel=taps,
-        stride=strides,
+        stride=per_axis(stride, ndim, "stride", minimum=1),
         dilation=dilations,
         padding=_padding(mode, lags, in_shape, taps, dilations, mirror),
         modes=padding_modes(padding_mode, ndim),
@@ -211,7 +258,6 @@ def _slide(
     )
     dtype = result_dtype(x, kernel)
     fill = fill_in(fill_value, dtype)
-    x = with_room_for(x, fill)
     others = [axis for axis in range(x.ndim) if axis not in slid]
     shape = list(x.shape)
     for axis in others:
@@ -223,16 +269,52 @@ def _slide(
         shape[axis] = x.shape[axis] if kernel.shape[axis] == 1 else kernel.shape[axis]
     for axis, size in zip(slid, geometry.out_shape, strict=True):
         shape[axis] = size
-    if out is None:
-        y = new_output(tuple(shape), dtype)
-    else:
-        y = checked_out(out, tuple(shape), dtype)
-        x, kernel = apart_from(x, out), apart_from(kernel, out)
+    y = np.empty(shape, dtype) if out is None else checked_out(out, tuple(shape), dtype)
     # The kernels run along the last axis: whatever order the axes were given in, it should be x's last.
     by_axis = sorted(range(ndim), key=lambda i: slid[i])
-    geometry = reordered(geometry, by_axis)
-    _run(x, kernel, y, others, tuple(sorted(slid)), geometry, dtype, fill, method, threads)
-    return y
+    # An axis that only the kernel has is a bank of filters: the longest becomes the output channels.
+    banks = [axis for axis in others if kernel.shape[axis] > 1 and x.shape[axis] == 1]
+    channel = max(banks, key=lambda axis: kernel.shape[axis], default=x.ndim)
+    batch = tuple(axis for axis in others if axis != channel)
+    sizes = [kernel.shape[axis] for axis in batch]
+    order = (*batch, channel, *sorted(slid))
+    geometry = replace(reordered(geometry, by_axis), channels_out=kernel.shape[channel] if channel < x.ndim else 1)
+    items = math.prod(shape[axis] for axis in batch)
+    xs, ys = _laid_out(x, channel, order), _laid_out(y, channel, order)
+    return _Call(
+        geometry=geometry,
+        plan=plan_call(geometry, xs, is_in_place(ys, ndim, compute_type(dtype)), dtype, fill, method, items),
+        dtype=dtype,
+        y_shape=tuple(shape),
+        slid=slid,
+        batch=batch,
+        channel=channel,
+        order=order,
+        steps=tuple(math.prod(sizes[i + 1 :]) if sizes[i] > 1 else 0 for i in range(len(sizes))),
+        multiply_adds=geometry.multiply_adds * items,
+    )
+
+
+def _laid_out(array: Array, channel: int, order: tuple[int, ...]) -> Array:
+    """Return an array with its axes as the engine wants them."""
+    return (array if channel < array.ndim else array[..., None]).transpose(order)
+
+
+def _run(call: _Call, x: Array, kernel: Array, y: Array, workers: int | None, mirror: bool) -> None:
+    """Lay the operands out for the engine: (*batch, channel, *spatial) and (*sets, out, in, *kernel)."""
+    xs, ys, filters = (_laid_out(array, call.channel, call.order) for array in (x, y, kernel))
+    n = len(call.batch)
+    if mirror:
+        filters = np.flip(filters, tuple(range(n + 1, filters.ndim)))
+    elif kernel.dtype.kind == "c":
+        filters = filters.conj()
+    if xs.shape[:n] != ys.shape[:n]:
+        xs = np.broadcast_to(xs, (*ys.shape[:n], 1, *xs.shape[n + 1 :]))
+    filters = filters.reshape(math.prod(filters.shape[:n]), filters.shape[n], 1, *filters.shape[n + 1 :])
+    packed = pack_weights(call.plan, filters, call.dtype, x.dtype.kind == "c")
+    work = call.multiply_adds
+    if not execute(call.plan, xs, packed, None, None, ys, None, call.steps, work, workers):
+        execute(call.plan, xs.copy(), packed, None, None, ys, None, call.steps, work, workers)
 
 
 def _sliding_axes(x: Array, kernel: Array, axes: Any) -> tuple[int, ...]:
@@ -270,33 +352,3 @@ def _padding(mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Sha
         before = lowest + reach - first if mirror else -first
         pairs.append((before, last - first + reach + 1 - size - before))
     return tuple(pairs)
-
-
-def _run(
-    x: Array, kernel: Array, y: Array, others: list[int], slid: tuple[int, ...], geometry: Any,
-    dtype: np.dtype[Any], fill: complex, method: str, workers: int | None,
-) -> None:  # fmt: skip
-    """Lay the operands out for the engine: (*batch, channel, *spatial) and (*sets, out, in, *kernel)."""
-    # An axis that only the kernel has is a bank of filters: the longest becomes the output channels.
-    banks = [axis for axis in others if kernel.shape[axis] > 1 and x.shape[axis] == 1]
-    channel = max(banks, key=lambda axis: kernel.shape[axis], default=None)
-    batch = [axis for axis in others if axis != channel]
-    if channel is None:
-        x, kernel, y = (array[..., None] for array in (x, kernel, y))
-        channel = x.ndim - 1
-    order = (*batch, channel, *slid)
-    xs, ys, filters = x.transpose(order), y.transpose(order), kernel.transpose(order)
-    n = len(batch)
-    xs = np.broadcast_to(xs, (*ys.shape[:n], 1, *xs.shape[n + 1 :]))
-    sizes = filters.shape[:n]
-    outputs = filters.shape[n]
-    steps = tuple(math.prod(sizes[axis + 1 :]) if sizes[axis] > 1 else 0 for axis in range(n))
-    filters = filters.reshape(math.prod(sizes), outputs, 1, *filters.shape[n + 1 :])
-    if outputs != 1:
-        geometry = replace(geometry, channels_out=outputs)
-    items = math.prod(ys.shape[:n])
-    plan = plan_call(geometry, xs, is_in_place(ys, geometry.ndim, compute_type(dtype)), dtype, fill, method, items)
-    packed = pack_weights(plan, filters, dtype, x.dtype.kind == "c")
-    work = geometry.multiply_adds * items
-    if not execute(plan, xs, packed, None, None, ys, None, steps, work, workers):
-        execute(plan, xs.copy(), packed, None, None, ys, None, steps, work, workers)

@@ -9,8 +9,8 @@ import numpy as np
 from ._arguments import ACTIVATIONS
 from ._dtypes import Array, compute_type, real_weights
 from ._geometry import Geometry, Shape
-from ._methods import Plan, Problem, make_plan
-from ._tuning import ALIGNED_BYTES, CACHE_LINE
+from ._methods import Plan, Problem, is_remembered, make_plan
+from ._tuning import ALIGNED_BYTES, CACHE_LINE, REMEMBERED_CALLS
 from ._workers import Threads
 
 
@@ -134,3 +134,18 @@ def checked_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
 def apart_from(array: Array, out: Array) -> Array:
     """Return an array, or a copy of it where writing to `out` might change it."""
     return array.copy() if np.may_share_memory(array, out) else array
+
+
+def typed(value: Any) -> Any:
+    """Return a key for an argument: 2.0 and True are equal to integers, but are none."""
+    if type(value) is int or value is None:
+        return value
+    return (tuple, *map(typed, value)) if type(value) is tuple else (type(value), value)
+
+
+def remember(calls: dict[Any, Any], key: Any, entry: Any, geometry: Geometry) -> None:
+    """Keep an entry for the next call like this, within bounds."""
+    if is_remembered(geometry):
+        if len(calls) >= REMEMBERED_CALLS:
+            calls.clear()
+        calls[key] = entry

@@ -22,11 +22,13 @@ from ._engine import (
     new_output,
     pack_weights,
     plan_call,
+    remember,
+    typed,
     with_room_for,
 )
 from ._geometry import Geometry, Shape, layer_geometry
-from ._methods import Plan, Problem, candidates, choose, is_remembered, make_plan
-from ._tuning import CYCLES_PER_SECOND, REMEMBERED_CALLS, SERIAL_MULTIPLY_ADDS
+from ._methods import Plan, Problem, candidates, choose, make_plan
+from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
 PerAxis = int | tuple[int, ...]
@@ -148,21 +150,6 @@ def _checked_residual(residual: Array | None, y_shape: Shape) -> None:
 _calls: dict[Any, _Call] = {}
 
 
-def _typed(value: Any) -> Any:
-    """Return a key for an argument: 2.0 and True are equal to integers, but are none."""
-    if type(value) is int or value is None:
-        return value
-    return (tuple, *map(_typed, value)) if type(value) is tuple else (type(value), value)
-
-
-def _remember(calls: dict[Any, Any], key: Any, entry: Any, geometry: Geometry) -> None:
-    """Keep an entry for the next call like this, within bounds."""
-    if is_remembered(geometry):
-        if len(calls) >= REMEMBERED_CALLS:
-            calls.clear()
-        calls[key] = entry
-
-
 def conv_layer(
     x: ArrayLike,
     weight: ArrayLike,
@@ -269,8 +256,8 @@ def conv_layer(
     """
     if type(x) is np.ndarray and type(weight) is np.ndarray and out is None and residual is None:
         key: Any = (
-            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, _typed(stride), _typed(padding), padding_mode,
-            type(fill_value), fill_value, _typed(dilation), _typed(groups), activation, _typed(channel_axis), method,
+            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, typed(stride), typed(padding), padding_mode,
+            type(fill_value), fill_value, typed(dilation), typed(groups), activation, typed(channel_axis), method,
             None if bias is None else getattr(bias, "dtype", bias),
         )  # fmt: skip
         try:
@@ -293,7 +280,7 @@ def conv_layer(
     call = _prepare(array, filters, [a for a in (vector, other) if a is not None], settings, out)
     _checked_residual(other, call.y_shape)
     if key is not None and array is x:
-        _remember(_calls, key, call, call.geometry)
+        remember(_calls, key, call, call.geometry)
     if out is not None:
         array = apart_from(array, out)
         vector = None if vector is None else apart_from(vector, out)
@@ -467,7 +454,7 @@ class ConvLayer:
         _checked_residual(other, call.y_shape)
         packed, vector = self._pack(call)
         if out is None and residual is None and array is x:
-            _remember(self._calls, (array.shape, array.strides, array.dtype), (call, packed, vector), call.geometry)
+            remember(self._calls, (array.shape, array.strides, array.dtype), (call, packed, vector), call.geometry)
         if out is not None:
             array = apart_from(array, out)
             other = None if other is None else apart_from(other, out)
