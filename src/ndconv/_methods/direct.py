@@ -222,18 +222,18 @@ def axis_layout(outputs: int, taps: int, stride: int, dilation: int) -> AxisLayo
     start: list[int] = []
     length: list[int] = []
     tap = [0] * taps
-    place = 0
+    place = used = 0  # where the piece that is growing begins, and where all pieces end
     for phase, members in by_phase.items():
         first = end = -1  # of the piece that is growing, in outputs' steps
         for u in members:
             step = u * dilation // stride
             if first < 0 or step > end:
-                place = sum(length)
-                first = step
+                place, first = used, step
                 start.append(phase + step * stride)
                 length.append(0)
             end = step + outputs
             length[-1] = end - first
+            used = place + length[-1]
             tap[u] = place + step - first
     return AxisLayout(tuple(start), tuple(length), np.array(tap, np.intp))
 
