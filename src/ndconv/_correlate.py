@@ -176,7 +176,7 @@ def convolve_nd(
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Call:
     """All that can be known of a call before its numbers."""
 

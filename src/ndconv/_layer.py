@@ -50,7 +50,7 @@ class _Settings:
     method: Any = "auto"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Call:
     """All that can be known of a call before its numbers: one for each shape, layout and dtype of x."""
 

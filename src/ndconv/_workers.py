@@ -2,7 +2,6 @@
 
 import os
 import threading
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -13,18 +12,18 @@ from ._tuning import SERIAL_MULTIPLY_ADDS
 
 def _container_quota() -> float:
     """Return the CPUs that the container may use, in either version of Linux's control groups."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-    except (OSError, ValueError):
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
-            quota = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text().strip()
-            period = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return float("inf")
-    try:
-        return float(quota) / float(period) if float(quota) > 0 else float("inf")
-    except ValueError:  # "max"
-        return float("inf")
+            quota, period = " ".join(map(_control, files)).split()
+            return float(quota) / float(period) if float(quota) > 0 else float("inf")
+        except (OSError, ValueError):  # ValueError: "max"
+            continue
+    return float("inf")
+
+
+def _control(name: str) -> str:
+    with open(f"/sys/fs/cgroup/{name}") as file:
+        return file.read()
 
 
 def _usable_cpus() -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "direct"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Blocking:
     """What ``_core``'s `Direct` is told; the names are those of `Plan` in ``_core/plan.pxi``."""
 
@@ -190,7 +190,7 @@ def _channels(problem: Problem) -> tuple[int, int]:
 # --- The order of a plane ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AxisLayout:
     """Which input samples of one axis a box of outputs needs, in an order in which outputs are one sample apart.
 
