@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -176,8 +176,7 @@ def convolve_nd(
     )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class _Call:
+class _Call(NamedTuple):
     """All that can be known of a call before its numbers."""
 
     geometry: Geometry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,8 +50,7 @@ class _Settings:
     method: Any = "auto"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class _Call:
+class _Call(NamedTuple):
     """All that can be known of a call before its numbers: one for each shape, layout and dtype of x."""
 
     geometry: Geometry

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 NAME = "direct"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Blocking:
+class Blocking(NamedTuple):
     """What ``_core``'s `Direct` is told; the names are those of `Plan` in ``_core/plan.pxi``."""
 
     kernel: str
@@ -190,8 +188,7 @@ def _channels(problem: Problem) -> tuple[int, int]:
 # --- The order of a plane ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class AxisLayout:
+class AxisLayout(NamedTuple):
     """Which input samples of one axis a box of outputs needs, in an order in which outputs are one sample apart.
 
     The samples are progressions, `start` + i * stride for i < `length`, one after another; tap u of the first output
