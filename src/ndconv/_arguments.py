@@ -9,6 +9,7 @@ import numpy as np
 from ._modes import BY_NAME, PaddingMode
 
 Pair = tuple[int, int]
+PerAxis = int | tuple[int, ...]
 
 METHODS = ("auto", "direct", "winograd", "fft", "separable")
 MODES = ("full", "same", "valid")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import METHODS, MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
+from ._arguments import METHODS, MODES, Pair, PerAxis, axes_of, lag_ranges, one_of, padding_modes, per_axis
 from ._dtypes import Array, as_array, compute_type, result_dtype
 from ._engine import (
     apart_from,
@@ -27,8 +27,6 @@ from ._engine import (
 from ._geometry import Geometry, Shape, make_geometry, reordered
 from ._methods import Plan
 from ._workers import checked_workers
-
-PerAxis = int | tuple[int, ...]
 
 # NumPy's limit, less the channel axis that the engine wants.
 MOST_AXES = 63

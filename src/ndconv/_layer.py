@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import ACTIVATIONS, METHODS, Pair, channel_axis_of, integer, one_of, per_axis
+from ._arguments import ACTIVATIONS, METHODS, Pair, PerAxis, channel_axis_of, integer, one_of, per_axis
 from ._cost import LayerCost, cost_of
 from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
 from ._engine import (
@@ -31,7 +31,6 @@ from ._methods import Plan, Problem, candidates, choose, make_plan
 from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
-PerAxis = int | tuple[int, ...]
 Padding = int | str | tuple[int | Pair, ...]
 
 
