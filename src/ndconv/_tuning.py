@@ -5,9 +5,9 @@ core), GCC 12. They choose between ways to the same result, equal to rounding: a
 way, whatever the number of workers.
 """
 
-# Bytes of padded planes that a task works on. Half an L2 cache, beside weights and sums; for the kernels of one output
-# channel, which read each sample only a few times, less, so that a plane is still in cache when it is read.
-PLANE_BYTES = 640 << 10
+# Bytes of padded planes that a task works on. Two thirds of an L2 cache, beside weights and sums; less for the kernels
+# of one output channel, which read each sample only a few times, so that a plane is still in cache when it is read.
+PLANE_BYTES = 800 << 10
 ROW_PLANE_BYTES = 160 << 10
 
 # The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
@@ -15,6 +15,11 @@ BLOCK_PLANE_BYTES = 1 << 20
 
 # Bytes of a tile's weights, read again for each tile of pixels: a quarter of an L2 cache.
 WEIGHT_BYTES = 300 << 10
+
+# Input channels are interleaved where a vector's worth of them has no more bytes of weights than this, and, where x
+# could be read in place, each sample is read for at least so many products.
+INTERLEAVED_WEIGHT_BYTES = 600 << 10
+INTERLEAVED_USES = 48
 
 # Outputs of a box below which its weights, read once a box, would be what it waits for.
 LEAST_PIXELS = 300
@@ -34,12 +39,14 @@ TASKS = 32
 # Calls of fewer multiply-adds run on the calling thread: waking another costs about as long.
 SERIAL_MULTIPLY_ADDS = 250_000
 
-# Cycles that the micro-kernels need besides their multiply-adds: for each tap; for a strip's transposition and its way
-# into y (for each vector of channels and of pixels), and for a bank's or a row's start and end; and to pad one sample.
+# Cycles that the micro-kernels need besides their multiply-adds: for each tap, and for each channel that a bank turns
+# to; for a strip's transposition and its way into y (for each vector of channels and of pixels), and for a bank's or a
+# row's start and end; and to pad one sample.
 TILE_TAP_CYCLES = 1.5
 BANK_TAP_CYCLES = 2.5
+BANK_CHANNEL_CYCLES = 3.0
 ROW_TAP_CYCLES = 5.0
-STRIP_CYCLES = 120.0
+STRIP_CYCLES = 110.0
 BANK_CYCLES = 60.0
 ROW_CYCLES = 40.0
 PAD_CYCLES = 1.0

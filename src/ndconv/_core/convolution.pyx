@@ -35,6 +35,9 @@ cdef extern from "simd.h" nogil:
         STRIP
         TILE_PIXELS
         MOST_SUMS
+        MOST_VECTOR
+        MOST_LANES
+        MOST_BLOCK
         TILE_VECTORS
         BANK_CHANNELS
         BANK_VECTORS
@@ -173,6 +176,7 @@ cdef class Direct:
         plan.channel_block = blocking.channel_block
         plan.padded_channels = blocking.padded_channels
         plan.stretch = blocking.stretch
+        plan.interleave = blocking.interleave
         plan.in_place = blocking.in_place
         plan.flat = blocking.flat
         plan.plane_size = blocking.plane_size
@@ -184,6 +188,9 @@ cdef class Direct:
         plan.tap_offset = self.keep(blocking.tap_offset)
         plan.tap_first = self.keep(blocking.tap_first)
         plan.tap_end = self.keep(blocking.tap_end)
+        for axis in range(plan.ndim if blocking.skip else 0):
+            plan.inner_first[axis] = np.max(blocking.tap_first[axis :: plan.ndim])
+            plan.inner_end[axis] = np.min(blocking.tap_end[axis :: plan.ndim])
         plan.skip = blocking.skip
         plan.chains = len(blocking.chain_offset)
         plan.chain_step = blocking.chain_step

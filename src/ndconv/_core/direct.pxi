@@ -59,7 +59,7 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
     scratch.listed_channels = -1
     if plan.kernel == TILE:
         scratch.taps = <Tap*> at
-        at += aligned(plan.channel_block * plan.taps * sizeof(Tap))
+        at += aligned(parts(plan.channel_block, plan.interleave) * plan.taps * sizeof(Tap))
         scratch.active = <Py_ssize_t*> at
         at += aligned(plan.taps * sizeof(Py_ssize_t))
     scratch.sums = <real*> at
@@ -75,7 +75,8 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
         at += aligned(n_runs * sizeof(Run))
         scratch.planes = <real*> at
         # A kernel's last vector may reach past the last plane.
-        at += aligned((plan.padded_channels * plan.plane_size + LONG_ROW_VECTORS * LANES) * sizeof(real))
+        at += aligned((parts(plan.padded_channels, plan.interleave) * plan.interleave * plan.plane_size
+                       + LONG_ROW_VECTORS * LANES) * sizeof(real))
     return at - start
 
 
@@ -156,10 +157,11 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
     """Lists the taps of `channels` input channels, but for those that find only padding; seldom anything changes."""
     cdef Py_ssize_t first[MAX_AXES]
     cdef Py_ssize_t end[MAX_AXES]
-    cdef Py_ssize_t t, c, n = 0
+    cdef Py_ssize_t t, c, block, n = 0
     cdef int axis, last = plan.ndim - 1
     cdef Tap* tap = scratch.taps
     cdef bint same = scratch.listed_channels == channels and scratch.listed_width == width
+    cdef bint inner = True
     if same and not job.skip:
         return
     if job.skip:
@@ -176,6 +178,10 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
         elif last > 0:
             first[last - 1] = box.start[last - 1] + line
             end[last - 1] = first[last - 1] + 1
+        for axis in range(plan.ndim):
+            inner = inner and plan.inner_first[axis] <= first[axis] and end[axis] <= plan.inner_end[axis]
+        if same and inner and scratch.n_active == plan.taps:
+            return
     for t in range(plan.taps):
         if not job.skip or is_active(plan, t, first, end):
             same = same and n < scratch.n_active and scratch.active[n] == t
@@ -186,11 +192,15 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
     scratch.n_active = n
     scratch.listed_channels = channels
     scratch.listed_width = width
-    for c in range(channels):
+    c = 0
+    while c < channels:
+        block = min(plan.interleave, channels - c)
         for t in range(n):
             tap.x = c * box.x_channel + plan.tap_offset[scratch.active[t]]
-            tap.weight = (c * plan.taps + scratch.active[t]) * width
+            tap.weight = (c * plan.taps + scratch.active[t] * block) * width
+            tap.channels = block
             tap += 1
+        c += block
 
 
 cdef void store_columns(real* y, Py_ssize_t y_channel, const real* columns, Py_ssize_t outputs,
@@ -208,6 +218,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     """One block of output channels over the lines of a box; `place` counts the strips whose sums are kept."""
     cdef real strip_sums[MOST_SUMS]
     cdef real columns[MOST_SUMS]
+    cdef real first_sums[MOST_VECTOR]
     cdef Tile tile
     cdef Py_ssize_t start = block * TILE_VECTORS * LANES
     cdef Py_ssize_t outputs = min(TILE_VECTORS * LANES, plan.channels_out - start)
@@ -225,19 +236,22 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     tile.weights = (box.weights + start * plan.channels_in * plan.taps
                     + box.first_channel * plan.taps * width)
     tile.taps = scratch.taps
+    tile.interleaved = plan.interleave > 1
+    tile.begin_step = 0 if begins else width
+    tile.begin = first_sums
+    if begins:
+        begin_sums(first_sums, box.bias, start, outputs, width)
     for line in range(box.lines):
         pixel = 0
         line_planes = block_planes(box) + plane + line * line_stride(plan)
         for strip in range(strips):
-            # The strips of a line are about equal, and so are the tiles of a strip.
-            pixels = (strip + 1) * box.width // strips - pixel
+            # Whole strips, so that each writes whole cache lines; the tiles of a strip are about equal.
+            pixels = min(STRIP, box.width - pixel)
             if not (begins and ends):
                 sums = scratch.sums + place * SUMS
                 place += 1
             if job.plain:
                 y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
-            if begins:
-                begin_sums(sums, box.bias, start, outputs, width, pixels)
             tiles = parts(pixels, most_pixels(vectors))
             done = ready = 0
             for i in range(tiles):
@@ -250,9 +264,11 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                         while k < pixels:
                             prefetch_to_write(y + ready * y_channel + k)
                             k += LANES
-                tile.n_taps = channels * scratch.n_active
+                tile.n_taps = parts(channels, plan.interleave) * scratch.n_active
                 tile.sums = sums + done * width
-                tile.x = line_planes + pixel + done
+                if not begins:
+                    tile.begin = tile.sums
+                tile.x = line_planes + (pixel + done) * plan.interleave
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                 done = next_done
             if ends:
@@ -276,19 +292,16 @@ cdef void transpose_sums(const real* sums, real* columns, Py_ssize_t pixels, Py_
         k += LANES
 
 
-cdef void begin_sums(real* sums, const real* bias, Py_ssize_t start, Py_ssize_t outputs, Py_ssize_t width,
-                     Py_ssize_t pixels) noexcept nogil:
-    """Sets a tile's sums to the bias, and those of channels that do not exist to zero."""
-    cdef Py_ssize_t i, k
+cdef void begin_sums(
+    real* sums, const real* bias, Py_ssize_t start, Py_ssize_t outputs, Py_ssize_t width
+) noexcept nogil:
+    """Sets a pixel's sums to the bias, and those of channels that do not exist to zero."""
+    cdef Py_ssize_t k
     for k in range(width):
         sums[k] = 0
     if bias != NULL:
         for k in range(outputs):
             sums[k] = bias[start + k]
-    i = width
-    while i < pixels * width:
-        vec_store(sums + i, vec_load(sums + i - width))
-        i += LANES
 
 
 cdef inline Py_ssize_t vectors_at(Py_ssize_t pixel, Py_ssize_t width, int most) noexcept nogil:

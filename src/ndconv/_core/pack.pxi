@@ -1,23 +1,56 @@
 # Packing: a layer's weights in the order in which its micro-kernel reads them.
 
+cdef struct Place:
+    # Where a weight of an output channel goes: [block of interleaved input channels][tap][channel of the block].
+    Py_ssize_t first, channels    # of the block
+    Py_ssize_t channel, tap
+
+
+cdef inline Place first_place(const Plan* plan) noexcept nogil:
+    cdef Place place
+    place.first = place.channel = place.tap = 0
+    place.channels = min(plan.interleave, plan.channels_in)
+    return place
+
+
+cdef inline Py_ssize_t next_place(const Plan* plan, Place* place) noexcept nogil:
+    """The place of a weight, in the order [channel][tap] of unpacked ones."""
+    cdef Py_ssize_t at = place.first * plan.taps + place.tap * place.channels + place.channel
+    place.tap += 1
+    if place.tap == plan.taps:
+        place.tap = 0
+        place.channel += 1
+        if place.channel == place.channels:
+            place.channel = 0
+            place.first += place.channels
+            place.channels = min(plan.interleave, plan.channels_in - place.first)
+    return at
+
+
 cdef void pack_tile(const Plan* plan, const real* weights, real* packed) noexcept nogil:
-    """[block of output channels][channel][tap][lanes], the last block's last vector filled up with zeros."""
-    cdef Py_ssize_t j, k, v, width, done, start = 0
+    """[block of output channels][place][lanes], the last block's last vector filled up with zeros."""
+    cdef real turned[MOST_BLOCK]
+    cdef Place place
+    cdef Py_ssize_t i, j, k, v, width, done, at, start = 0
     cdef Py_ssize_t per_output = plan.channels_in * plan.taps
     while start < plan.channels_out:
         width = tile_width(plan, start)
         for v in range(width // LANES):
+            place = first_place(plan)
             done = 0
             if start + (v + 1) * LANES <= plan.channels_out:
                 while done + LANES <= per_output:
-                    transpose_block(weights + (start + v * LANES) * per_output + done, per_output,
-                                    packed + done * width + v * LANES, width)
+                    transpose_block(weights + (start + v * LANES) * per_output + done, per_output, turned, LANES)
+                    for i in range(LANES):
+                        at = next_place(plan, &place)
+                        vec_store(packed + at * width + v * LANES, vec_load(turned + i * LANES))
                     done += LANES
             for j in range(done, per_output):
+                at = next_place(plan, &place) * width
                 for k in range(v * LANES, (v + 1) * LANES):
-                    packed[j * width + k] = 0
+                    packed[at + k] = 0
                     if start + k < plan.channels_out:
-                        packed[j * width + k] = weights[(start + k) * per_output + j]
+                        packed[at + k] = weights[(start + k) * per_output + j]
         packed += width * per_output
         start += width
 

@@ -105,8 +105,10 @@ cdef struct Source:
     Py_ssize_t* first_run    # of each segment, in `runs`; one more entry ends the last
     Run* runs
     Py_ssize_t filled        # planes whose filled samples are there from an earlier call
-    Py_ssize_t only          # where the one run that is read begins in a row of contiguous samples; else -1
-    Run read
+    # Most rows are read in one contiguous run, or as the two phases of a stride of 2: 1 or 2 runs; else 0.
+    int n_reads
+    Run read[2]
+    Py_ssize_t place[2]      # where those runs begin in a plane's row
 
 
 cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, Source* source) noexcept nogil:
@@ -150,17 +152,49 @@ cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, So
             n += 1
     source.first_run[plan.n_segments] = n
     source.filled = 0
-    source.only = -1
-    done = 0
-    repeat = 0
-    for i in range(n):
+    find_reads(plan, x, source, n)
+
+
+cdef void find_reads(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n_runs) noexcept nogil:
+    """Finds out whether all that is read of a row is one contiguous run, or a pair of phases."""
+    cdef Py_ssize_t i, n = 0, done = 0
+    source.n_reads = 0
+    for i in range(n_runs):
         if source.runs[i].source != FILL:
-            repeat += 1
-            source.only = done
-            source.read = source.runs[i]
+            if n == 2:
+                return
+            source.read[n] = source.runs[i]
+            source.place[n] = done
+            n += 1
         done += source.runs[i].length
-    if repeat != 1 or plan.flat or not x.same or source.read.step != <Py_ssize_t> sizeof(real):
-        source.only = -1
+    if plan.flat or not x.same:
+        return
+    if n == 1 and source.read[0].step == sizeof(real):
+        source.n_reads = 1
+    elif n == 2 and source.read[0].step == 2 * sizeof(real) and source.read[1].step == 2 * sizeof(real):
+        if source.read[1].source < source.read[0].source:
+            source.read[0], source.read[1] = source.read[1], source.read[0]
+            source.place[0], source.place[1] = source.place[1], source.place[0]
+        if source.read[1].source - source.read[0].source == sizeof(real):
+            source.n_reads = 2
+
+
+cdef void copy_phases(real* even, Py_ssize_t n_even, real* odd, Py_ssize_t n_odd, const real* source) noexcept nogil:
+    """Copies samples 0, 2, 4, ... and 1, 3, 5, ... to a place of their own each, reading them once."""
+    cdef Py_ssize_t i = 0, both = min(n_even, n_odd)
+    cdef vec low, high
+    while i < both and both >= LANES:
+        i = min(i, both - LANES)
+        low = vec_load(source + 2 * i)
+        high = vec_load(source + 2 * i + LANES)
+        vec_store(even + i, vec_even(low, high))
+        vec_store(odd + i, vec_odd(low, high))
+        i += LANES
+    both = i
+    for i in range(both, n_even):
+        even[i] = source[2 * i]
+    for i in range(both, n_odd):
+        odd[i] = source[2 * i + 1]
 
 
 cdef void copy_strided(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
@@ -216,12 +250,9 @@ cdef void pad_row(const Samples* x, real fill, bint filled, const char* source, 
         target += runs[i].length
 
 
-cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* source,
-              real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
-    """Fills the planes of channels first to end of the group whose samples start at `data`.
-
-    What is not read but filled in is the same for every group and channel of a box: it is written once.
-    """
+cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Source* source,
+                     real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Fills one plane a channel."""
     cdef Py_ssize_t c, part, row, runs, n_runs
     cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
     cdef bint filled
@@ -231,11 +262,16 @@ cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* sour
     for c in range(first, end):
         channel = data + channel_offset(x, c)
         filled = c - first < source.filled
-        if filled and source.only >= 0:
+        if filled and source.n_reads > 0:
             for row in range(source.n_rows):
-                if source.rows[row] != FILL:
-                    copy_samples(target + source.only, <const real*> (channel + source.rows[row] + source.read.source),
-                                 source.read.length)
+                at = channel + source.rows[row] + source.read[0].source
+                if source.rows[row] == FILL:
+                    pass
+                elif source.n_reads == 1:
+                    copy_samples(target + source.place[0], <const real*> at, source.read[0].length)
+                else:
+                    copy_phases(target + source.place[0], source.read[0].length,
+                                target + source.place[1], source.read[1].length, <const real*> at)
                 target += plan.row_length
             continue
         # A flat plane keeps each segment for all rows together; another keeps a row's segments together.
@@ -248,6 +284,86 @@ cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* sour
                     at = channel + source.rows[row]
                 pad_row(x, plan.fill[c % x.parts], filled, at, source.runs + runs, n_runs, target)
                 target += plan.row_length
+
+
+cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, const Run* run,
+                         Py_ssize_t first, Py_ssize_t channels, real* target) noexcept nogil:
+    """Reads a run of some channels' row; the samples of a pixel's channels come to lie side by side."""
+    cdef real rows[4 * MOST_BLOCK]
+    cdef real block[MOST_BLOCK]
+    cdef Py_ssize_t c, n, i = 0, count
+    cdef const char* source = data + channel_offset(x, first) + row + run.source
+    cdef Py_ssize_t x_channel = x.channel // <Py_ssize_t> sizeof(real)
+    if x.same and x.parts == 1 and channels == LANES and x.channel == sizeof(real):
+        # Channels are last in x: they already do.
+        for i in range(run.length):
+            vec_store(target + i * LANES, vec_load(<const real*> (source + i * run.step)))
+        return
+    if (
+        x.same and x.parts == 1 and channels == LANES and run.step == sizeof(real) and run.length >= LANES
+        and x.channel % <Py_ssize_t> sizeof(real) == 0
+    ):
+        while i < run.length:
+            # The last block overlaps the one before it.
+            i = min(i, run.length - LANES)
+            transpose_block(<const real*> source + i, x_channel, target + i * LANES, LANES)
+            i += LANES
+        return
+    while i < run.length:
+        count = min(run.length - i, 4 * LANES)
+        for c in range(channels):
+            source = data + channel_offset(x, first + c) + row + run.source + i * run.step
+            if x.same:
+                copy_strided(rows + c * 4 * LANES, source, run.step, count)
+            else:
+                read_samples(x, rows + c * 4 * LANES, source, run.step, count)
+        # Channels that do not exist are turned as well, and never read.
+        for c in range(parts(count, LANES)):
+            transpose_block(rows + c * LANES, 4 * LANES, block, LANES)
+            for n in range(min(LANES, count - c * LANES)):
+                vec_store(target + n * LANES, vec_load(block + n * LANES))
+            target += LANES * LANES
+        i += count
+
+
+cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, Source* source,
+                          real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Fills one plane for LANES channels, which lie side by side."""
+    cdef Py_ssize_t c, channels, part, row, i, run, first_run, end_run
+    cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
+    cdef real fill[MOST_LANES]
+    cdef vec fills
+    cdef real* target = planes
+    for c in range(LANES):
+        fill[c] = plan.fill[c % x.parts]
+    fills = vec_load(fill)
+    c = first
+    while c < end:
+        channels = min(LANES, end - c)
+        for part in range(copies):
+            first_run = source.first_run[part]
+            end_run = source.first_run[part + 1 if plan.flat else plan.n_segments]
+            for row in range(source.n_rows):
+                for run in range(first_run, end_run):
+                    if source.rows[row] != FILL and source.runs[run].source != FILL:
+                        interleave_run(x, data, source.rows[row], source.runs + run, c, channels, target)
+                    elif c - first >= source.filled:
+                        for i in range(source.runs[run].length):
+                            vec_store(target + i * LANES, fills)
+                    target += source.runs[run].length * LANES
+        c += channels
+
+
+cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* source,
+              real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Fills the planes of channels first to end of the group whose samples start at `data`.
+
+    What is not read but filled in is the same for every group and channel of a box: it is written once.
+    """
+    if plan.interleave > 1:
+        pad_interleaved(plan, x, data, source, planes, first, end)
+    else:
+        pad_planes(plan, x, data, source, planes, first, end)
     # Planes of real and imaginary parts may be filled differently, and need not be the same ones next time.
     if x.parts == 1:
         source.filled = max(source.filled, end - first)

@@ -25,6 +25,7 @@ cdef struct Plan:
     Py_ssize_t channel_block                              # input channels summed before the next
     Py_ssize_t padded_channels                            # those whose planes are kept at once
     Py_ssize_t stretch                                    # pixels of a line that a bank takes at a time
+    Py_ssize_t interleave                                 # input channels that lie side by side: 1 or LANES
     # Planes: the samples that a box needs, in an order in which every output step is one plane sample.
     bint in_place                                         # x itself serves as the planes
     bint flat                                             # rows of outputs follow each other without a gap
@@ -40,6 +41,8 @@ cdef struct Plan:
     const Py_ssize_t* tap_offset                          # in plane samples
     const Py_ssize_t* tap_first                           # [tap][axis]: the outputs that a tap finds samples for
     const Py_ssize_t* tap_end
+    Py_ssize_t inner_first[MAX_AXES]                      # the outputs for which every tap finds samples
+    Py_ssize_t inner_end[MAX_AXES]
     bint skip                                             # leave out taps that find only zeros, if weights are finite
     Py_ssize_t chains, chain_step
     int chains_alike                                      # MIXED, ALL_OF_3 or ALL_LONG

@@ -116,7 +116,8 @@ enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, R
  * row of y gets whole cache lines, and a whole number of vectors of every level. */
 enum { TILE_PIXELS = 12, STRIP = 48 };
 #define SUMS (STRIP * TILE_VECTORS * LANES)
-enum { MOST_SUMS = STRIP * TILE_VECTORS * VECTOR_BYTES / NDCONV_REAL_BYTES };
+enum { MOST_VECTOR = TILE_VECTORS * VECTOR_BYTES / NDCONV_REAL_BYTES, MOST_SUMS = STRIP * MOST_VECTOR };
+enum { MOST_LANES = LANE_COUNT, MOST_BLOCK = LANE_COUNT * LANE_COUNT };
 
 /* The place of a sample that is not read but filled in. */
 #define FILL PY_SSIZE_T_MIN

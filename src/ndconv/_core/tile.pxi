@@ -1,51 +1,75 @@
 # The micro-kernel that is vectorised over output channels: pixels x vectors accumulators.
 # A tap broadcasts one sample of each pixel; strides, dilation and odd widths cost nothing.
 
+#
+# Where input channels are many, LANES of them lie side by side in the planes, so that what a tile reads is whole
+# cache lines on few pages; where they are few, or x itself serves as the planes, each has a plane of its own.
+
 cdef struct Tap:
-    # One tap of one input channel: where its samples begin in the planes, and its weights in the packed ones.
-    Py_ssize_t x, weight
+    # One tap of a block of interleaved input channels: where their samples begin in the planes, and their weights in
+    # the packed ones.
+    Py_ssize_t x, weight, channels
 
 cdef struct Tile:
     # What a tile multiplies and adds; its sums lie [pixel][vectors * LANES].
     real* sums
+    const real* begin              # what they begin with, `begin_step` samples from pixel to pixel
+    Py_ssize_t begin_step
     const real* x
     const real* weights
-    Py_ssize_t n_taps              # of all input channels
+    Py_ssize_t n_taps              # of all blocks of input channels
     const Tap* taps
+    bint interleaved
 
 
 cdef inline int add_tap(
-    vec* acc, const real* x, const real* weight, const int pixels, const int vectors
+    vec* acc, const real* x, const real* weight, const int pixels, const int vectors, const Py_ssize_t step
 ) noexcept nogil:
     cdef vec w[TILE_VECTORS]
     cdef int i, v
-    prefetch(x + TILE_PIXELS)
     for v in range(vectors):
         w[v] = vec_load(weight + v * LANES)
     for i in range(pixels):
         for v in range(vectors):
-            acc[i * vectors + v] = acc[i * vectors + v] + w[v] * x[i]
+            acc[i * vectors + v] = acc[i * vectors + v] + w[v] * x[i * step]
     return 0
 
 
-cdef inline int tile_kernel(const Tile* tile, const int pixels, const int vectors) noexcept nogil:
+cdef inline int tile_kernel(
+    const Tile* tile, const int pixels, const int vectors, const bint interleaved
+) noexcept nogil:
     """Adds the products of all taps to the sums."""
     cdef vec acc[REGISTERS]
-    cdef const real* x = tile.x
-    cdef const real* weights = tile.weights
-    cdef const Tap* taps = tile.taps
-    cdef Py_ssize_t t
+    cdef const Tap* tap = tile.taps
+    cdef const real* x
+    cdef const real* weight
+    cdef Py_ssize_t t, c
     cdef int i, v
     for i in range(pixels):
         for v in range(vectors):
-            acc[i * vectors + v] = vec_load(tile.sums + (i * vectors + v) * LANES)
-    # Two taps a turn: with one, the loop's own instructions take the multiply-adds' places.
-    for t in range(tile.n_taps // 2):
-        add_tap(acc, x + taps[0].x, weights + taps[0].weight, pixels, vectors)
-        add_tap(acc, x + taps[1].x, weights + taps[1].weight, pixels, vectors)
-        taps += 2
-    if tile.n_taps % 2:
-        add_tap(acc, x + taps[0].x, weights + taps[0].weight, pixels, vectors)
+            acc[i * vectors + v] = vec_load(tile.begin + i * tile.begin_step + v * LANES)
+    # Two products a turn: with one, the loop's own instructions take the multiply-adds' places.
+    if interleaved:
+        for t in range(tile.n_taps):
+            x = tile.x + tap.x
+            weight = tile.weights + tap.weight
+            for c in range(tap.channels // 2):
+                add_tap(acc, x, weight, pixels, vectors, LANES)
+                add_tap(acc, x + 1, weight + vectors * LANES, pixels, vectors, LANES)
+                x += 2
+                weight += 2 * vectors * LANES
+            if tap.channels % 2:
+                add_tap(acc, x, weight, pixels, vectors, LANES)
+            tap += 1
+    else:
+        for t in range(tile.n_taps // 2):
+            prefetch(tile.x + tap[0].x + TILE_PIXELS)
+            add_tap(acc, tile.x + tap[0].x, tile.weights + tap[0].weight, pixels, vectors, 1)
+            prefetch(tile.x + tap[1].x + TILE_PIXELS)
+            add_tap(acc, tile.x + tap[1].x, tile.weights + tap[1].weight, pixels, vectors, 1)
+            tap += 2
+        if tile.n_taps % 2:
+            add_tap(acc, tile.x + tap.x, tile.weights + tap.weight, pixels, vectors, 1)
     for i in range(pixels):
         for v in range(vectors):
             vec_store(tile.sums + (i * vectors + v) * LANES, acc[i * vectors + v])
@@ -57,41 +81,51 @@ cdef inline Py_ssize_t most_pixels(const Py_ssize_t vectors) noexcept nogil:
     return min((REGISTERS - 2 * vectors) // vectors, TILE_PIXELS)
 
 
-cdef inline int tile_of_vectors(const Tile* tile, const int pixels, const int vectors) noexcept nogil:
+cdef inline int tile_of_vectors(
+    const Tile* tile, const int pixels, const int vectors, const bint interleaved
+) noexcept nogil:
     # Sizes above most_pixels are constants' dead branches.
     if pixels == 1 and most_pixels(vectors) >= 1:
-        tile_kernel(tile, 1, vectors)
+        tile_kernel(tile, 1, vectors, interleaved)
     elif pixels == 2 and most_pixels(vectors) >= 2:
-        tile_kernel(tile, 2, vectors)
+        tile_kernel(tile, 2, vectors, interleaved)
     elif pixels == 3 and most_pixels(vectors) >= 3:
-        tile_kernel(tile, 3, vectors)
+        tile_kernel(tile, 3, vectors, interleaved)
     elif pixels == 4 and most_pixels(vectors) >= 4:
-        tile_kernel(tile, 4, vectors)
+        tile_kernel(tile, 4, vectors, interleaved)
     elif pixels == 5 and most_pixels(vectors) >= 5:
-        tile_kernel(tile, 5, vectors)
+        tile_kernel(tile, 5, vectors, interleaved)
     elif pixels == 6 and most_pixels(vectors) >= 6:
-        tile_kernel(tile, 6, vectors)
+        tile_kernel(tile, 6, vectors, interleaved)
     elif pixels == 7 and most_pixels(vectors) >= 7:
-        tile_kernel(tile, 7, vectors)
+        tile_kernel(tile, 7, vectors, interleaved)
     elif pixels == 8 and most_pixels(vectors) >= 8:
-        tile_kernel(tile, 8, vectors)
+        tile_kernel(tile, 8, vectors, interleaved)
     elif pixels == 9 and most_pixels(vectors) >= 9:
-        tile_kernel(tile, 9, vectors)
+        tile_kernel(tile, 9, vectors, interleaved)
     elif pixels == 10 and most_pixels(vectors) >= 10:
-        tile_kernel(tile, 10, vectors)
+        tile_kernel(tile, 10, vectors, interleaved)
     elif pixels == 11 and most_pixels(vectors) >= 11:
-        tile_kernel(tile, 11, vectors)
+        tile_kernel(tile, 11, vectors, interleaved)
     elif pixels == 12 and most_pixels(vectors) >= 12:
-        tile_kernel(tile, 12, vectors)
+        tile_kernel(tile, 12, vectors, interleaved)
+    return 0
+
+
+cdef inline int tile_of_layout(const Tile* tile, int pixels, int vectors, const bint interleaved) noexcept nogil:
+    if vectors == 1:
+        tile_of_vectors(tile, pixels, 1, interleaved)
+    elif vectors == 2:
+        tile_of_vectors(tile, pixels, 2, interleaved)
+    elif vectors == 3 and TILE_VECTORS >= 3:
+        tile_of_vectors(tile, pixels, 3, interleaved)
+    elif vectors == 4 and TILE_VECTORS >= 4:
+        tile_of_vectors(tile, pixels, 4, interleaved)
     return 0
 
 
 cdef void multiply_tile(const Tile* tile, int pixels, int vectors) noexcept nogil:
-    if vectors == 1:
-        tile_of_vectors(tile, pixels, 1)
-    elif vectors == 2:
-        tile_of_vectors(tile, pixels, 2)
-    elif vectors == 3 and TILE_VECTORS >= 3:
-        tile_of_vectors(tile, pixels, 3)
-    elif vectors == 4 and TILE_VECTORS >= 4:
-        tile_of_vectors(tile, pixels, 4)
+    if tile.interleaved:
+        tile_of_layout(tile, pixels, vectors, True)
+    else:
+        tile_of_layout(tile, pixels, vectors, False)

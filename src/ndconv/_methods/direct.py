@@ -42,6 +42,7 @@ class Blocking(NamedTuple):
     channel_block: int
     padded_channels: int
     stretch: int
+    interleave: int
     in_place: bool
     flat: bool
     skip: bool
@@ -81,9 +82,9 @@ class DirectPlan:
 
     def __init__(self, problem: Problem) -> None:
         core = _core.load(compute_type(problem.dtype))
-        self.blocking = make_blocking(problem, core)
-        self._core = core.Direct(self.blocking)
-        self._key = (NAME, core.__name__, self.blocking.kernel, self.blocking.tap_order.tobytes())
+        self.blocking = b = make_blocking(problem, core)
+        self._core = core.Direct(b)
+        self._key = (NAME, core.__name__, b.kernel, b.interleave, b.tap_order.tobytes())
         self.run = self._core.run
 
     def pack_key(self) -> Any:
@@ -134,19 +135,20 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     ways = []
     for flat, width, lines, copies in shapes:
         padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
-        strips, pixels = _split(width, core.strip)
+        strips, rest = divmod(width, core.strip)
         tile = 0.0
         for block in _tile_blocks(outputs, core):
-            tiles, size = _split(math.ceil(pixels), core.tile_pixels[block - 1])
-            tap = tiles * (max(size * block / 2, 4.0) + tuning.TILE_TAP_CYCLES)
-            tile += lines * strips * (products * tap + tuning.STRIP_CYCLES * block * pixels / core.lanes)
+            most = core.tile_pixels[block - 1]
+            tiles = strips * -(-core.strip // most) + -(-rest // most)
+            tap = max(width * block / 2, tiles * 4.0) + tiles * tuning.TILE_TAP_CYCLES
+            tile += lines * (products * tap + tuning.STRIP_CYCLES * block * width / core.lanes)
         ways.append(("tile", flat, outer * (tile + padding)))
 
         vectors = -(-width // lanes)
         blocks, width_of_block = _split(outputs, core.bank_channels)
         tiles, length = _split(vectors, core.bank_vectors)
         tap = max(length * width_of_block / 2, 4.0) + tuning.BANK_TAP_CYCLES
-        bank = lines * tiles * blocks * (products * tap + tuning.BANK_CYCLES)
+        bank = lines * tiles * blocks * (products * tap + inputs * tuning.BANK_CHANNEL_CYCLES + tuning.BANK_CYCLES)
         if width < lanes:
             bank *= 1.5
         ways.append(("bank", flat, outer * (bank + padding)))
@@ -266,10 +268,13 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         if kernel != "tile" and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) < core.lanes:
             in_place = False
 
+    interleave = core.lanes if kernel == "tile" and _pays_to_interleave(problem, core, in_place) else 1
+    in_place = in_place and interleave == 1
     channel_block = padded_channels = inputs
     if kernel == "tile":
-        most = max(tuning.WEIGHT_BYTES // (g.taps * core.tile_channels * item), 1)
-        channel_block = max(math.ceil(_split(inputs, most)[1]), 1)
+        most = max(tuning.WEIGHT_BYTES // (g.taps * core.tile_channels * item * interleave), 1)
+        blocks = _split(-(-inputs // interleave), most)[1]
+        channel_block = max(min(math.ceil(blocks) * interleave, inputs), 1)
     elif kernel == "bank" and problem.y_in_place and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) >= core.lanes:
         most = max(tuning.STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
         channel_block = max(math.ceil(_split(inputs, most)[1]), 1)
@@ -288,8 +293,8 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         if box is None:
             # Too many input channels for one box: pad some at a time.
             sums = tuning.SUM_BYTES // (item * core.tile_channels)
-            for blocks in range(inputs // channel_block, 0, -1):
-                padded_channels = blocks * channel_block
+            for blocks in range(-(-inputs // channel_block), 0, -1):
+                padded_channels = min(blocks * channel_block, inputs)
                 box = _largest_box(g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
                 if box is not None and (math.prod(box) >= tuning.LEAST_PIXELS or box == list(g.out_shape)):
                     break
@@ -322,7 +327,18 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         channel_block=channel_block,
         padded_channels=max(padded_channels, 1),
         stretch=_stretch(problem, core, channel_block),
+        interleave=interleave,
     )
+
+
+def _pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
+    """Return whether the tile reads enough more quickly to make up for a copy of x in another order."""
+    g = problem.geometry
+    inputs, outputs = _channels(problem)
+    block_bytes = core.lanes * g.taps * core.tile_channels * core.compute_dtype.itemsize
+    if inputs < core.lanes or block_bytes > tuning.INTERLEAVED_WEIGHT_BYTES:
+        return False
+    return not in_place or g.taps * outputs >= tuning.INTERLEAVED_USES
 
 
 def _stretch(problem: Problem, core: Any, channel_block: int) -> int:
@@ -400,25 +416,38 @@ def _cut(
     if tasks >= wanted:
         return box, blocks_per_task, groups_per_task
     weights_are_larger = g.weights > g.channels_in * math.prod(g.in_shape)
-    missing = -(-wanted // tasks)
+    missing = max(wanted // tasks, 1)
     if kernel == "tile" and n_blocks > 1 and (weights_are_larger or in_place):
         parts = min(missing, n_blocks)
         blocks_per_task = -(-n_blocks // parts)
         missing = -(-missing // parts)
     # Cut the box along its outermost long axis; what is left, among the output channels.
     for axis in range(g.ndim - 1 if flat or g.ndim > 1 else g.ndim):
-        least = 4 * core.lanes if axis == g.ndim - 1 else 4 if axis == g.ndim - 2 else 1
+        least = 4 * core.lanes if axis == g.ndim - 1 else _least_lines(g, core) if axis == g.ndim - 2 else 1
         parts = min(missing, max(box[axis] // least, 1))
         if parts > 1:
             box[axis] = -(-box[axis] // parts)
-            missing = -(-missing // parts)
+            missing = max(missing // parts, 1)
     if missing > 1 and blocks_per_task > 1:
         blocks_per_task = -(-blocks_per_task // min(missing, blocks_per_task))
     return box, blocks_per_task, groups_per_task
 
 
+def _least_lines(g: Any, core: Any) -> int:
+    """Return how many lines a box should have: enough to share a halo, or without one, to fill some strips."""
+    return 4 if g.kernel[-2] > 1 else min(-(-2 * core.strip // max(g.out_shape[-1], 1)), 4)
+
+
 def _finish_blocking(
-    problem: Problem, core: Any, *, kernel: str, box: tuple[int, ...], flat: bool, in_place: bool, **sizes: int
+    problem: Problem,
+    core: Any,
+    *,
+    kernel: str,
+    box: tuple[int, ...],
+    flat: bool,
+    in_place: bool,
+    interleave: int,
+    **sizes: int,
 ) -> Blocking:
     """Return the blocking with its planes and taps laid out."""
     g = problem.geometry
@@ -443,10 +472,10 @@ def _finish_blocking(
             )
         row_length = box[last] if flat else axes[last].size
         plane_shape = (*(axis.size for axis in axes[:-1]), row_length)
-        plane_stride = tuple(math.prod(plane_shape[axis + 1 :]) for axis in range(g.ndim))
+        plane_stride = tuple(interleave * math.prod(plane_shape[axis + 1 :]) for axis in range(g.ndim))
         tap_places = [axis.tap * n for axis, n in zip(axes, plane_stride, strict=True)]
         if flat:
-            tap_places[last] = np.arange(g.kernel[last], dtype=np.intp) * math.prod(plane_shape)
+            tap_places[last] = np.arange(g.kernel[last], dtype=np.intp) * (math.prod(plane_shape) * interleave)
     tap_offset: Array = np.zeros(1, np.intp)
     for places in tap_places:
         tap_offset = (tap_offset[:, None] + places).ravel()
@@ -474,6 +503,7 @@ def _finish_blocking(
         box=box,
         in_place=in_place,
         flat=flat,
+        interleave=interleave,
         skip=skip and kernel == "tile",
         plane_shape=plane_shape,
         plane_stride=plane_stride,
