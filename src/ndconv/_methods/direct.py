@@ -435,7 +435,7 @@ def _cut(
 
 def _least_lines(g: Any, core: Any) -> int:
     """Return how many lines a box should have: enough to share a halo, or without one, to fill some strips."""
-    return 4 if g.kernel[-2] > 1 else min(-(-2 * core.strip // max(g.out_shape[-1], 1)), 4)
+    return 4 if g.kernel[-2] > 1 else -(-4 * int(core.strip) // max(g.out_shape[-1], 1))
 
 
 def _finish_blocking(
