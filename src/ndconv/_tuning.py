@@ -51,6 +51,21 @@ BANK_CYCLES = 60.0
 ROW_CYCLES = 40.0
 PAD_CYCLES = 1.0
 
+# Bytes of the values that a round of Winograd's method keeps for all workers, and of the planes of a band of tiles.
+VALUE_BYTES = 4 << 20
+BAND_BYTES = 128 << 10
+
+# Tiles that are multiplied together. Where the values of so many fit half an L2 cache, and there are so many rounds, a
+# worker does a round alone.
+CHUNK_TILES = 56
+OWN_VALUE_BYTES = 640 << 10
+LEAST_ROUNDS = 16
+
+# Cycles to transform a vector of values of a tile, on its way in or out; and bytes of transformed weights that arrive in
+# one, from a cache shared by all cores.
+TRANSFORM_CYCLES = 4.0
+WEIGHT_BYTES_PER_CYCLE = 8.0
+
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9
 

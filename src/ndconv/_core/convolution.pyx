@@ -74,6 +74,8 @@ include "rows.pxi"
 include "epilogue.pxi"
 include "pack.pxi"
 include "direct.pxi"
+include "points.pxi"
+include "winograd.pxi"
 
 compute_dtype = np.dtype(NDCONV_DTYPE.decode())
 level = NDCONV_LEVEL.decode()
@@ -230,18 +232,12 @@ cdef class Direct:
                 pack_set(plan, source + i * size, packed.weights + i * plan.set_size)
         return packed
 
-    def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
-            cnp.ndarray y not None, int activation, weight_batch, int workers):
-        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); both have all batch axes.
-
-        Returns False, with nothing done, if the plan reads x in place and its samples are not aligned.
-        """
+    cdef Py_ssize_t begin_job(self, Job* job, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual,
+                              cnp.ndarray y, int activation, weight_batch) except -1:
+        """Fills in `job`; returns the size of the batch."""
         cdef const Plan* plan = &self.plan
-        cdef Job job
-        cdef Py_ssize_t task, n_tasks = self.tasks_per_batch, size = aligned(self.scratch_bytes + sizeof(Scratch))
-        cdef Py_ssize_t chunk
         cdef int axis, ndim = plan.ndim
-        cdef char* memory = NULL
+        cdef Py_ssize_t batch = 1
         job.batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
         describe(&job.x, x, job.batch_ndim, ndim)
         describe(&job.y, y, job.batch_ndim, ndim)
@@ -253,7 +249,7 @@ cdef class Direct:
         for axis in range(job.batch_ndim):
             job.batch_shape[axis] = cnp.PyArray_DIM(y, axis)
             job.weight_batch[axis] = 0 if weight_batch is None else weight_batch[axis]
-            n_tasks *= job.batch_shape[axis]
+            batch *= job.batch_shape[axis]
         job.direct = rows_take_vectors(plan, &job.y)
         job.weights = packed.weights
         job.skip = plan.skip and packed.finite
@@ -262,6 +258,21 @@ cdef class Direct:
             job.bias = <const real*> cnp.PyArray_DATA(bias)
         job.activation = activation
         job.plain = job.direct and activation == IDENTITY and residual is None
+        return batch
+
+    def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
+            cnp.ndarray y not None, int activation, weight_batch, int workers):
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); both have all batch axes.
+
+        Returns False, with nothing done, if the plan reads x in place and its samples are not aligned.
+        """
+        cdef const Plan* plan = &self.plan
+        cdef Job job
+        cdef Py_ssize_t task, n_tasks, size = aligned(self.scratch_bytes + sizeof(Scratch))
+        cdef Py_ssize_t chunk
+        cdef int worker
+        cdef char* memory = NULL
+        n_tasks = self.tasks_per_batch * self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
         if plan.in_place and not job.x.same:
             return False
         if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
@@ -272,8 +283,8 @@ cdef class Direct:
         if posix_memalign(<void**> &memory, 64, workers * size):
             raise MemoryError(f"ndconv needs {workers * size} bytes of scratch memory")
         with nogil:
-            for axis in range(workers):
-                lay_out(plan, memory + axis * size + aligned(sizeof(Scratch)), <Scratch*> (memory + axis * size))
+            for worker in range(workers):
+                lay_out(plan, memory + worker * size + aligned(sizeof(Scratch)), <Scratch*> (memory + worker * size))
             if workers == 1:
                 for task in range(n_tasks):
                     run_task(plan, &job, task, <Scratch*> memory)
@@ -282,6 +293,114 @@ cdef class Direct:
                     run_task(plan, &job, task, <Scratch*> (memory + threadid() * size))
             free(memory)
         return True
+
+
+cdef class Winograd(Direct):
+    """A frozen plan of Winograd's method: ``Winograd(blocking, tiling)``, as in ``_methods.winograd``."""
+
+    cdef Tiling tiling
+
+    def __init__(self, blocking, tiling):
+        Direct.__init__(self, blocking)
+        cdef Tiling* t = &self.tiling
+        cdef Bench bench
+        t.rows = tiling.rows
+        t.columns = tiling.columns
+        t.points = (t.columns + 2) * (t.rows + 2 if t.rows > 1 else 1)
+        t.outer = tiling.outer
+        t.positions = tiling.positions
+        t.lines = tiling.lines
+        t.depth = tiling.depth
+        t.grid_rows = tiling.grid_rows
+        t.grid_columns = tiling.grid_columns
+        t.round_images = tiling.round_images
+        t.round_rows = tiling.round_rows
+        t.round_columns = tiling.round_columns
+        t.band = tiling.band
+        t.chunk = tiling.chunk
+        t.alone = tiling.alone
+        self.plan.set_size = (
+            parts(self.plan.channels_out, LANES) * LANES * t.points * self.plan.channels_in * self.plan.taps
+        )
+        self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
+
+    def pack(self, cnp.ndarray weights):
+        """Return the values of contiguous weights (sets, channels_out, channels_in, *kernel) of the compute type."""
+        cdef const Plan* plan = &self.plan
+        cdef const Tiling* tiling = &self.tiling
+        cdef Py_ssize_t i, n = parts(plan.channels_out, LANES), sets = cnp.PyArray_DIM(weights, 0)
+        cdef Py_ssize_t per_output = plan.channels_in * plan.taps * (9 if tiling.rows > 1 else 3)
+        cdef const real* source = <const real*> cnp.PyArray_DATA(weights)
+        cdef real* rows = NULL
+        cdef Packed packed = Packed.__new__(Packed)
+        packed.finite = True
+        if (
+            posix_memalign(<void**> &packed.weights, 64, aligned(max(sets * plan.set_size, 1) * sizeof(real)))
+            or posix_memalign(<void**> &rows, 64, aligned(per_output * LANES * sizeof(real)))
+        ):
+            raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
+        with nogil:
+            for i in range(sets * n):
+                pack_values_of(plan, tiling, source + i // n * plan.channels_out * per_output, i % n * LANES, rows,
+                               packed.weights + i // n * plan.set_size)
+            free(rows)
+        return packed
+
+    def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
+            cnp.ndarray y not None, int activation, weight_batch, int workers):
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if an output is not finite.
+
+        Infinities and NaN would reach all outputs of a tile: then the direct method has to do it again.
+        """
+        cdef const Plan* plan = &self.plan
+        cdef const Tiling* tiling = &self.tiling
+        cdef Job job
+        cdef Round r
+        cdef Py_ssize_t i, n, k, n_rounds, images, n_values, value_bytes
+        cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Bench))
+        cdef int worker
+        cdef bint finite = True
+        cdef char* memory = NULL
+        cdef char* values
+        cdef Bench* bench
+        images = self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
+        if images == 0 or cnp.PyArray_SIZE(y) == 0:
+            return True
+        n_rounds = (
+            plan.groups * parts(images, tiling.round_images) * parts(tiling.grid_rows, tiling.round_rows)
+            * parts(tiling.grid_columns, tiling.round_columns)
+        )
+        # The first round is a largest one.
+        r = begin_round(plan, tiling, images, 0, workers)
+        value_bytes = aligned(value_size(plan, tiling, &r) * sizeof(real))
+        n_values = workers if tiling.alone else 1
+        if posix_memalign(<void**> &memory, 64, n_values * value_bytes + workers * size):
+            raise MemoryError(f"ndconv needs {n_values * value_bytes + workers * size} bytes of scratch memory")
+        with nogil:
+            values = memory + workers * size
+            for worker in range(workers):
+                bench = <Bench*> (memory + worker * size)
+                lay_bench(plan, tiling, memory + worker * size + aligned(sizeof(Bench)), bench)
+                bench.values = <real*> (values + worker % n_values * value_bytes)
+            if tiling.alone and workers > 1:
+                for k in prange(n_rounds, num_threads=workers, schedule="dynamic"):
+                    run_round(plan, tiling, &job, images, k, <Bench*> (memory + threadid() * size))
+            elif workers == 1:
+                for k in range(n_rounds):
+                    run_round(plan, tiling, &job, images, k, <Bench*> memory)
+            else:
+                for k in range(n_rounds):
+                    r = begin_round(plan, tiling, images, k, workers)
+                    n = n_bands(plan, tiling, &r)
+                    for i in prange(n, num_threads=workers, schedule="dynamic"):
+                        transform_band(plan, tiling, &job, &r, i, <Bench*> (memory + threadid() * size))
+                    n = n_chunks(plan, &r)
+                    for i in prange(n, num_threads=workers, schedule="dynamic"):
+                        multiply_chunk(plan, tiling, &job, &r, i, <Bench*> (memory + threadid() * size))
+            for worker in range(workers):
+                finite = finite and (<Bench*> (memory + worker * size)).finite
+            free(memory)
+        return finite
 
 
 cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:

@@ -473,8 +473,8 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
 cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* scratch) noexcept nogil:
     cdef Box box
     cdef int axis
-    cdef Py_ssize_t rest = task, index, box_index, batch, group, x_batch = 0, y_batch = 0, residual_batch = 0
-    cdef Py_ssize_t weight_set = 0, first_block, end_block, first_group, end_group, n, channel, end, key
+    cdef Py_ssize_t rest = task, index, box_index, batch, group, x_batch, y_batch, residual_batch
+    cdef Py_ssize_t weight_set, first_block, end_block, first_group, end_group, n, channel, end, key
     cdef Py_ssize_t y_start = 0, x_start = 0, residual_start = 0
     cdef const char* x
     # The task's number, taken apart: output channels change fastest, so that their tasks share padded planes.
@@ -497,14 +497,10 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
         y_start += box.start[axis] * job.y.stride[axis]
         residual_start += box.start[axis] * job.residual.stride[axis]
         x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
-    rest = batch
-    for axis in range(job.batch_ndim - 1, -1, -1):
-        index = rest % job.batch_shape[axis]
-        rest = rest // job.batch_shape[axis]
-        x_batch += index * job.x.batch[axis]
-        y_batch += index * job.y.batch[axis]
-        residual_batch += index * job.residual.batch[axis]
-        weight_set += index * job.weight_batch[axis]
+    x_batch = batch_offset(job, job.x.batch, batch)
+    y_batch = batch_offset(job, job.y.batch, batch)
+    residual_batch = batch_offset(job, job.residual.batch, batch)
+    weight_set = batch_offset(job, job.weight_batch, batch)
     if not plan.in_place and scratch.located != box_index:
         locate(plan, &job.x, box.start, &scratch.source)
         scratch.located = box_index

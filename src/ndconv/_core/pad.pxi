@@ -111,11 +111,28 @@ cdef struct Source:
     Py_ssize_t place[2]      # where those runs begin in a plane's row
 
 
+cdef Py_ssize_t add_runs(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n, Py_ssize_t position,
+                         Py_ssize_t length) noexcept nogil:
+    """Appends to `n` runs those of `length` samples of the last axis, from `position` on; returns how many there are."""
+    cdef Py_ssize_t done = 0
+    cdef int last = plan.ndim - 1
+    cdef Run run
+    while done < length:
+        run = source_run(plan.mode[last], plan.in_shape[last], position + done * plan.stride[last], plan.stride[last],
+                         length - done)
+        done += run.length
+        if run.source != FILL:
+            run.source = run.source * x.stride[last]
+            run.step = run.step * x.stride[last]
+        source.runs[n] = run
+        n += 1
+    return n
+
+
 cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, Source* source) noexcept nogil:
     """Finds where the planes of the box of outputs that begins at `start` are read from."""
     cdef int last = plan.ndim - 1, axis
-    cdef Py_ssize_t i, j, n, repeat, segment, position, done
-    cdef Py_ssize_t origin
+    cdef Py_ssize_t i, j, n, repeat, segment, origin
     cdef Run run
     # Rows: the outer product of the outer axes, built from the innermost of them outwards.
     source.n_rows = 1
@@ -137,19 +154,7 @@ cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, So
     n = 0
     for segment in range(plan.n_segments):
         source.first_run[segment] = n
-        position = origin + plan.segment_start[segment]
-        done = 0
-        while done < plan.segment_length[segment]:
-            run = source_run(
-                plan.mode[last], plan.in_shape[last], position + done * plan.stride[last], plan.stride[last],
-                plan.segment_length[segment] - done,
-            )
-            done += run.length
-            if run.source != FILL:
-                run.source = run.source * x.stride[last]
-                run.step = run.step * x.stride[last]
-            source.runs[n] = run
-            n += 1
+        n = add_runs(plan, x, source, n, origin + plan.segment_start[segment], plan.segment_length[segment])
     source.first_run[plan.n_segments] = n
     source.filled = 0
     find_reads(plan, x, source, n)

@@ -86,6 +86,16 @@ cdef inline Py_ssize_t channel_offset(const Samples* samples, Py_ssize_t channel
     return channel // samples.parts * samples.channel + channel % samples.parts * samples.part
 
 
+cdef inline Py_ssize_t batch_offset(const Job* job, const Py_ssize_t* strides, Py_ssize_t number) noexcept nogil:
+    """How far an item of the batch lies from the first."""
+    cdef int axis
+    cdef Py_ssize_t offset = 0
+    for axis in range(job.batch_ndim - 1, -1, -1):
+        offset += number % job.batch_shape[axis] * strides[axis]
+        number = number // job.batch_shape[axis]
+    return offset
+
+
 cdef inline Py_ssize_t tile_width(const Plan* plan, Py_ssize_t start) noexcept nogil:
     """Output channels, in whole vectors, of the tiles' block that begins at channel `start`."""
     return parts(min(TILE_VECTORS * LANES, plan.channels_out - start), LANES) * LANES

@@ -16,12 +16,12 @@ import numpy as np
 from .._dtypes import Array
 from .._geometry import Geometry
 from .._tuning import REMEMBERED_CALLS, REMEMBERED_TAPS
-from . import direct
+from . import direct, winograd
 
-METHODS: tuple[ModuleType, ...] = (direct,)
+METHODS: tuple[ModuleType, ...] = (direct, winograd)
 
 # Names of the contract whose methods are still to be written.
-PLANNED = ("winograd", "fft", "separable")
+PLANNED = ("fft", "separable")
 
 
 @dataclass(frozen=True, slots=True)

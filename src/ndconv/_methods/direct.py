@@ -121,7 +121,7 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     its loads, most where they cross cache lines.
     """
     g = problem.geometry
-    inputs, outputs = _channels(problem)
+    inputs, outputs = channels(problem)
     lanes = core.lanes
     height = g.out_shape[-2] if g.ndim > 1 else 1
     shapes = [(False, g.out_shape[-1], height, 1)]
@@ -177,7 +177,7 @@ def _chained(stride: tuple[int, ...], dilation: tuple[int, ...]) -> bool:
     return len(stride) > 1 and dilation[-2] % stride[-2] in (0, 1) and dilation[-2] <= max(stride[-2], 1)
 
 
-def _channels(problem: Problem) -> tuple[int, int]:
+def channels(problem: Problem) -> tuple[int, int]:
     """Return the real input and output channels of one group."""
     g = problem.geometry
     complex_out = problem.dtype.kind == "c"
@@ -257,7 +257,7 @@ def make_blocking(problem: Problem, core: Any) -> Blocking:
 def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Blocking | None:
     """Return the blocking for one kernel, or None where its planes would not stay within bounds."""
     g = problem.geometry
-    inputs, outputs = _channels(problem)
+    inputs, outputs = channels(problem)
     item = core.compute_dtype.itemsize
     unpadded = all(before <= 0 and after <= 0 for before, after in g.padding)
     in_place = problem.x_in_place and unpadded and g.stride[-1] == 1
@@ -334,7 +334,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
 def _pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
     """Return whether the tile reads enough more quickly to make up for a copy of x in another order."""
     g = problem.geometry
-    inputs, outputs = _channels(problem)
+    inputs, outputs = channels(problem)
     block_bytes = core.lanes * g.taps * core.tile_channels * core.compute_dtype.itemsize
     if inputs < core.lanes or block_bytes > tuning.INTERLEAVED_WEIGHT_BYTES:
         return False
@@ -452,7 +452,7 @@ def _finish_blocking(
     """Return the blocking with its planes and taps laid out."""
     g = problem.geometry
     last = g.ndim - 1
-    inputs, outputs = _channels(problem)
+    inputs, outputs = channels(problem)
     axes = [axis_layout(*each) for each in zip(box, g.kernel, g.stride, g.dilation, strict=True)]
     if in_place:
         plane_shape = g.in_shape
@@ -485,10 +485,6 @@ def _finish_blocking(
     order = offsets = lengths = np.empty(0, np.intp)
     if kernel == "rows":
         order, offsets, lengths = _chains(tap_offset.reshape(g.kernel), chain_step, max(last - 1, 0))
-    compute = core.compute_dtype
-    fill = [problem.fill_value.real, problem.fill_value.imag]
-    if compute.kind == "u":
-        fill = [int(v) % 2 ** (8 * compute.itemsize) for v in fill]
     return Blocking(
         kernel=kernel,
         groups=g.groups,
@@ -499,7 +495,7 @@ def _finish_blocking(
         stride=g.stride,
         origin=tuple(-before for before, _ in g.padding),
         modes=tuple(mode.code for mode in g.modes),
-        fill_values=np.array(fill, dtype=compute),
+        fill_values=fill_values(problem, core),
         box=box,
         in_place=in_place,
         flat=flat,
@@ -524,6 +520,15 @@ def _finish_blocking(
         tap_order=order,
         **sizes,
     )
+
+
+def fill_values(problem: Problem, core: Any) -> Array:
+    """Return what fills real and imaginary parts of samples outside x, in the compute type."""
+    compute = core.compute_dtype
+    fill = [problem.fill_value.real, problem.fill_value.imag]
+    if compute.kind == "u":
+        fill = [int(v) % 2 ** (8 * compute.itemsize) for v in fill]
+    return np.array(fill, dtype=compute)
 
 
 def _taps_within(problem: Problem, inputs: int) -> tuple[Array, Array, bool]:

@@ -1,0 +1,310 @@
+"""Winograd's method, for axes of 3 taps and stride 1: fewer multiplications, on values at points instead of samples.
+
+A tile of m outputs of one axis takes m + 2 products instead of 3 m; of two axes, (m + 2)**2 instead of 9 m**2. What is
+saved is partly spent on transforming input, weights and output, so the method pays where channels are many. The last axis
+is cut into tiles, and the one before it if it has 3 taps as well; taps along the others are summed as in the direct method.
+``_core/winograd.pxi`` does it, ``_core/points.pxi`` says at which points, and where the method comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import _core
+from .. import _tuning as tuning
+from .._dtypes import Array, compute_type
+from . import direct
+
+if TYPE_CHECKING:
+    from . import Problem
+
+NAME = "winograd"
+
+
+class Tiling(NamedTuple):
+    """How outputs are cut into tiles; the names are those of `Tiling` in ``_core/winograd.pxi``."""
+
+    rows: int
+    columns: int
+    outer: int
+    positions: int
+    lines: int
+    depth: int
+    grid_rows: int
+    grid_columns: int
+    round_images: int
+    round_rows: int
+    round_columns: int
+    band: int
+    chunk: int
+    alone: bool
+
+    @property
+    def points(self) -> int:
+        """The products of a tile."""
+        return (self.columns + 2) * (self.rows + 2 if self.rows > 1 else 1)
+
+
+def why_not(problem: Problem) -> str | None:
+    """Return the reason why the method cannot do a problem, or None."""
+    g = problem.geometry
+    if problem.dtype.kind not in "fc":
+        return f"its divisions would round integers of dtype {problem.dtype}"
+    if not _is_cut(g, g.ndim - 1):
+        last = g.ndim - 1
+        return (
+            "the last axis must have 3 taps, stride 1 and dilation 1, "
+            f"and has {g.kernel[last]}, {g.stride[last]} and {g.dilation[last]}"
+        )
+    if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
+        return "there is nothing to compute"
+    core = _core.load(compute_type(problem.dtype))
+    if _value_bytes(problem, core, _tiling(problem, core, 4), 1) > tuning.VALUE_BYTES:
+        return f"the values of a single tile take more than {tuning.VALUE_BYTES >> 20} MiB"
+    return None
+
+
+def cost(problem: Problem) -> float:
+    """Return the predicted cycles on one core."""
+    return _best(problem)[0]
+
+
+def plan(problem: Problem) -> WinogradPlan:
+    """Return the plan of a problem."""
+    return WinogradPlan(problem)
+
+
+class WinogradPlan:
+    """The `Plan` of Winograd's method, and beside it one of the direct method for what is not finite."""
+
+    def __init__(self, problem: Problem) -> None:
+        core = _core.load(compute_type(problem.dtype))
+        self._problem = problem
+        self.tiling = _best(problem)[1]
+        self._core = core.Winograd(_blocking(problem, core, self.tiling), self.tiling)
+        self._key = (NAME, core.__name__, self.tiling.rows, self.tiling.columns)
+        self._direct: direct.DirectPlan | None = None
+
+    def pack_key(self) -> Any:
+        """Return what tells packings of the same weights apart."""
+        return self._key
+
+    def pack(self, weights: Array) -> Values:
+        """Return the weights' values at the points."""
+        return Values(self._core.pack(weights), weights)
+
+    def run(
+        self,
+        x: Array,
+        packed: Values,
+        bias: Array | None,
+        residual: Array | None,
+        y: Array,
+        activation: int,
+        weight_batch: Sequence[int] | None,
+        workers: int,
+    ) -> bool:
+        """Compute y from x; by the direct method if an output is not finite, or if weights differ within the batch."""
+        if (weight_batch is None or not any(weight_batch)) and self._core.run(
+            x, packed.values, bias, residual, y, activation, weight_batch, workers
+        ):
+            return True
+        if self._direct is None:
+            self._direct = direct.DirectPlan(self._problem)
+        if packed.taps is None:
+            packed.taps = self._direct.pack(packed.weights)
+        return bool(self._direct.run(x, packed.taps, bias, residual, y, activation, weight_batch, workers))
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The scratch memory of one worker, and what all share."""
+        core = _core.load(compute_type(self._problem.dtype))
+        return int(self._core.scratch_bytes) + _value_bytes(self._problem, core, self.tiling)
+
+    def __str__(self) -> str:
+        t = self.tiling
+        size = f"{t.rows}x{t.columns}, 3x3" if t.rows > 1 else f"{t.columns}, 3"
+        return f"F({size}), {t.points} products a tile, {t.grid_rows}x{t.grid_columns} tiles"
+
+
+class Values:
+    """Weights at the points, and as they were."""
+
+    __slots__ = ("taps", "values", "weights")
+
+    def __init__(self, values: Any, weights: Array) -> None:
+        self.values = values
+        self.weights = weights
+        self.taps: Any = None  # packed for the direct method, when it is needed
+
+
+def _is_cut(g: Any, axis: int) -> bool:
+    """Whether an axis is cut into tiles."""
+    return axis >= 0 and g.kernel[axis] == 3 and g.stride[axis] == 1 and g.dilation[axis] == 1
+
+
+def _tiling(problem: Problem, core: Any, size: int) -> Tiling:
+    """Return the tiling of a problem into tiles of `size` outputs an axis."""
+    g = problem.geometry
+    planar = _is_cut(g, g.ndim - 2)
+    outer = g.ndim - (2 if planar else 1)
+    positions = math.prod(_reach(g, axis) for axis in range(outer))
+    grid_rows = -(-g.out_shape[-2] // size) if planar else 1
+    tiling = Tiling(
+        rows=size if planar else 1,
+        columns=size,
+        outer=outer,
+        positions=positions,
+        lines=math.prod(g.out_shape[: outer - 1]) if outer else 1,
+        depth=g.out_shape[outer - 1] if outer else 1,
+        grid_rows=grid_rows,
+        grid_columns=-(-g.out_shape[-1] // size),
+        round_images=1,
+        round_rows=grid_rows,
+        round_columns=-(-g.out_shape[-1] // size),
+        band=1,
+        chunk=tuning.CHUNK_TILES,
+        alone=False,
+    )
+    alone = _round_of_one(problem, core, tiling)
+    return alone if alone is not None else tiling._replace(**_round(problem, core, tiling))
+
+
+def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
+    """Return the tiling with rounds whose values stay in one worker's cache; None if they or their number are too small."""
+    columns = _evenly(tiling.grid_columns, 16 if tiling.rows > 1 else tuning.CHUNK_TILES)
+    rows = _evenly(tiling.grid_rows, max(tuning.CHUNK_TILES // columns, 1))
+    images = max(min(tuning.CHUNK_TILES // (rows * columns), problem.batch), 1) if rows == tiling.grid_rows else 1
+    own = tiling._replace(round_images=images, round_rows=rows, round_columns=columns, band=rows, alone=True)
+    rounds = -(-problem.batch // images) * -(-tiling.grid_rows // rows) * -(-tiling.grid_columns // columns)
+    if rounds * problem.geometry.groups < tuning.LEAST_ROUNDS or 2 * images * rows * columns < tuning.CHUNK_TILES:
+        return None
+    return own if _value_bytes(problem, core, own) <= tuning.OWN_VALUE_BYTES else None
+
+
+def _round(problem: Problem, core: Any, tiling: Tiling) -> dict[str, int]:
+    """Return how much of a group is done in a round: as much as its values fit their memory."""
+    most = max(tuning.VALUE_BYTES // _value_bytes(problem, core, tiling, 1), 1)
+    images = rows = 1
+    columns = min(tiling.grid_columns, most)
+    if columns == tiling.grid_columns:
+        rows = max(min(tiling.grid_rows, most // columns), 1)
+        if rows == tiling.grid_rows:
+            images = max(min(problem.batch, most // (rows * columns)), 1)
+    width = columns * tiling.columns + 2
+    band = tuning.BAND_BYTES // (width * core.lanes * core.compute_dtype.itemsize * tiling.rows)
+    return {
+        "round_images": _evenly(problem.batch, images),
+        "round_rows": _evenly(tiling.grid_rows, rows),
+        "round_columns": _evenly(tiling.grid_columns, columns),
+        "band": max(min(band, rows), 1),
+    }
+
+
+def _evenly(total: int, most: int) -> int:
+    """Return the size of about equal parts, none larger than `most`."""
+    return -(-total // -(-total // most))
+
+
+def _value_bytes(problem: Problem, core: Any, tiling: Tiling, tiles: int = 0) -> int:
+    """Return the bytes of the values of a round, or of so many tiles (at all positions)."""
+    blocks = -(-direct.channels(problem)[0] // core.lanes)
+    tiles = tiles or tiling.round_images * tiling.round_rows * tiling.round_columns
+    samples = tiling.points * blocks * core.lanes * tiles * tiling.positions
+    return samples * int(core.compute_dtype.itemsize)
+
+
+def _reach(g: Any, axis: int) -> int:
+    """Return the plane samples of an axis that is not cut."""
+    return direct.axis_layout(g.out_shape[axis], g.kernel[axis], g.stride[axis], g.dilation[axis]).size
+
+
+def _best(problem: Problem) -> tuple[float, Tiling]:
+    """Return the cheapest tiling and its cost."""
+    core = _core.load(compute_type(problem.dtype))
+    tilings = [_tiling(problem, core, size) for size in (4, 2)]
+    return min(((_cycles(problem, core, tiling), tiling) for tiling in tilings), key=lambda each: each[0])
+
+
+def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
+    """Return the predicted cycles of a tiling on one core."""
+    g = problem.geometry
+    inputs, outputs = direct.channels(problem)
+    taps = math.prod(g.kernel[: tiling.outer])
+    images = problem.batch * g.groups
+    grid = tiling.grid_rows * tiling.grid_columns
+    tiles_in = images * grid * tiling.positions
+    tiles_out = images * grid * math.prod(g.out_shape[: tiling.outer])
+    blocks_in, blocks_out = -(-inputs // core.lanes), -(-outputs // core.lanes)
+    samples = tiles_in * tiling.rows * tiling.columns * blocks_in * core.lanes
+    transform = tuning.TRANSFORM_CYCLES * tiling.points
+    products = taps * inputs * tiling.points * (tiles_out * blocks_out / 2)
+    per_tile = tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
+    chunks = max(tiles_out / tiling.chunk, 1.0)
+    weights = chunks * taps * inputs * tiling.points * blocks_out * core.lanes * core.compute_dtype.itemsize
+    return (
+        tuning.PAD_CYCLES * samples
+        + transform * (tiles_in * blocks_in + tiles_out * blocks_out)
+        + products * (1 + 2 * per_tile)
+        + weights / tuning.WEIGHT_BYTES_PER_CYCLE
+    )
+
+
+def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
+    """Return what the padding stage and the micro-kernel are told: as for the direct method, with one box for all."""
+    g = problem.geometry
+    inputs, outputs = direct.channels(problem)
+    axes = [
+        direct.axis_layout(*each)
+        for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, strict=True)
+    ][: tiling.outer]
+    tap_offset: Array = np.zeros(1, np.intp)
+    for axis, layout in enumerate(axes):
+        step = math.prod(other.size for other in axes[axis + 1 :])
+        tap_offset = (tap_offset[:, None] + layout.tap * step).ravel()
+    none = np.empty(0, np.intp)
+    cut = g.ndim - tiling.outer
+    return direct.Blocking(
+        kernel="tile",
+        groups=g.groups,
+        channels_in=inputs,
+        channels_out=outputs,
+        in_shape=g.in_shape,
+        out_shape=g.out_shape,
+        stride=g.stride,
+        origin=tuple(-before for before, _ in g.padding),
+        modes=tuple(mode.code for mode in g.modes),
+        fill_values=direct.fill_values(problem, core),
+        box=g.out_shape,
+        n_blocks=1,
+        blocks_per_task=1,
+        groups_per_task=1,
+        channel_block=inputs,
+        padded_channels=1,
+        stretch=1,
+        interleave=core.lanes,
+        in_place=False,
+        flat=False,
+        skip=False,
+        plane_shape=(*(layout.size for layout in axes), *[1] * cut),
+        plane_stride=(1,) * g.ndim,
+        plane_size=1,
+        row_length=1,
+        relative=(
+            *(layout.positions(stride) for layout, stride in zip(axes, g.stride, strict=False)),
+            *[none] * cut,
+        ),
+        segment_start=np.zeros(1, np.intp),
+        segment_length=np.ones(1, np.intp),
+        tap_offset=tap_offset,
+        tap_first=none,
+        tap_end=none,
+        chain_step=1,
+        chain_offset=none,
+        chain_length=none,
+        tap_order=none,
+    )
