@@ -160,6 +160,13 @@ def direct_bound(dtype, magnitude, count):
     return 8 * float(info.eps) * math.sqrt(max(count, 1)) * magnitude + float(info.smallest_normal)
 
 
+def fast_bound(dtype, magnitude, d):
+    """Return the promise of the other methods: 32 eps times the largest B of the output channel."""
+    others = tuple(axis for axis in range(magnitude.ndim) if axis != magnitude.ndim - d - 1)
+    largest = magnitude.max(axis=others, keepdims=True, initial=0)
+    return np.broadcast_to(32 * float(np.finfo(dtype).eps) * largest, magnitude.shape)
+
+
 def _round_to_half(bound, value, dtype):
     """Add the rounding of a float32 to a float16 to the bound."""
     return bound + 2.0**-11 * np.abs(value) + 2.0**-25 if dtype == np.float16 else bound
@@ -179,8 +186,9 @@ def layer(
     activation=None,
     residual=None,
     channel_axis=None,
+    method="auto",
 ):
-    """Return what `conv_layer` must return."""
+    """Return what `conv_layer` must return, as exactly as its method promises."""
     x, weight = np.asarray(x), np.asarray(weight)
     bias = None if bias is None else np.asarray(bias)
     residual = None if residual is None else np.asarray(residual)
@@ -231,6 +239,8 @@ def layer(
             value = ACTIVATIONS[activation](value).astype(dtype)
     else:
         bound = direct_bound(dtype, magnitude, c_in * math.prod(kernel))
+        if method == "winograd" or (method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1)):
+            bound = np.maximum(bound, fast_bound(dtype, magnitude, d))
         if activation is not None:
             before = value.astype(np.float64)
             value = ACTIVATIONS[activation](before)

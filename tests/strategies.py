@@ -130,6 +130,7 @@ def layer_calls(draw):
         ]
         shape = (*leading, *positions, outputs) if channel_axis == -1 else (*leading, outputs, *positions)
         keywords["residual"] = draw(arrays(rng, shape, dtype))
+    keywords["method"] = draw(st.sampled_from(("direct", "direct", "auto")))
     out = draw(st.sampled_from((None, None, *Place.layouts)))
     return Call((x, weight), keywords, out)
 

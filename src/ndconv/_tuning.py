@@ -61,9 +61,10 @@ CHUNK_TILES = 56
 OWN_VALUE_BYTES = 640 << 10
 LEAST_ROUNDS = 16
 
-# Cycles to transform a vector of values of a tile, on its way in or out; and bytes of transformed weights that arrive in
-# one, from a cache shared by all cores.
-TRANSFORM_CYCLES = 4.0
+# Cycles that a vector of values of a tile takes beside its products, on its way in, and on its way out into y; and
+# bytes of weights that arrive in one, from a cache shared by all cores.
+VALUE_IN_CYCLES = 8.0
+VALUE_OUT_CYCLES = 18.0
 WEIGHT_BYTES_PER_CYCLE = 8.0
 
 # What turns cycles into the times that are shown.

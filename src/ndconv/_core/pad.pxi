@@ -113,7 +113,7 @@ cdef struct Source:
 
 cdef Py_ssize_t add_runs(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n, Py_ssize_t position,
                          Py_ssize_t length) noexcept nogil:
-    """Appends to `n` runs those of `length` samples of the last axis, from `position` on; returns how many there are."""
+    """Appends to `n` runs those of `length` samples of the last axis from `position` on; returns how many there are."""
     cdef Py_ssize_t done = 0
     cdef int last = plan.ndim - 1
     cdef Run run
@@ -318,11 +318,16 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
         count = min(run.length - i, 4 * LANES)
         for c in range(channels):
             source = data + channel_offset(x, first + c) + row + run.source + i * run.step
-            if x.same:
+            if x.same and run.step == sizeof(real):
+                copy_samples(rows + c * 4 * LANES, <const real*> source, count)
+            elif x.same:
                 copy_strided(rows + c * 4 * LANES, source, run.step, count)
             else:
                 read_samples(x, rows + c * 4 * LANES, source, run.step, count)
-        # Channels that do not exist are turned as well, and never read.
+        # Channels that do not exist are turned as well; zeros, since some ways to compute with garbage are slow.
+        for c in range(channels, LANES):
+            for n in range(parts(count, LANES)):
+                vec_store(rows + (c * 4 + n) * LANES, vec_splat(0))
         for c in range(parts(count, LANES)):
             transpose_block(rows + c * LANES, 4 * LANES, block, LANES)
             for n in range(min(LANES, count - c * LANES)):

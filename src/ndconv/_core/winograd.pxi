@@ -2,8 +2,8 @@
 #
 # The last axis, and the one before it where it can, are cut into tiles; taps along the other axes are summed as they
 # are. A call is done in rounds, whose values fit their memory: in a round input tiles are transformed, and then
-# multiplied and finished, a chunk of tiles for a block of output channels at a time. Where there are rounds enough, each
-# is done by one worker, in its own cache; else all workers share its chunks.
+# multiplied and finished, a chunk of tiles for a block of output channels at a time. Where there are enough rounds,
+# each is done by one worker, in its own cache; else all workers share its chunks.
 
 cdef struct Tiling:
     # How a plan's outputs are cut into tiles; the plan's taps are those of the axes that are not.
@@ -173,7 +173,8 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     x = (job.x.data + batch_offset(job, job.x.batch, r.image + image)
          + channel_offset(&job.x, r.group * plan.channels_in))
     pad(plan, &job.x, x, source, bench.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
-    tile = bench.values + (block * r.values + (image * tiling.positions + position) * r.tiles + band * r.columns) * LANES
+    n = (image * tiling.positions + position) * r.tiles + band * r.columns
+    tile = bench.values + (block * r.values + n) * LANES
     for row in range(rows):
         for column in range(r.columns):
             transform_tile(bench.planes + (row * tiling.rows * width + column * tiling.columns) * LANES, width * LANES,

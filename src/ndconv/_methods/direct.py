@@ -132,6 +132,7 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
     outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
     products = g.taps * inputs
+    weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / tuning.WEIGHT_BYTES_PER_CYCLE
     ways = []
     for flat, width, lines, copies in shapes:
         padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
@@ -142,7 +143,7 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             tiles = strips * -(-core.strip // most) + -(-rest // most)
             tap = max(width * block / 2, tiles * 4.0) + tiles * tuning.TILE_TAP_CYCLES
             tile += lines * (products * tap + tuning.STRIP_CYCLES * block * width / core.lanes)
-        ways.append(("tile", flat, outer * (tile + padding)))
+        ways.append(("tile", flat, weights + outer * (tile + padding)))
 
         vectors = -(-width // lanes)
         blocks, width_of_block = _split(outputs, core.bank_channels)
@@ -151,7 +152,7 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
         bank = lines * tiles * blocks * (products * tap + inputs * tuning.BANK_CHANNEL_CYCLES + tuning.BANK_CYCLES)
         if width < lanes:
             bank *= 1.5
-        ways.append(("bank", flat, outer * (bank + padding)))
+        ways.append(("bank", flat, weights + outer * (bank + padding)))
         if not flat:
             steps, rows = _split(lines, 4)
             chain = -(-g.kernel[-2] // g.stride[-2]) if g.ndim > 1 else 1
@@ -161,7 +162,7 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             cycles = steps * tiles * outputs * (products * tap + tuning.ROW_CYCLES)
             if width < lanes:
                 cycles *= 1.5
-            ways.append(("rows", flat, outer * (cycles + padding)))
+            ways.append(("rows", flat, weights + outer * (cycles + padding)))
     return ways
 
 

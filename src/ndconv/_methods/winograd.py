@@ -1,8 +1,8 @@
 """Winograd's method, for axes of 3 taps and stride 1: fewer multiplications, on values at points instead of samples.
 
-A tile of m outputs of one axis takes m + 2 products instead of 3 m; of two axes, (m + 2)**2 instead of 9 m**2. What is
-saved is partly spent on transforming input, weights and output, so the method pays where channels are many. The last axis
-is cut into tiles, and the one before it if it has 3 taps as well; taps along the others are summed as in the direct method.
+A tile of m outputs of one axis takes m + 2 products instead of 3 m; of two axes, (m + 2)**2 instead of 9 m**2. Part of
+what is saved is spent on transforming input and output, so the method pays where channels are many. The last axis is
+cut into tiles, and the one before it if it has 3 taps too; taps along the others are summed as in the direct method.
 ``_core/winograd.pxi`` does it, ``_core/points.pxi`` says at which points, and where the method comes from.
 """
 
@@ -171,12 +171,15 @@ def _tiling(problem: Problem, core: Any, size: int) -> Tiling:
         alone=False,
     )
     alone = _round_of_one(problem, core, tiling)
-    return alone if alone is not None else tiling._replace(**_round(problem, core, tiling))
+    return alone if alone is not None else _shared_round(problem, core, tiling)
 
 
 def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
-    """Return the tiling with rounds whose values stay in one worker's cache; None if they or their number are too small."""
+    """Return the tiling with rounds whose values stay in one worker's cache; None if they are too few or small."""
     columns = _evenly(tiling.grid_columns, 16 if tiling.rows > 1 else tuning.CHUNK_TILES)
+    # Whole vectors of outputs.
+    together = max(core.lanes // tiling.columns, 1)
+    columns = min(-(-columns // together) * together, tiling.grid_columns)
     rows = _evenly(tiling.grid_rows, max(tuning.CHUNK_TILES // columns, 1))
     images = max(min(tuning.CHUNK_TILES // (rows * columns), problem.batch), 1) if rows == tiling.grid_rows else 1
     own = tiling._replace(round_images=images, round_rows=rows, round_columns=columns, band=rows, alone=True)
@@ -186,8 +189,8 @@ def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
     return own if _value_bytes(problem, core, own) <= tuning.OWN_VALUE_BYTES else None
 
 
-def _round(problem: Problem, core: Any, tiling: Tiling) -> dict[str, int]:
-    """Return how much of a group is done in a round: as much as its values fit their memory."""
+def _shared_round(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
+    """Return the tiling with rounds as large as their values fit the memory that all workers share."""
     most = max(tuning.VALUE_BYTES // _value_bytes(problem, core, tiling, 1), 1)
     images = rows = 1
     columns = min(tiling.grid_columns, most)
@@ -197,12 +200,12 @@ def _round(problem: Problem, core: Any, tiling: Tiling) -> dict[str, int]:
             images = max(min(problem.batch, most // (rows * columns)), 1)
     width = columns * tiling.columns + 2
     band = tuning.BAND_BYTES // (width * core.lanes * core.compute_dtype.itemsize * tiling.rows)
-    return {
-        "round_images": _evenly(problem.batch, images),
-        "round_rows": _evenly(tiling.grid_rows, rows),
-        "round_columns": _evenly(tiling.grid_columns, columns),
-        "band": max(min(band, rows), 1),
-    }
+    return tiling._replace(
+        round_images=_evenly(problem.batch, images),
+        round_rows=_evenly(tiling.grid_rows, rows),
+        round_columns=_evenly(tiling.grid_columns, columns),
+        band=max(min(band, rows), 1),
+    )
 
 
 def _evenly(total: int, most: int) -> int:
@@ -212,10 +215,11 @@ def _evenly(total: int, most: int) -> int:
 
 def _value_bytes(problem: Problem, core: Any, tiling: Tiling, tiles: int = 0) -> int:
     """Return the bytes of the values of a round, or of so many tiles (at all positions)."""
-    blocks = -(-direct.channels(problem)[0] // core.lanes)
+    lanes: int = core.lanes
+    item: int = core.compute_dtype.itemsize
+    blocks = -(-direct.channels(problem)[0] // lanes)
     tiles = tiles or tiling.round_images * tiling.round_rows * tiling.round_columns
-    samples = tiling.points * blocks * core.lanes * tiles * tiling.positions
-    return samples * int(core.compute_dtype.itemsize)
+    return tiling.points * blocks * lanes * tiles * tiling.positions * item
 
 
 def _reach(g: Any, axis: int) -> int:
@@ -241,15 +245,15 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     tiles_out = images * grid * math.prod(g.out_shape[: tiling.outer])
     blocks_in, blocks_out = -(-inputs // core.lanes), -(-outputs // core.lanes)
     samples = tiles_in * tiling.rows * tiling.columns * blocks_in * core.lanes
-    transform = tuning.TRANSFORM_CYCLES * tiling.points
-    products = taps * inputs * tiling.points * (tiles_out * blocks_out / 2)
-    per_tile = tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
+    values_in = tiles_in * blocks_in * tiling.points
+    values_out = tiles_out * blocks_out * tiling.points
+    per_product = 0.5 + tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
     chunks = max(tiles_out / tiling.chunk, 1.0)
     weights = chunks * taps * inputs * tiling.points * blocks_out * core.lanes * core.compute_dtype.itemsize
-    return (
+    return float(
         tuning.PAD_CYCLES * samples
-        + transform * (tiles_in * blocks_in + tiles_out * blocks_out)
-        + products * (1 + 2 * per_tile)
+        + tuning.VALUE_IN_CYCLES * values_in
+        + (tuning.VALUE_OUT_CYCLES + taps * inputs * per_product) * values_out
         + weights / tuning.WEIGHT_BYTES_PER_CYCLE
     )
 
@@ -258,10 +262,9 @@ def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
     """Return what the padding stage and the micro-kernel are told: as for the direct method, with one box for all."""
     g = problem.geometry
     inputs, outputs = direct.channels(problem)
-    axes = [
-        direct.axis_layout(*each)
-        for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, strict=True)
-    ][: tiling.outer]
+    axes = [direct.axis_layout(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, strict=True)][
+        : tiling.outer
+    ]
     tap_offset: Array = np.zeros(1, np.intp)
     for axis, layout in enumerate(axes):
         step = math.prod(other.size for other in axes[axis + 1 :])
