@@ -139,16 +139,16 @@ def peers_with(workers: int) -> Iterator[None]:
         yield
 
 
-def layer_calls(layer: Layer, workers: int) -> Calls:
+def layer_calls(layer: Layer, workers: int, method: str) -> Calls:
     x, weight, bias = layer.arrays()
-    plan = ndconv.ConvLayer(weight, bias, **layer.options)
+    plan = ndconv.ConvLayer(weight, bias, method=method, **layer.options)
     return {"ndconv": lambda: plan(x, workers=workers), **torch_calls(x, weight, bias, **layer.options)}
 
 
-def signal_calls(signal: Signal, workers: int) -> Calls:
+def signal_calls(signal: Signal, workers: int, method: str) -> Calls:
     x, kernel = signal.arrays()
     calls = {
-        "ndconv": lambda: ndconv.correlate_nd(x, kernel, mode="same", workers=workers),
+        "ndconv": lambda: ndconv.correlate_nd(x, kernel, mode="same", method=method, workers=workers),
         "scipy": lambda: scipy_correlate(x, kernel),
         "ndimage": lambda: ndimage_correlate(x, kernel),
     }
@@ -180,29 +180,31 @@ def torch_calls(x, weight, bias=None, layouts=TORCH, **options) -> Calls:
 # -------------------------------------------------------------------------------------------------- layers and signals
 
 
-def measure_layers(names=tuple(LAYERS), workers: int = 1, seconds: float = 2.0, report=lambda row: None) -> list[Row]:
-    """Measure these layers; `report` is called with each row as it comes."""
-    return measure({name: LAYERS[name] for name in names}, layer_calls, workers, seconds, report)
+def measure_layers(names=tuple(LAYERS), workers=1, seconds=2.0, method="auto", report=lambda row: None) -> list[Row]:
+    """Measure these layers by a method; `report` is called with each row as it comes."""
+    calls_of = functools.partial(layer_calls, workers=workers, method=method)
+    return measure({name: LAYERS[name] for name in names}, calls_of, workers, seconds, report)
 
 
-def measure_signals(names=tuple(SIGNALS), workers: int = 1, seconds: float = 2.0, report=lambda row: None) -> list[Row]:
-    """Measure these correlations; `report` is called with each row as it comes."""
-    return measure({name: SIGNALS[name] for name in names}, signal_calls, workers, seconds, report)
+def measure_signals(names=tuple(SIGNALS), workers=1, seconds=2.0, method="auto", report=lambda row: None) -> list[Row]:
+    """Measure these correlations by a method; `report` is called with each row as it comes."""
+    calls_of = functools.partial(signal_calls, workers=workers, method=method)
+    return measure({name: SIGNALS[name] for name in names}, calls_of, workers, seconds, report)
 
 
 def measure(problems: dict, calls_of: Callable, workers: int, seconds: float, report: Callable) -> list[Row]:
     rows = []
     with peers_with(workers):
         for name, problem in problems.items():
-            rows.append(contest(name, problem, calls_of(problem, workers), seconds))
+            rows.append(contest(name, problem, calls_of(problem), seconds))
             report(rows[-1])
     return rows
 
 
-def print_layers(names: list[str], workers: int, seconds: float) -> list[Row]:
+def print_layers(names: list[str], workers: int, seconds: float, method: str) -> list[Row]:
     titles = f"{'ndconv':>9} {'pytorch':>9} {'p. last':>9} {'GFLOP/s':>8} {'ratio':>6} {'quiet':>6}"
     print(f"{'layer':24} {'input * filters':40} {titles}   (ms; the speed relative to the better layout)")
-    rows = measure_layers(names, workers, seconds, print_layer)
+    rows = measure_layers(names, workers, seconds, method, print_layer)
     full = [row for row in rows if LAYERS[row.name].groups == 1 and LAYERS[row.name].channels_out >= 16]
     print_summary("one group, 16 output channels or more", full)
     print_summary("others", [row for row in rows if row not in full])
@@ -222,10 +224,10 @@ def print_summary(title: str, rows: list[Row]) -> None:
         print(f"{title}: {name} at least {min(ratios):.2f}, mean {geometric_mean(ratios):.2f}")
 
 
-def print_signals(names: list[str], workers: int, seconds: float) -> list[Row]:
+def print_signals(names: list[str], workers: int, seconds: float, method: str) -> list[Row]:
     titles = " ".join(f"{peer:>18}" for peer in SIGNAL_PEERS)
     print(f"{'correlation':16} {'samples * kernel':28} {'ndconv':>9} {'GFLOP/s':>8} {titles}   (ms, and ratio)")
-    return measure_signals(names, workers, seconds, print_signal)
+    return measure_signals(names, workers, seconds, method, print_signal)
 
 
 def print_signal(row: Row) -> None:
@@ -349,6 +351,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", nargs="?", default="all", choices=["layers", "signals", "overhead", "all"])
     parser.add_argument("--workers", type=int, default=usable_cpus(), help="threads of every contender (all CPUs)")
+    parser.add_argument("--method", default="auto", help="ndconv's method")
     parser.add_argument("--filter", default="", help="only problems in whose name this regular expression is found")
     parser.add_argument("--seconds", type=float, default=2.0, help="measuring time that one problem may take, about")
     parser.add_argument("--json", help="write the figures to this file too")
@@ -363,7 +366,7 @@ def main() -> int:
     for kind, table, show in (("layers", LAYERS, print_layers), ("signals", SIGNALS, print_signals)):
         names = [name for name in table if re.search(options.filter, name)]
         if options.what in (kind, "all") and names:
-            figures[kind] = show(names, options.workers, options.seconds)
+            figures[kind] = show(names, options.workers, options.seconds, options.method)
     if options.what in ("overhead", "all"):
         figures["overhead"] = print_overhead(options.workers, options.seconds)
     if options.json:
