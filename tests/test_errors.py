@@ -133,7 +133,6 @@ LAYER_TABLE = [
     ({"method": None}, INTEGER_LIKE, "method"),
     ({"method": 1}, INTEGER_LIKE, "method"),
     ({"method": "winograd"}, ValueError, "method|winograd"),
-    ({"method": "fft"}, ValueError, "method|fft"),
     ({"method": "separable"}, ValueError, "method|separable"),
     # Groups
     ({"groups": 0}, ValueError, "groups"),
@@ -233,7 +232,7 @@ CORRELATION_TABLE = [
     ({"lags": 3}, TypeError, "lags"),
     ({"lags": "all"}, INTEGER_LIKE, "lags"),
     ({"method": "fastest"}, ValueError, "method"),
-    ({"method": "fft"}, ValueError, "method|fft"),
+    ({"method": "separable"}, ValueError, "method|separable"),
     ({"workers": 0}, ValueError, "workers"),
     ({"workers": 1.5}, TypeError, "workers"),
     ({"out": floats(11, 8)}, ValueError, "out"),

@@ -516,8 +516,9 @@ class ConvLayer:
         chosen = choose(problem, self.method)
         lines = [f"{self!r} on {dtype} {tuple(input_shape)}", f"{'method':<12}{'time':>12}  note"]
         for candidate in candidates(problem):
-            time = "" if candidate.cycles is None else f"{1e3 * candidate.cycles / CYCLES_PER_SECOND:.3g} ms"
-            note = candidate.reason or ""
+            cycles = math.inf if candidate.cycles is None else candidate.cycles
+            time = f"{1e3 * cycles / CYCLES_PER_SECOND:.3g} ms" if math.isfinite(cycles) else ""
+            note = candidate.reason or ("" if time else "too few taps to be considered")
             if candidate.name == chosen:
                 note = f"chosen: {make_plan(problem, self.method)}"
             lines.append(f"{candidate.name:<12}{time:>12}  {note}".rstrip())

@@ -1,10 +1,14 @@
 """The padding modes: one table, one meaning.
 
-A mode says which sample stands at a position outside an array. Its index map is `source_run` in ``_core/axis.pxi``;
-everything else that is known of a mode stands here.
+A mode says which sample stands at a position outside an array. Its index map stands here, and once more, for the core,
+in `source_run` in ``_core/axis.pxi``.
 """
 
 from dataclasses import dataclass
+
+import numpy as np
+
+from ._dtypes import Array
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,17 @@ class PaddingMode:
     code: int
     aliases: tuple[str, ...]
     drawing: str
+
+    def source(self, position: Array, size: int) -> Array:
+        """Return which sample of an axis of `size` stands at each position (not for zeros, where none may)."""
+        if self.name == "replicate" or size == 1:
+            return np.clip(position, 0, size - 1)
+        if self.name == "circular":
+            return position % size
+        last = 2 * size - (2 if self.name == "reflect" else 1)
+        period = last if self.name == "reflect" else last + 1
+        phase = position % period
+        return np.where(phase < size, phase, last - phase)
 
 
 PADDING_MODES = (

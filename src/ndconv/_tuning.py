@@ -67,6 +67,24 @@ VALUE_IN_CYCLES = 8.0
 VALUE_OUT_CYCLES = 18.0
 WEIGHT_BYTES_PER_CYCLE = 8.0
 
+# Taps below which the Fourier method is not considered.
+FOURIER_TAPS = 48
+
+# Samples whose spectra a worker has at a time; bytes above which transforms slow down; and lines below which they do,
+# in one dimension, because scipy.fft makes vectors of several.
+SPECTRUM_SAMPLES = 1 << 18
+SPECTRUM_BYTES = 1 << 20
+SPECTRUM_LINES = 8
+
+# Cycles of scipy.fft: for a point and a level of a transform, there and back; for what else is done with a point, and
+# for its product with a weight where channels are summed. (For items of 4 bytes; twice that for 8.) And cycles of
+# Python: for a block, and for a call.
+FOURIER_CYCLES = 1.2
+POINT_CYCLES = 8.0
+PRODUCT_CYCLES = 0.5
+BLOCK_CYCLES = 60e3
+TASK_CYCLES = 300e3
+
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9
 

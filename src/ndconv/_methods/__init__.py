@@ -16,12 +16,12 @@ import numpy as np
 from .._dtypes import Array
 from .._geometry import Geometry
 from .._tuning import REMEMBERED_CALLS, REMEMBERED_TAPS
-from . import direct, winograd
+from . import direct, fourier, winograd
 
-METHODS: tuple[ModuleType, ...] = (direct, winograd)
+METHODS: tuple[ModuleType, ...] = (direct, winograd, fourier)
 
 # Names of the contract whose methods are still to be written.
-PLANNED = ("fft", "separable")
+PLANNED = ("separable",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,10 @@ def choose(problem: Problem, name: str) -> str:
 
 def make_plan(problem: Problem, name: str) -> Plan:
     """Return the plan of a problem by the chosen method; those of recent calls are remembered."""
-    return _remembered_plan(problem, name) if is_remembered(problem.geometry) else _make_plan(problem, name)
+    chosen = _remembered_choice(problem, name)
+    # The Fourier method's plan has no table of taps.
+    small = is_remembered(problem.geometry) or chosen == fourier.NAME
+    return _remembered_plan(problem, chosen) if small else _make_plan(problem, chosen)
 
 
 def is_remembered(geometry: Geometry) -> bool:
@@ -98,10 +101,10 @@ def is_remembered(geometry: Geometry) -> bool:
     return geometry.taps <= REMEMBERED_TAPS
 
 
-def _make_plan(problem: Problem, name: str) -> Plan:
-    chosen = choose(problem, name)
+def _make_plan(problem: Problem, chosen: str) -> Plan:
     plan: Plan = next(method for method in METHODS if chosen == method.NAME).plan(problem)
     return plan
 
 
+_remembered_choice = lru_cache(REMEMBERED_CALLS)(choose)
 _remembered_plan = lru_cache(REMEMBERED_CALLS)(_make_plan)

@@ -1,0 +1,56 @@
+"""The epilogue in NumPy, for methods that are not in the core: bias, residual, activation, and the way into y."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._arguments import ACTIVATIONS
+from .._dtypes import Array
+
+
+def _gelu(v: Array) -> Array:
+    from scipy.special import erf
+
+    return np.asarray(v / 2 * (1 + erf(v * v.dtype.type(math.sqrt(0.5)))))
+
+
+def _sigmoid(v: Array) -> Array:
+    from scipy.special import expit
+
+    return np.asarray(expit(v))
+
+
+_FUNCTIONS: dict[str | None, Callable[[Array], Array]] = {
+    None: lambda v: v,
+    "relu": lambda v: np.maximum(v, 0),
+    "relu6": lambda v: np.clip(v, 0, 6),
+    "leaky_relu": lambda v: np.where(v < 0, v * v.dtype.type(0.01), v),
+    "silu": lambda v: v * _sigmoid(v),
+    "gelu": _gelu,
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "hardswish": lambda v: v * np.clip(v + 3, 0, 6) / 6,
+}
+
+
+def finish(sums: Array, bias: Array | None, residual: Array | None, y: Array, activation: int) -> None:
+    """Write sums (..., channels, *block), of real numbers and perhaps more than y has room for, to y.
+
+    A complex channel of y is two of the sums: its parts. The bias is real as well.
+    """
+    ndim = y.ndim - 2
+    there: Any = (..., *(slice(0, n) for n in y.shape[2:]))
+    sums = sums[there]
+    if bias is not None:
+        sums = sums + bias.reshape(-1, *(1,) * ndim)
+    if y.dtype.kind == "c":
+        y.real = sums[:, 0::2]
+        y.imag = sums[:, 1::2]
+        if residual is not None:
+            y += residual
+        return
+    if residual is not None:
+        sums = sums + residual.astype(sums.dtype)
+    y[...] = _FUNCTIONS[ACTIVATIONS[activation]](sums)

@@ -1,0 +1,327 @@
+"""The Fourier method: a correlation is a product of spectra, which pays for large kernels.
+
+Outputs are computed in blocks (overlap-save: T. G. Stockham, High-speed convolution and correlation, 1966), so that
+memory is bounded and blocks fit caches; threads take blocks. The transforms are those of ``scipy.fft``. Of several
+channels, products are summed in the frequency domain. A block whose outputs are not all finite is done again by the
+direct method: infinities and NaN would reach all of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .. import _tuning as tuning
+from .._dtypes import Array, compute_type
+from .._geometry import make_geometry
+from . import direct
+from .epilogue import finish
+
+if TYPE_CHECKING:
+    from . import Problem
+
+NAME = "fft"
+
+Index = tuple[int, ...]
+
+
+class Blocks(NamedTuple):
+    """How outputs are cut into blocks, axis by axis."""
+
+    outputs: Index  # of a block
+    number: Index  # along each axis
+    samples: Index  # of x that a block reads
+    transform: Index  # the transform's length
+    axes: Index  # which axes are transformed: of a single channel, not those of a single tap
+
+    @property
+    def points(self) -> int:
+        """The samples of a block's transform."""
+        return math.prod(self.transform)
+
+
+def why_not(problem: Problem) -> str | None:
+    """Return the reason why the method cannot do a problem, or None."""
+    g = problem.geometry
+    if problem.dtype.kind not in "fc":
+        return f"its transforms would round integers of dtype {problem.dtype}"
+    if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
+        return "there is nothing to compute"
+    if max(g.kernel) == 1:
+        return "the kernel has a single tap"
+    return None
+
+
+def cost(problem: Problem) -> float:
+    """Return the predicted cycles on one core; too many to count where taps are few, without asking scipy.fft."""
+    return _best(problem)[0] if problem.geometry.taps >= tuning.FOURIER_TAPS else math.inf
+
+
+def plan(problem: Problem) -> FourierPlan:
+    """Return the plan of a problem."""
+    return FourierPlan(problem)
+
+
+class FourierPlan:
+    """The `Plan` of the Fourier method, and one of the direct method for a block that is not finite."""
+
+    def __init__(self, problem: Problem) -> None:
+        g = problem.geometry
+        self.geometry = g
+        self.blocks = b = _best(problem)[1]
+        self._compute = np.dtype(compute_type(problem.dtype))
+        self._fill = (problem.fill_value.real, problem.fill_value.imag)
+        self._channels = direct.channels(problem)
+        self._key = (NAME, self._compute.char, b.transform, b.axes, g.dilation)
+        inputs, outputs = self._channels
+        points = b.points * g.groups * max(inputs, outputs)
+        self._together = max(tuning.SPECTRUM_SAMPLES // points, 1)
+        self._direct: direct.DirectPlan | None = None
+
+    def pack_key(self) -> Any:
+        """Return what tells packings of the same weights apart."""
+        return self._key
+
+    def pack(self, weights: Array) -> Spectra:
+        """Return the spectra of real weights (sets of all groups, out, in, *kernel)."""
+        import scipy.fft
+
+        b, g = self.blocks, self.geometry
+        inputs = weights.shape[2]
+        spread = weights
+        if any(d > 1 for d in g.dilation):
+            reaches = tuple(d * (k - 1) + 1 for d, k in zip(g.dilation, g.kernel, strict=True))
+            spread = np.zeros((*weights.shape[:3], *reaches), weights.dtype)
+            places: Any = (..., *(slice(None, None, d) for d in g.dilation))
+            spread[places] = weights
+        axes = tuple(axis + 3 for axis in b.axes)
+        # Of a mirrored kernel: the conjugate.
+        spectra = scipy.fft.rfftn(spread, s=[b.transform[axis] for axis in b.axes], axes=axes).conj()
+        spectra = spectra.reshape(-1, g.groups, *spectra.shape[1:])
+        if inputs > 1:
+            spectra = np.ascontiguousarray(_frequencies_first(spectra, 2))
+        return Spectra(spectra, weights)
+
+    def run(
+        self,
+        x: Array,
+        packed: Spectra,
+        bias: Array | None,
+        residual: Array | None,
+        y: Array,
+        activation: int,
+        weight_batch: Sequence[int] | None,
+        workers: int,
+    ) -> bool:
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); always True."""
+        batch = y.shape[: y.ndim - self.geometry.ndim - 1]
+        steps = tuple(weight_batch or (0,) * len(batch))
+        # An axis of length 1 stands for the batch that is not there.
+        arrays = [array if array is None or batch else array[None] for array in (x, y, residual)]
+        tasks = list(self._tasks(batch or (1,), steps or (0,)))
+        alone = len(tasks) == 1
+
+        def task(each: tuple[Any, int, list[Index]]) -> None:
+            index, weight_set, places = each
+            xs, ys, rs = (array if array is None else array[index] for array in arrays)
+            assert xs is not None
+            assert ys is not None
+            with np.errstate(all="ignore"):  # what is not finite is done again
+                self._run_blocks(xs, packed, weight_set, bias, rs, ys, activation, places, workers if alone else 1)
+
+        if alone or workers == 1:
+            for each in tasks:
+                task(each)
+        else:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(workers) as pool:
+                for _ in pool.map(task, tasks):
+                    pass
+        return True
+
+    def _tasks(self, batch: Index, steps: Index) -> Iterator[tuple[Any, int, list[Index]]]:
+        """Yield what is transformed together: some neighbours in the batch, their weights, and some blocks."""
+        places = list(np.ndindex(*self.blocks.number))
+        rows = 1 if steps[-1] else min(self._together, batch[-1])
+        together = max(self._together // rows, 1)
+        for prefix in np.ndindex(*batch[:-1]):
+            for row in range(0, batch[-1], rows):
+                weight_set = sum(i * step for i, step in zip((*prefix, row), steps, strict=True))
+                for first in range(0, len(places), together):
+                    yield (*prefix, slice(row, row + rows)), weight_set, places[first : first + together]
+
+    def _run_blocks(
+        self, x: Array, packed: Spectra, weight_set: int, bias: Array | None, residual: Array | None, y: Array,
+        activation: int, places: list[Index], workers: int,
+    ) -> None:  # fmt: skip
+        """Compute some blocks of y (rows, channels, *out)."""
+        import scipy.fft
+
+        b, g = self.blocks, self.geometry
+        inputs, outputs = (n * g.groups for n in self._channels)
+        samples = np.empty((len(places), x.shape[0], inputs, *b.samples), self._compute)
+        for i, place in enumerate(places):
+            self._gather(x, place, samples[i])
+        axes = tuple(axis + 3 for axis in b.axes)
+        lengths = [b.transform[axis] for axis in b.axes]
+        spectra = scipy.fft.rfftn(samples, s=lengths, axes=axes, workers=workers)
+        spectra = self._multiply(spectra, packed.spectra[weight_set // g.groups])
+        results = scipy.fft.irfftn(spectra, s=lengths, axes=axes, overwrite_x=True, workers=workers)
+        every: Any = (..., *(slice(0, n, s) for n, s in zip(b.outputs, g.stride, strict=True)))
+        results = results.reshape(len(places), x.shape[0], outputs, *results.shape[3:])[every]
+        for i, place in enumerate(places):
+            result = results[i]
+            # The sum is finite wherever all of them are, or nearly all of them too large to add up.
+            if not np.isfinite(result.sum()) and not np.isfinite(result).all():
+                result = self._directly(samples[i], packed, weight_set)
+            start = [k * (n // s) for k, n, s in zip(place, b.outputs, g.stride, strict=True)]
+            at: Any = (..., *(slice(k, k + n) for k, n in zip(start, result.shape[2:], strict=True)))
+            finish(result, bias, None if residual is None else residual[at], y[at], activation)
+
+    def _multiply(self, spectra: Array, weights: Array) -> Array:
+        """Return the products, summed over input channels, of spectra (blocks, rows, channels, *frequencies)."""
+        groups, inputs = self.geometry.groups, self._channels[0]
+        shape, frequencies = spectra.shape[:2], spectra.shape[3:]
+        spectra = spectra.reshape(*shape, groups, 1, inputs, *frequencies)
+        if inputs == 1:
+            product = spectra[:, :, :, :, 0] * weights[:, :, 0]
+            return product.reshape(*shape, -1, *frequencies)
+        # One matrix product for each group and frequency: (out, in) by (in, blocks * rows).
+        columns = spectra.reshape(math.prod(shape), groups, inputs, -1).transpose(1, 3, 2, 0)
+        matrix = weights.reshape(groups, -1, *weights.shape[-2:]) @ np.ascontiguousarray(columns)
+        return np.ascontiguousarray(matrix.transpose(3, 0, 2, 1)).reshape(*shape, -1, *frequencies)
+
+    def _gather(self, x: Array, place: Index, target: Array) -> None:
+        """Copy the samples that a block reads of x (rows, channels, *in), or that stand outside it."""
+        g, b = self.geometry, self.blocks
+        slices: list[Any] = []  # of x
+        places: list[Any] = []  # of the target, where they go
+        maps: list[tuple[int, Array]] = []
+        for axis, (k, size, n, count) in enumerate(zip(place, g.in_shape, b.outputs, b.samples, strict=True)):
+            start = k * n - g.padding[axis][0]
+            first, end = min(max(start, 0), size), max(min(start + count, size), 0)
+            if (first == start and end == start + count) or g.modes[axis].name == "zeros":
+                slices.append(slice(first, max(first, end)))
+                places.append(slice(first - start, max(first, end) - start))
+            else:
+                slices.append(slice(None))
+                places.append(slice(None))
+                maps.append((axis, g.modes[axis].source(np.arange(start, start + count), size)))
+        block = x[(slice(None), slice(None), *slices)]
+        for axis, source in maps:
+            block = block.take(source, axis=axis + 2)
+        filled = block.shape[2:] != b.samples
+        for part in range(2 if x.dtype.kind == "c" else 1):
+            to = target[:, part::2] if x.dtype.kind == "c" else target
+            if filled:
+                to[...] = self._fill[part]
+            to[(slice(None), slice(None), *places)] = (
+                block if x.dtype.kind != "c" else block.imag if part else block.real
+            )
+
+    def _directly(self, samples: Array, packed: Spectra, weight_set: int) -> Array:
+        """Return the outputs of a block (rows, channels, *samples) by the direct method."""
+        g = self.geometry
+        inputs, outputs = (n * g.groups for n in self._channels)
+        if self._direct is None:
+            self._direct = direct.DirectPlan(self._block_problem(inputs, outputs, samples.shape[0]))
+        taps = self._direct.pack(packed.weights[weight_set : weight_set + g.groups])
+        counts = [-(-n // s) for n, s in zip(self.blocks.outputs, g.stride, strict=True)]
+        result = np.empty((samples.shape[0], outputs, *counts), self._compute)
+        self._direct.run(samples, taps, None, None, result, 0, None, 1)
+        return result
+
+    def _block_problem(self, inputs: int, outputs: int, rows: int) -> Any:
+        from . import Problem
+
+        g, b = self.geometry, self.blocks
+        geometry = make_geometry(
+            channels_in=inputs, channels_out=outputs, groups=g.groups, in_shape=b.samples, kernel=g.kernel,
+            stride=g.stride, dilation=g.dilation, padding=((0, 0),) * g.ndim, modes=g.modes, names=("x", "weight"),
+        )  # fmt: skip
+        return Problem(
+            geometry=geometry, dtype=self._compute, x_is_complex=False, fill_value=0.0, batch=rows, x_in_place=False,
+            y_in_place=True,
+        )  # fmt: skip
+
+    def __str__(self) -> str:
+        b = self.blocks
+        return f"{math.prod(b.number)} blocks, transforms of {'x'.join(map(str, b.transform))}"
+
+
+class Spectra:
+    """Spectra of weights, and the weights."""
+
+    __slots__ = ("spectra", "weights")
+
+    def __init__(self, spectra: Array, weights: Array) -> None:
+        self.spectra = spectra
+        self.weights = weights
+
+
+def _frequencies_first(spectra: Array, axis: int) -> Array:
+    """Return (..., out, in, *frequencies) as (..., *frequencies, out, in)."""
+    return np.moveaxis(spectra, (axis, axis + 1), (-2, -1))
+
+
+def _lengths(outputs: int, reach: int, stride: int) -> list[tuple[int, int, int]]:
+    """Return (outputs of a block, blocks, length of its transform) of some ways to cut an axis."""
+    import scipy.fft
+
+    if reach == 0:
+        return [(outputs, 1, scipy.fft.next_fast_len(outputs, real=True))]
+    whole = outputs + reach
+    ways = [(outputs, 1, scipy.fft.next_fast_len(whole, real=True))]
+    # Transforms are fastest of lengths that are, nearly, powers of two.
+    length = 32
+    while length < whole:
+        for transform in (length, length * 5 // 4, length * 3 // 2):
+            block = (transform - reach) // stride * stride
+            if 4 * block >= transform and transform < ways[0][2]:
+                ways.append((block, -(-outputs // block), transform))
+        length *= 2
+    return ways
+
+
+@lru_cache(tuning.REMEMBERED_CALLS)
+def _best(problem: Problem) -> tuple[float, Blocks]:
+    """Return the cheapest way to cut a problem into blocks, and its cost."""
+    g = problem.geometry
+    steps = [(n - 1) * s + 1 for n, s in zip(g.out_shape, g.stride, strict=True)]
+    reaches = [d * (k - 1) for d, k in zip(g.dilation, g.kernel, strict=True)]
+    ways = [_lengths(*each) for each in zip(steps, reaches, g.stride, strict=True)]
+    # The most promising where axes are many: the whole, and what does not overlap much nor leaves a cache.
+    most = {1: 64, 2: 12, 3: 6}.get(len(ways), 2)
+    ways = [sorted(axis, key=lambda way: way[1] * way[2] * (1 + way[2] / 4096))[:most] for axis in ways]
+    return min((_candidate(problem, cut, reaches) for cut in itertools.product(*ways)), key=lambda each: each[0])
+
+
+def _candidate(problem: Problem, cut: Sequence[tuple[int, int, int]], reaches: Sequence[int]) -> tuple[float, Blocks]:
+    g = problem.geometry
+    inputs, outputs = direct.channels(problem)
+    blocks = Blocks(
+        outputs=tuple(way[0] for way in cut),
+        number=tuple(way[1] for way in cut),
+        samples=tuple(way[0] + reach for way, reach in zip(cut, reaches, strict=True)),
+        transform=tuple(way[2] for way in cut),
+        axes=tuple(axis for axis, reach in enumerate(reaches) if reach or inputs > 1),
+    )
+    item = np.dtype(compute_type(problem.dtype)).itemsize
+    number = math.prod(blocks.number) * problem.batch * g.groups
+    points = math.prod(blocks.transform)
+    transformed = math.prod(blocks.transform[axis] for axis in blocks.axes)
+    slow = 1.0 if points * item <= tuning.SPECTRUM_BYTES else 1.6
+    if len(blocks.axes) == 1 and min(tuning.SPECTRUM_SAMPLES // points, number * inputs) < tuning.SPECTRUM_LINES:
+        slow = 3.0
+    each = tuning.FOURIER_CYCLES * item / 4 * slow * math.log2(max(transformed, 2)) + tuning.POINT_CYCLES * item / 4
+    products = inputs * outputs * (tuning.PRODUCT_CYCLES if inputs > 1 else 1.0) * item / 4
+    # Weights are transformed too, often for each call.
+    weights = inputs * outputs * g.groups * points * each / 2
+    block = tuning.BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)
+    return tuning.TASK_CYCLES + weights + number * block, blocks
