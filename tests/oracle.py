@@ -239,7 +239,7 @@ def layer(
             value = ACTIVATIONS[activation](value).astype(dtype)
     else:
         bound = direct_bound(dtype, magnitude, c_in * math.prod(kernel))
-        if method == "winograd" or (method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1)):
+        if method in ("winograd", "fft") or (method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1)):
             bound = np.maximum(bound, fast_bound(dtype, magnitude, d))
         if activation is not None:
             before = value.astype(np.float64)

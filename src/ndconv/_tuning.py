@@ -8,7 +8,7 @@ way, whatever the number of workers.
 # Bytes of padded planes that a task works on. Two thirds of an L2 cache, beside weights and sums; less for the kernels
 # of one output channel, which read each sample only a few times, so that a plane is still in cache when it is read.
 PLANE_BYTES = 800 << 10
-ROW_PLANE_BYTES = 160 << 10
+ROW_PLANE_BYTES = 320 << 10
 
 # The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
 BLOCK_PLANE_BYTES = 1 << 20
@@ -77,13 +77,14 @@ SPECTRUM_BYTES = 1 << 20
 SPECTRUM_LINES = 8
 
 # Cycles of scipy.fft: for a point and a level of a transform, there and back; for what else is done with a point, and
-# for its product with a weight where channels are summed. (For items of 4 bytes; twice that for 8.) And cycles of
-# Python: for a block, and for a call.
-FOURIER_CYCLES = 1.2
-POINT_CYCLES = 8.0
+# for its product with a weight where channels are summed; what float64 takes of all that, against float32. And cycles
+# of Python: for a block, and for a call.
+FOURIER_CYCLES = 1.7
+POINT_CYCLES = 12.0
 PRODUCT_CYCLES = 0.5
+FOURIER_WIDE = 1.6
 BLOCK_CYCLES = 60e3
-TASK_CYCLES = 300e3
+TASK_CYCLES = 800e3
 
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9

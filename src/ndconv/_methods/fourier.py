@@ -317,10 +317,12 @@ def _candidate(problem: Problem, cut: Sequence[tuple[int, int, int]], reaches: S
     points = math.prod(blocks.transform)
     transformed = math.prod(blocks.transform[axis] for axis in blocks.axes)
     slow = 1.0 if points * item <= tuning.SPECTRUM_BYTES else 1.6
-    if len(blocks.axes) == 1 and min(tuning.SPECTRUM_SAMPLES // points, number * inputs) < tuning.SPECTRUM_LINES:
+    lines = points // transformed * min(max(tuning.SPECTRUM_SAMPLES // points, 1), number * inputs)
+    if len(blocks.axes) == 1 and lines < tuning.SPECTRUM_LINES:
         slow = 3.0
-    each = tuning.FOURIER_CYCLES * item / 4 * slow * math.log2(max(transformed, 2)) + tuning.POINT_CYCLES * item / 4
-    products = inputs * outputs * (tuning.PRODUCT_CYCLES if inputs > 1 else 1.0) * item / 4
+    wide = 1.0 if item == 4 else tuning.FOURIER_WIDE
+    each = wide * (tuning.FOURIER_CYCLES * slow * math.log2(max(transformed, 2)) + tuning.POINT_CYCLES)
+    products = wide * inputs * outputs * (tuning.PRODUCT_CYCLES if inputs > 1 else 1.0)
     # Weights are transformed too, often for each call.
     weights = inputs * outputs * g.groups * points * each / 2
     block = tuning.BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)

@@ -1,0 +1,124 @@
+"""The Fourier method: within its promise for every kernel, mode and type, and exact about what is not finite."""
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from layouts import values
+from strategies import layer_calls
+
+import ndconv
+from ndconv import _methods, _tuning
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Make blocks and what is transformed together so small that a call has many."""
+    monkeypatch.setattr(_tuning, "SPECTRUM_SAMPLES", 256)
+    monkeypatch.setattr(_tuning, "SPECTRUM_BYTES", 1 << 9)
+    monkeypatch.setattr(_tuning, "BLOCK_CYCLES", 0.0)
+    forget()
+    yield
+    forget()
+
+
+def forget():
+    for remembered in (_methods._remembered_plan, _methods._remembered_choice, _methods.fourier._best):
+        remembered.cache_clear()
+
+
+def check(x, weight, slack=1.0, workers=None, **keywords):
+    expected = oracle.layer(x, weight, method="fft", **keywords)
+    y = ndconv.conv_layer(x, weight, method="fft", workers=workers, **keywords)
+    expected.check(y, slack)
+    return y
+
+
+@given(call=layer_calls())
+def test_random_layers(call):
+    x, weight = call.arrays
+    keywords = dict(call.keywords, method="fft")
+    expected = oracle.layer(x, weight, **keywords)
+    if expected.dtype.kind in "iu" or 0 in expected.shape or 0 in x.shape or max(weight.shape[2:]) == 1:
+        with pytest.raises(ValueError, match="method"):
+            ndconv.conv_layer(x, weight, **keywords)
+        return
+    expected.check(ndconv.conv_layer(x, weight, **keywords))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "replicate", "reflect", "symmetric", "circular"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+@pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (3, 2, 1), (4, 6, 2), (5, 5, 5)])
+def test_many_blocks(rng, small_blocks, mode, dtype, c_in, c_out, groups):
+    x = values(rng, (2, c_in, 41, 60), dtype)
+    weight = values(rng, (c_out, c_in // groups, 7, 9), dtype)
+    for stride, dilation in ((1, 1), ((2, 3), 1), (1, (2, 1))):
+        check(x, weight, groups=groups, padding=5, padding_mode=mode, stride=stride, dilation=dilation)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_the_same_bits_for_every_number_of_workers(rng, small_blocks, stride):
+    x, weight = values(rng, (3, 2, 500), "float32"), values(rng, (4, 2, 65), "float32")
+    first = check(x, weight, workers=1, padding="same_lower" if stride == 1 else 7, stride=stride)
+    for workers in (2, 3, 5):
+        y = check(x, weight, workers=workers, padding="same_lower" if stride == 1 else 7, stride=stride)
+        np.testing.assert_array_equal(y, first)
+
+
+@pytest.mark.parametrize("activation", [None, *sorted(oracle.ACTIVATIONS)])
+def test_epilogue(rng, activation):
+    x, weight = values(rng, (2, 3, 50, 40), "float32"), values(rng, (5, 3, 9, 9), "float32")
+    bias, residual = values(rng, 5, "float32"), values(rng, (2, 5, 50, 40), "float32")
+    check(x, weight, bias=bias, residual=residual, activation=activation, padding=4)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+def test_what_is_not_finite_stays_in_its_receptive_field(rng, small_blocks, bad, dtype):
+    x, weight = values(rng, (2, 2, 60, 70), dtype), values(rng, (3, 2, 7, 8), dtype)
+    weight[weight == 0] = 1
+    mask = np.zeros(x.shape, bool)
+    mask.flat[rng.integers(0, mask.size, 3)] = True
+    y = ndconv.conv_layer(np.where(mask, bad, x).astype(dtype), weight, padding=3, method="fft")
+    touched = oracle.touched(mask, weight.shape, padding=3)
+    np.testing.assert_array_equal(~np.isfinite(y), touched)
+    expected = oracle.layer(x, weight, padding=3, method="fft")
+    expected.check(np.where(touched, expected.value.astype(dtype), y))
+
+
+def test_large_values_do_not_overflow_where_the_result_does_not(rng):
+    x = np.full((1, 4000), 1e36, np.float32)
+    weight = np.full((1, 1, 129), 0.5, np.float32)
+    np.testing.assert_allclose(ndconv.conv_layer(x, weight, method="fft"), 64.5e36, rtol=1e-4)
+
+
+@given(size=st.integers(1, 300), taps=st.integers(2, 200), mode=st.sampled_from(("full", "same", "valid")))
+def test_correlations(size, taps, mode):
+    rng = np.random.default_rng(size * 1000 + taps)
+    x, kernel = rng.standard_normal((2, size)), rng.standard_normal((2, taps))
+    if mode == "valid" and taps > size:
+        return
+    y = ndconv.correlate_nd(x, kernel, mode, axes=1, method="fft")
+    rows = [np.correlate(a, k, "full") for a, k in zip(x, kernel, strict=True)]
+    first = {"full": 0, "same": taps - 1 - taps // 2, "valid": taps - 1}[mode]
+    np.testing.assert_allclose(y, np.array(rows)[:, first : first + y.shape[1]], atol=1e-11)
+
+
+def test_kernels_that_differ_along_the_batch(rng):
+    x, kernel = values(rng, (4, 3, 900), "float32"), values(rng, (4, 3, 101), "float32")
+    y = ndconv.correlate_nd(x, kernel, "valid", axes=2, method="fft")
+    for i in np.ndindex(4, 3):
+        np.testing.assert_allclose(y[i], np.correlate(x[i], kernel[i], "valid"), atol=2e-4)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match=r"method.*fft.*integers"):
+        ndconv.correlate_nd(np.arange(9), np.arange(3), method="fft")
+    with pytest.raises(ValueError, match=r"method.*fft.*single tap"):
+        ndconv.conv_layer(np.ones((1, 9)), np.ones((1, 1, 1)), method="fft")
+
+
+def test_auto_takes_it_for_a_large_kernel():
+    layer = ndconv.ConvLayer(np.ones((1, 1, 5001), np.float32))
+    assert "chosen" in next(line for line in layer.explain((1, 100_000)).splitlines() if line.startswith("fft"))
