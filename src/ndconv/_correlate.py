@@ -74,7 +74,7 @@ def correlate_nd(
         (first, last), or one such pair per axis: compute only those lags, both ends included, instead of a mode. Lag k
         is the output for a kernel whose first sample lies on sample k of x.
     method : str, optional
-        "auto" takes the fastest; "direct" multiplies and adds.
+        "auto" takes the fastest; "direct" multiplies and adds; "fft" multiplies spectra, for large kernels.
     out : ndarray, optional
         Array of the result's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional
@@ -308,7 +308,7 @@ def _run(call: _Call, x: Array, kernel: Array, y: Array, workers: int | None, mi
     if xs.shape[:n] != ys.shape[:n]:
         xs = np.broadcast_to(xs, (*ys.shape[:n], 1, *xs.shape[n + 1 :]))
     filters = filters.reshape(math.prod(filters.shape[:n]), filters.shape[n], 1, *filters.shape[n + 1 :])
-    packed = pack_weights(call.plan, filters, call.dtype, x.dtype.kind == "c")
+    packed = pack_weights(call.plan, filters, call.dtype, x.dtype.kind == "c", workers)
     work = call.multiply_adds
     if not execute(call.plan, xs, packed, None, None, ys, None, call.steps, work, workers):
         execute(call.plan, xs.copy(), packed, None, None, ys, None, call.steps, work, workers)

@@ -10,7 +10,7 @@ from ._arguments import ACTIVATIONS
 from ._dtypes import Array, compute_type, real_weights
 from ._geometry import Geometry, Shape
 from ._methods import Plan, Problem, is_remembered, make_plan
-from ._tuning import ALIGNED_BYTES, CACHE_LINE, REMEMBERED_CALLS
+from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, REMEMBERED_CALLS
 from ._workers import Threads
 
 
@@ -101,9 +101,13 @@ def execute(
     return bool(done)
 
 
-def pack_weights(plan: Plan, weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Any:
+def pack_weights(
+    plan: Plan, weight: Array, dtype: np.dtype[Any], x_is_complex: bool, workers: int | None = None
+) -> Any:
     """Return packed weights from (sets, out, in, *kernel) in any layout."""
-    return plan.pack(real_weights(weight, dtype, x_is_complex))
+    real = real_weights(weight, dtype, x_is_complex)
+    with Threads(PACKING_MULTIPLY_ADDS * real.size, workers) as threads:
+        return plan.pack(real, threads)
 
 
 def new_output(shape: Shape, dtype: np.dtype[Any]) -> Array:

@@ -201,7 +201,8 @@ def conv_layer(
         -1 if x has its channels last, (\*S, C_in) or (N, \*S, C_in); the output (and `residual` and `out`) then has,
         too.
     method : str, optional
-        "auto" takes the fastest; "direct" multiplies and adds.
+        "auto" takes the fastest; "direct" multiplies and adds; "winograd" needs fewer multiplications, for axes of 3
+        taps and stride 1; "fft" multiplies spectra, for large kernels.
     out : ndarray, optional
         Array of the output's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional
@@ -290,7 +291,8 @@ def _conv(
     call: _Call, x: Array, weight: Array, bias: Array | None, residual: Array | None, out: Array | None,
     workers: int | None,
 ) -> Array:  # fmt: skip
-    packed = pack_weights(call.plan, _as_sets(weight, call.geometry.groups), call.dtype, call.x_is_complex)
+    sets = _as_sets(weight, call.geometry.groups)
+    packed = pack_weights(call.plan, sets, call.dtype, call.x_is_complex, workers)
     vector = None if bias is None else real_vector(bias, call.dtype)
     y = _run(call, x, packed, vector, residual, out, workers)
     return y if y is not None else _conv(call, x.copy(), weight, bias, residual, out, workers)

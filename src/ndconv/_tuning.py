@@ -39,6 +39,9 @@ TASKS = 32
 # Calls of fewer multiply-adds run on the calling thread: waking another costs about as long.
 SERIAL_MULTIPLY_ADDS = 250_000
 
+# Multiply-adds in whose time a weight is packed.
+PACKING_MULTIPLY_ADDS = 8
+
 # Cycles that the micro-kernels need besides their multiply-adds: for each tap, and for each channel that a bank turns
 # to; for a strip's transposition and its way into y (for each vector of channels and of pixels), and for a bank's or a
 # row's start and end; and to pad one sample.

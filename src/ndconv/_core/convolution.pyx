@@ -217,19 +217,20 @@ cdef class Direct:
         self.kept.append(array)
         return <const Py_ssize_t*> cnp.PyArray_DATA(array)
 
-    def pack(self, cnp.ndarray weights):
+    def pack(self, cnp.ndarray weights, int workers=1):
         """Return packed weights from contiguous ones (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef Py_ssize_t size = plan.channels_out * plan.channels_in * plan.taps
-        cdef Py_ssize_t i, sets = cnp.PyArray_DIM(weights, 0)
+        cdef Py_ssize_t i, n = n_packed_parts(plan), sets = cnp.PyArray_DIM(weights, 0)
         cdef const real* source = <const real*> cnp.PyArray_DATA(weights)
         cdef Packed packed = Packed.__new__(Packed)
         if posix_memalign(<void**> &packed.weights, 64, aligned(max(sets * plan.set_size, 1) * sizeof(real))):
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
+        workers = <int> max(1, min(workers, sets * n))
         with nogil:
             packed.finite = not plan.skip or all_finite(source, sets * size)
-            for i in range(sets):
-                pack_set(plan, source + i * size, packed.weights + i * plan.set_size)
+            for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
+                pack_part(plan, source + i // n * size, i % n, packed.weights + i // n * plan.set_size)
         return packed
 
     cdef Py_ssize_t begin_job(self, Job* job, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual,
@@ -324,26 +325,30 @@ cdef class Winograd(Direct):
         )
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
 
-    def pack(self, cnp.ndarray weights):
+    def pack(self, cnp.ndarray weights, int workers=1):
         """Return the values of contiguous weights (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
-        cdef Py_ssize_t i, n = parts(plan.channels_out, LANES), sets = cnp.PyArray_DIM(weights, 0)
-        cdef Py_ssize_t per_output = plan.channels_in * plan.taps * (9 if tiling.rows > 1 else 3)
+        cdef PackBench bench
+        cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
+        cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0), size = lay_pack_bench(tiling, NULL, &bench)
+        cdef Py_ssize_t taps = plan.taps * (9 if tiling.rows > 1 else 3)
+        cdef Py_ssize_t set_of_weights = plan.channels_out * plan.channels_in * taps
         cdef const real* source = <const real*> cnp.PyArray_DATA(weights)
-        cdef real* rows = NULL
+        cdef char* memory = NULL
         cdef Packed packed = Packed.__new__(Packed)
         packed.finite = True
+        workers = <int> max(1, min(workers, sets * n))
         if (
             posix_memalign(<void**> &packed.weights, 64, aligned(max(sets * plan.set_size, 1) * sizeof(real)))
-            or posix_memalign(<void**> &rows, 64, aligned(per_output * LANES * sizeof(real)))
+            or posix_memalign(<void**> &memory, 64, workers * size)
         ):
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
         with nogil:
-            for i in range(sets * n):
-                pack_values_of(plan, tiling, source + i // n * plan.channels_out * per_output, i % n * LANES, rows,
-                               packed.weights + i // n * plan.set_size)
-            free(rows)
+            for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
+                pack_block(plan, tiling, source + i // n * set_of_weights, i % n * block,
+                           packed.weights + i // n * plan.set_size, memory + threadid() * size)
+            free(memory)
         return packed
 
     def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,

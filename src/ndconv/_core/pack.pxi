@@ -27,32 +27,29 @@ cdef inline Py_ssize_t next_place(const Plan* plan, Place* place) noexcept nogil
     return at
 
 
-cdef void pack_tile(const Plan* plan, const real* weights, real* packed) noexcept nogil:
-    """[block of output channels][place][lanes], the last block's last vector filled up with zeros."""
+cdef void pack_tile(const Plan* plan, const real* weights, Py_ssize_t start, real* packed) noexcept nogil:
+    """The block of output channels that begins at `start`: [place][lanes], the last vector filled up with zeros."""
     cdef real turned[MOST_BLOCK]
     cdef Place place
-    cdef Py_ssize_t i, j, k, v, width, done, at, start = 0
+    cdef Py_ssize_t i, j, k, v, done, at, width = tile_width(plan, start)
     cdef Py_ssize_t per_output = plan.channels_in * plan.taps
-    while start < plan.channels_out:
-        width = tile_width(plan, start)
-        for v in range(width // LANES):
-            place = first_place(plan)
-            done = 0
-            if start + (v + 1) * LANES <= plan.channels_out:
-                while done + LANES <= per_output:
-                    transpose_block(weights + (start + v * LANES) * per_output + done, per_output, turned, LANES)
-                    for i in range(LANES):
-                        at = next_place(plan, &place)
-                        vec_store(packed + at * width + v * LANES, vec_load(turned + i * LANES))
-                    done += LANES
-            for j in range(done, per_output):
-                at = next_place(plan, &place) * width
-                for k in range(v * LANES, (v + 1) * LANES):
-                    packed[at + k] = 0
-                    if start + k < plan.channels_out:
-                        packed[at + k] = weights[(start + k) * per_output + j]
-        packed += width * per_output
-        start += width
+    packed += start * per_output
+    for v in range(width // LANES):
+        place = first_place(plan)
+        done = 0
+        if start + (v + 1) * LANES <= plan.channels_out:
+            while done + LANES <= per_output:
+                transpose_block(weights + (start + v * LANES) * per_output + done, per_output, turned, LANES)
+                for i in range(LANES):
+                    at = next_place(plan, &place)
+                    vec_store(packed + at * width + v * LANES, vec_load(turned + i * LANES))
+                done += LANES
+        for j in range(done, per_output):
+            at = next_place(plan, &place) * width
+            for k in range(v * LANES, (v + 1) * LANES):
+                packed[at + k] = 0
+                if start + k < plan.channels_out:
+                    packed[at + k] = weights[(start + k) * per_output + j]
 
 
 cdef void pack_bank(const Plan* plan, const real* weights, real* packed) noexcept nogil:
@@ -79,10 +76,15 @@ cdef void pack_rows(const Plan* plan, const real* weights, real* packed) noexcep
         weights += plan.taps
 
 
-cdef void pack_set(const Plan* plan, const real* weights, real* packed) noexcept nogil:
-    """Packs the weights of one group."""
+cdef Py_ssize_t n_packed_parts(const Plan* plan) noexcept nogil:
+    """Into how many parts the packing of one group's weights comes apart."""
+    return parts(plan.channels_out, TILE_VECTORS * LANES) if plan.kernel == TILE else 1
+
+
+cdef void pack_part(const Plan* plan, const real* weights, Py_ssize_t part, real* packed) noexcept nogil:
+    """Packs a part of the weights of one group."""
     if plan.kernel == TILE:
-        pack_tile(plan, weights, packed)
+        pack_tile(plan, weights, part * TILE_VECTORS * LANES, packed)
     elif plan.kernel == BANK:
         pack_bank(plan, weights, packed)
     else:

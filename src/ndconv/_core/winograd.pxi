@@ -424,45 +424,85 @@ cdef bint untransform_tiles(const real* x, Py_ssize_t tile, Py_ssize_t point, co
     return untransform_tiles_of(x, tile, point, vec_load(bias), y, y_row, count, 1, 2)
 
 
-cdef void pack_values_of(
-    const Plan* plan, const Tiling* tiling, const real* weights, Py_ssize_t output, real* rows, real* packed
-) noexcept nogil:
-    """Transforms the weights of LANES output channels from `output` on: [point][place][output channel of the block]."""
-    cdef vec weight[9]
-    cdef vec value[MOST_POINTS]
-    cdef vec half[MOST_POINTS]
+cdef enum:
+    PACKED_TOGETHER = 16       # input channels (of one tap) whose values are made, point by point, before they are stored
+
+cdef struct PackBench:
+    # What a worker that packs weights keeps.
+    real* rows                 # [weight][lanes] of one vector of output channels
+    real* values               # [point][input channel][output channel of the block]
+
+
+cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench) noexcept nogil:
+    cdef Py_ssize_t rows = aligned(PACKED_TOGETHER * 9 * LANES * sizeof(real))
+    bench.rows = <real*> at
+    bench.values = <real*> (at + rows)
+    return rows + aligned(tiling.points * PACKED_TOGETHER * MOST_VECTOR * sizeof(real))
+
+
+cdef void pack_block(const Plan* plan, const Tiling* tiling, const real* weights, Py_ssize_t block, real* packed,
+                     char* memory) noexcept nogil:
+    """Transforms the weights of a block of output channels: [point][place][output channel]."""
+    cdef PackBench bench
     cdef Place place = first_place(plan)
-    cdef Py_ssize_t i, j, k, at, block, width, point
+    cdef Py_ssize_t i, j, k, v, count, first, places[PACKED_TOGETHER]
     cdef Py_ssize_t taps = 9 if tiling.rows > 1 else 3
-    cdef Py_ssize_t n = plan.channels_in * plan.taps, per_output = n * taps
-    block = output // (TILE_VECTORS * LANES) * TILE_VECTORS * LANES
-    width = tile_width(plan, block)
-    point = n * width
-    packed += block * tiling.points * n + output - block
-    i = 0
-    if output + LANES <= plan.channels_out:
-        while i + LANES <= per_output:
-            transpose_block(weights + output * per_output + i, per_output, rows + i * LANES, LANES)
+    cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
+    cdef Py_ssize_t step = PACKED_TOGETHER * width
+    lay_pack_bench(tiling, memory, &bench)
+    packed += block * tiling.points * n
+    j = 0
+    while j < n:
+        count = min(n - j, PACKED_TOGETHER)
+        for v in range(width // LANES):
+            first = block + v * LANES
+            read_rows(weights + first * n * taps + j * taps, n * taps, min(LANES, plan.channels_out - first),
+                      count * taps, bench.rows)
+            for i in range(count):
+                transform_weights_of(bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step,
+                                     tiling.rows, tiling.columns)
+        for i in range(count):
+            places[i] = next_place(plan, &place)
+        # Point by point: the points lie so far apart that they would compete for the same places in cache.
+        for k in range(tiling.points):
+            for i in range(count):
+                memcpy(packed + (k * n + places[i]) * width, bench.values + k * step + i * width, width * sizeof(real))
+        j += count
+
+
+cdef void read_rows(const real* weights, Py_ssize_t per_output, Py_ssize_t outputs, Py_ssize_t count,
+                    real* rows) noexcept nogil:
+    """Turns `count` weights of some output channels into [weight][channel]; zeros where there is no channel."""
+    cdef Py_ssize_t i = 0, k
+    if outputs == LANES:
+        while i + LANES <= count:
+            transpose_block(weights + i, per_output, rows + i * LANES, LANES)
             i += LANES
-    for i in range(i, per_output):
+    for i in range(i, count):
         for k in range(LANES):
-            rows[i * LANES + k] = 0
-            if output + k < plan.channels_out:
-                rows[i * LANES + k] = weights[(output + k) * per_output + i]
-    for j in range(n):
-        at = next_place(plan, &place) * width
-        for i in range(taps):
-            weight[i] = vec_load(rows + (j * taps + i) * LANES)
-        if tiling.rows == 4:
-            transform_tile_of_weights(weight, half, value, 4, 4)
-        elif tiling.rows == 2:
-            transform_tile_of_weights(weight, half, value, 2, 2)
-        elif tiling.columns == 4:
-            transform_tile_of_weights(weight, half, value, 1, 4)
-        else:
-            transform_tile_of_weights(weight, half, value, 1, 2)
-        for i in range(tiling.points):
-            vec_store(packed + i * point + at, value[i])
+            rows[i * LANES + k] = weights[k * per_output + i] if k < outputs else 0
+
+
+cdef void transform_weights_of(
+    const real* rows, real* values, Py_ssize_t step, int tile_rows, int columns
+) noexcept nogil:
+    """The values, `step` apart, of the filters of LANES output channels for one input channel."""
+    cdef vec weight[9]
+    cdef vec half[MOST_POINTS]
+    cdef vec value[MOST_POINTS]
+    cdef int i, points = (columns + 2) * (tile_rows + 2 if tile_rows > 1 else 1)
+    for i in range(9 if tile_rows > 1 else 3):
+        weight[i] = vec_load(rows + i * LANES)
+    if tile_rows == 4:
+        transform_tile_of_weights(weight, half, value, 4, 4)
+    elif tile_rows == 2:
+        transform_tile_of_weights(weight, half, value, 2, 2)
+    elif columns == 4:
+        transform_tile_of_weights(weight, half, value, 1, 4)
+    else:
+        transform_tile_of_weights(weight, half, value, 1, 2)
+    for i in range(points):
+        vec_store(values + i * step, value[i])
 
 
 cdef inline int transform_tile_of_weights(

@@ -43,7 +43,7 @@ class Plan(Protocol):
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
 
-    def pack(self, weights: Array) -> Any:
+    def pack(self, weights: Array, workers: int) -> Any:
         """Return real weights (sets, out, in, *kernel) in the order in which the kernel reads them."""
 
     def run(

@@ -91,9 +91,9 @@ class DirectPlan:
         """Return what tells packings of the same weights apart."""
         return self._key
 
-    def pack(self, weights: Array) -> Any:
+    def pack(self, weights: Array, workers: int = 1) -> Any:
         """Return packed weights."""
-        return self._core.pack(weights)
+        return self._core.pack(weights, workers)
 
     @property
     def scratch_bytes(self) -> int:

@@ -87,7 +87,7 @@ class FourierPlan:
         """Return what tells packings of the same weights apart."""
         return self._key
 
-    def pack(self, weights: Array) -> Spectra:
+    def pack(self, weights: Array, workers: int = 1) -> Spectra:
         """Return the spectra of real weights (sets of all groups, out, in, *kernel)."""
         import scipy.fft
 
@@ -101,7 +101,8 @@ class FourierPlan:
             spread[places] = weights
         axes = tuple(axis + 3 for axis in b.axes)
         # Of a mirrored kernel: the conjugate.
-        spectra = scipy.fft.rfftn(spread, s=[b.transform[axis] for axis in b.axes], axes=axes).conj()
+        lengths = [b.transform[axis] for axis in b.axes]
+        spectra = scipy.fft.rfftn(spread, s=lengths, axes=axes, workers=workers).conj()
         spectra = spectra.reshape(-1, g.groups, *spectra.shape[1:])
         if inputs > 1:
             spectra = np.ascontiguousarray(_frequencies_first(spectra, 2))

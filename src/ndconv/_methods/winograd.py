@@ -93,9 +93,9 @@ class WinogradPlan:
         """Return what tells packings of the same weights apart."""
         return self._key
 
-    def pack(self, weights: Array) -> Values:
+    def pack(self, weights: Array, workers: int = 1) -> Values:
         """Return the weights' values at the points."""
-        return Values(self._core.pack(weights), weights)
+        return Values(self._core.pack(weights, workers), weights)
 
     def run(
         self,
