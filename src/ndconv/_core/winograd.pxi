@@ -425,7 +425,7 @@ cdef bint untransform_tiles(const real* x, Py_ssize_t tile, Py_ssize_t point, co
 
 
 cdef enum:
-    PACKED_TOGETHER = 16       # input channels (of one tap) whose values are made, point by point, before they are stored
+    PACKED_TOGETHER = 16       # pairs of an input channel and a tap whose values are made before they are stored
 
 cdef struct PackBench:
     # What a worker that packs weights keeps.
