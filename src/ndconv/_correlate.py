@@ -26,6 +26,8 @@ from ._engine import (
 )
 from ._geometry import Geometry, Shape, make_geometry, reordered
 from ._methods import Plan
+from ._methods.separable import is_separable
+from ._tuning import SEPARABLE_MULTIPLY_ADDS
 from ._workers import checked_workers
 
 # NumPy's limit, less the channel axis that the engine wants.
@@ -74,7 +76,8 @@ def correlate_nd(
         (first, last), or one such pair per axis: compute only those lags, both ends included, instead of a mode. Lag k
         is the output for a kernel whose first sample lies on sample k of x.
     method : str, optional
-        "auto" takes the fastest; "direct" multiplies and adds; "fft" multiplies spectra, for large kernels.
+        "auto" takes the fastest; "direct" multiplies and adds; "fft" multiplies spectra, for large kernels;
+        "separable" makes a pass along each axis, for a kernel that is an outer product ("auto" finds that out).
     out : ndarray, optional
         Array of the result's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional
@@ -201,15 +204,17 @@ def _slide(
     x, kernel = with_room_for(as_array(x, "x"), fill_value), as_array(kernel, "kernel")
     threads = checked_workers(workers)
     arguments = (mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
+    separable = method == "separable" or (method == "auto" and x.size * kernel.size >= SEPARABLE_MULTIPLY_ADDS)
+    separable = separable and is_separable(kernel)
     call = key = None
     if out is None:
-        key = (mirror, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(typed, arguments))
+        key = (mirror, separable, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(typed, arguments))
         try:
             call = _calls.get(key)
         except TypeError:  # lists are welcome, but have no hash
             key = None
     if call is None:
-        call = _prepare(x, kernel, *arguments, out, mirror)
+        call = _prepare(x, kernel, *arguments, out, mirror, separable)
         if key is not None:
             remember(_calls, key, call, call.geometry)
     if out is None:
@@ -230,7 +235,7 @@ def _placed(kernel: Array, ndim: int, slid: tuple[int, ...]) -> Array:
 
 def _prepare(
     x: Array, kernel: Array, mode: Any, padding_mode: Any, fill_value: Any, stride: Any, dilation: Any, axes: Any,
-    lags: Any, method: Any, out: Array | None, mirror: bool,
+    lags: Any, method: Any, out: Array | None, mirror: bool, separable: bool,
 ) -> _Call:  # fmt: skip
     """Check everything and make the plan."""
     method = one_of(method, "method", METHODS)
@@ -280,7 +285,16 @@ def _prepare(
     xs, ys = _laid_out(x, channel, order), _laid_out(y, channel, order)
     return _Call(
         geometry=geometry,
-        plan=plan_call(geometry, xs, is_in_place(ys, ndim, compute_type(dtype)), dtype, fill, method, items),
+        plan=plan_call(
+            geometry,
+            xs,
+            is_in_place(ys, ndim, compute_type(dtype)),
+            dtype,
+            fill,
+            method,
+            items,
+            separable and kernel.size == math.prod(taps),
+        ),
         dtype=dtype,
         y_shape=tuple(shape),
         slid=slid,

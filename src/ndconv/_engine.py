@@ -62,8 +62,9 @@ def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
 
 
 def plan_call(
-    geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int
-) -> Plan:
+    geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int,
+    separable: bool = False,
+) -> Plan:  # fmt: skip
     """Return the plan for x (*batch, channels, *in)."""
     problem = Problem(
         geometry=geometry,
@@ -73,6 +74,7 @@ def plan_call(
         batch=batch,
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)),
         y_in_place=y_in_place,
+        separable=separable,
     )
     return make_plan(problem, method)
 

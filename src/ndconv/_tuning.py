@@ -89,6 +89,15 @@ FOURIER_WIDE = 1.6
 BLOCK_CYCLES = 60e3
 TASK_CYCLES = 800e3
 
+# What a kernel may differ from an outer product, in eps of each weight; multiply-adds from which on it is looked at;
+# bytes of a slab of the separable method; cycles of Python for each of its passes, and for the way of a sample through
+# one.
+SEPARABLE_EPS = 8
+SEPARABLE_MULTIPLY_ADDS = 2_000_000
+SLAB_BYTES = 1 << 20
+SLAB_CYCLES = 150e3
+PASS_CYCLES = 4.0
+
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9
 

@@ -16,12 +16,9 @@ import numpy as np
 from .._dtypes import Array
 from .._geometry import Geometry
 from .._tuning import REMEMBERED_CALLS, REMEMBERED_TAPS
-from . import direct, fourier, winograd
+from . import direct, fourier, separable, winograd
 
-METHODS: tuple[ModuleType, ...] = (direct, winograd, fourier)
-
-# Names of the contract whose methods are still to be written.
-PLANNED = ("separable",)
+METHODS: tuple[ModuleType, ...] = (direct, winograd, fourier, separable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +32,7 @@ class Problem:
     batch: int
     x_in_place: bool  # x's spatial axes are C-contiguous, aligned, native samples of the compute type
     y_in_place: bool  # the same of y
+    separable: bool = False  # the kernel is an outer product
 
 
 class Plan(Protocol):
@@ -75,7 +73,7 @@ def candidates(problem: Problem) -> list[Candidate]:
     for method in METHODS:
         reason = method.why_not(problem)
         found.append(Candidate(method.NAME, None if reason else method.cost(problem), reason))
-    return found + [Candidate(name, None, "not in this version") for name in PLANNED]
+    return found
 
 
 def choose(problem: Problem, name: str) -> str:

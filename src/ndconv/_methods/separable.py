@@ -1,0 +1,214 @@
+"""The separable method: a kernel that is an outer product is one pass along each axis, of that axis' taps alone.
+
+Passes run on slabs of outputs, cut along the first axis, so that what is between two passes is small and stays in
+cache; threads take slabs. Each pass is a plan of the direct method. Only `correlate_nd` and `convolve_nd` ask for it,
+of a single kernel.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _tuning as tuning
+from .._dtypes import Array, compute_type
+from .._geometry import Geometry, make_geometry
+from . import direct
+
+if TYPE_CHECKING:
+    from . import Problem
+
+NAME = "separable"
+
+
+def factors(kernel: Array) -> list[Array] | None:
+    """Return vectors whose outer product is a kernel, to within rounding of each weight; None if there are none."""
+    largest = np.unravel_index(np.argmax(np.abs(kernel)), kernel.shape)
+    scale = kernel[largest]
+    if not np.isfinite(scale) or scale == 0:
+        return None
+    vectors = []
+    for axis in range(kernel.ndim):
+        line: Any = (*largest[:axis], slice(None), *largest[axis + 1 :])
+        vectors.append(kernel[line] / scale if axis else kernel[line])
+    product: Array = vectors[0]
+    for vector in vectors[1:]:
+        product = product[..., None] * vector
+    tolerance = tuning.SEPARABLE_EPS * np.finfo(kernel.dtype).eps
+    return vectors if bool((np.abs(kernel - product) <= tolerance * np.abs(kernel)).all()) else None
+
+
+def is_separable(kernel: Array) -> bool:
+    """Whether a kernel of more than one axis is an outer product."""
+    if kernel.dtype.kind != "f" or sum(taps > 1 for taps in kernel.shape) < 2 or kernel.size == 0:
+        return False
+    return factors(kernel) is not None
+
+
+def why_not(problem: Problem) -> str | None:
+    """Return the reason why the method cannot do a problem, or None."""
+    g = problem.geometry
+    if problem.dtype.kind != "f" or problem.x_is_complex:
+        return f"it is for real floating dtypes, not for {problem.dtype}"
+    if (g.channels_in, g.channels_out) != (1, 1):
+        return "it is for a single channel"
+    if problem.fill_value != 0:
+        return "what stands outside x must not be another number than zero"
+    if 0 in g.out_shape or problem.batch == 0:
+        return "there is nothing to compute"
+    if not problem.separable:
+        return "the kernel is not known to be an outer product"
+    return None
+
+
+def cost(problem: Problem) -> float:
+    """Return the predicted cycles on one core."""
+    g = problem.geometry
+    slabs = SeparablePlan(problem).slabs
+    rows = g.out_shape[0] / slabs
+    halo = 1 + g.dilation[0] * (g.kernel[0] - 1) / (rows * g.stride[0])
+    whole = [direct.cost(_problem(problem, _pass_geometry(g, axis, _between(g, axis)))) for axis in _order(g)]
+    item = np.dtype(compute_type(problem.dtype)).itemsize
+    through = tuning.PASS_CYCLES * item / 4 * math.prod(g.in_shape) * problem.batch
+    whole = [problem.batch * cycles + through for cycles in whole]
+    return tuning.SLAB_CYCLES * slabs * problem.batch * len(whole) + whole[-1] + halo * sum(whole[:-1])
+
+
+def plan(problem: Problem) -> SeparablePlan:
+    """Return the plan of a problem."""
+    return SeparablePlan(problem)
+
+
+class SeparablePlan:
+    """The separable method's `Plan`."""
+
+    def __init__(self, problem: Problem) -> None:
+        g = problem.geometry
+        self._problem = problem
+        self._compute = np.dtype(compute_type(problem.dtype))
+        # Slabs of a few times their halo, and about as large as a cache.
+        row = max(math.prod(g.in_shape[1:]), math.prod(g.out_shape[1:])) * self._compute.itemsize * g.stride[0]
+        halo = g.dilation[0] * (g.kernel[0] - 1) // g.stride[0]
+        rows = max(tuning.SLAB_BYTES // row, 3 * halo, 1)
+        self.slabs = -(-g.out_shape[0] // rows)
+
+    def pack_key(self) -> Any:
+        """Return what tells packings of the same weights apart."""
+        return (NAME,)
+
+    def pack(self, weights: Array, workers: int = 1) -> list[Array]:
+        """Return the factors of real weights (1, 1, 1, *kernel)."""
+        vectors = factors(weights[0, 0, 0])
+        assert vectors is not None
+        return vectors
+
+    def run(
+        self,
+        x: Array,
+        packed: list[Array],
+        bias: Array | None,
+        residual: Array | None,
+        y: Array,
+        activation: int,
+        weight_batch: Sequence[int] | None,
+        workers: int,
+    ) -> bool:
+        """Compute y (*batch, 1, *out) from x (*batch, 1, *in); always True."""
+        batch = y.shape[: y.ndim - self._problem.geometry.ndim - 1]
+        tasks = list(itertools.product(np.ndindex(*batch), range(self.slabs)))
+
+        def task(each: tuple[tuple[int, ...], int]) -> None:
+            item, slab = each
+            first, end = (n * y.shape[len(batch) + 1] // self.slabs for n in (slab, slab + 1))
+            there = residual if residual is None else residual[item][:, first:end]
+            last = bias, there, y[item][:, first:end], activation
+            self._run_slab(x[item], packed, first, end, last)
+
+        if workers == 1 or len(tasks) == 1:
+            for each in tasks:
+                task(each)
+        else:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(workers) as pool:
+                for _ in pool.map(task, tasks):
+                    pass
+        return True
+
+    def _run_slab(self, x: Array, vectors: list[Array], first: int, end: int, last: tuple[Any, ...]) -> None:
+        """Compute outputs first to end of the first axis, of x (1, *in)."""
+        g = self._problem.geometry
+        # The samples that they need, in x's own rows where there are such.
+        start = first * g.stride[0] - g.padding[0][0]
+        stop = (end - 1) * g.stride[0] + g.dilation[0] * (g.kernel[0] - 1) - g.padding[0][0] + 1
+        padding = (0, 0)
+        size = g.in_shape[0]
+        if start >= 0 and stop <= size:
+            x = x[:, start:stop]
+        elif g.modes[0].name == "zeros":
+            low, high = min(max(start, 0), size), max(min(stop, size), 0)
+            x = x[:, low : max(low, high)]
+            padding = (low - start, stop - start - (low - start) - x.shape[1])
+        else:
+            x = x.take(g.modes[0].source(np.arange(start, stop), size), axis=1)
+        g = replace(
+            g, in_shape=(x.shape[1], *g.in_shape[1:]), out_shape=(end - first, *g.out_shape[1:]),
+            padding=(padding, *g.padding[1:]),
+        )  # fmt: skip
+        *order, final = _order(g)
+        for axis in order:
+            y = np.empty((1, *_between(g, axis, after=True)), self._compute)
+            self._pass(x, vectors[axis], g, axis, None, None, y, 0)
+            x = y
+        self._pass(x, vectors[final], g, final, *last)
+
+    def _pass(
+        self, x: Array, vector: Array, g: Geometry, axis: int, bias: Array | None, residual: Array | None, y: Array,
+        activation: int,
+    ) -> None:  # fmt: skip
+        """Run the pass of x (1, *in) along one axis."""
+        from . import make_plan
+
+        geometry = _pass_geometry(g, axis, x.shape[1:])
+        problem = _problem(self._problem, geometry)
+        problem = replace(problem, x_in_place=x.flags.c_contiguous and x.dtype == self._compute)
+        run = make_plan(problem, direct.NAME)
+        taps = run.pack(np.ascontiguousarray(vector, self._compute).reshape(1, 1, 1, *geometry.kernel), 1)
+        if not run.run(x, taps, bias, residual, y, activation, None, 1):
+            run.run(x.copy(), taps, bias, residual, y, activation, None, 1)
+
+
+def _order(g: Geometry) -> list[int]:
+    """Return the axes in the order of their passes, the first axis last: it may need the samples of the others."""
+    needed = [k > 1 or out != size for k, out, size in zip(g.kernel, g.out_shape, g.in_shape, strict=True)]
+    return [*(axis for axis in range(g.ndim - 1, 0, -1) if needed[axis]), 0]
+
+
+def _between(g: Geometry, axis: int, after: bool = False) -> tuple[int, ...]:
+    """Return the shape before, or after, the pass along an axis."""
+    done = _order(g)[: _order(g).index(axis) + after]
+    return tuple(g.out_shape[a] if a in done else g.in_shape[a] for a in range(g.ndim))
+
+
+def _pass_geometry(g: Geometry, axis: int, shape: Sequence[int]) -> Geometry:
+    def only(values: Sequence[Any], other: Any) -> tuple[Any, ...]:
+        return tuple(value if a == axis else other for a, value in enumerate(values))
+
+    return make_geometry(
+        channels_in=1, channels_out=1, groups=1, in_shape=tuple(shape), kernel=only(g.kernel, 1),
+        stride=only(g.stride, 1), dilation=only(g.dilation, 1), padding=only(g.padding, (0, 0)), modes=g.modes,
+        names=("x", "kernel"),
+    )  # fmt: skip
+
+
+def _problem(problem: Problem, geometry: Geometry) -> Any:
+    """Return the problem of a pass."""
+    return replace(
+        problem, geometry=geometry, dtype=np.dtype(compute_type(problem.dtype)), batch=1, x_in_place=False,
+        y_in_place=True, separable=False,
+    )  # fmt: skip
