@@ -232,7 +232,7 @@ CORRELATION_TABLE = [
     ({"lags": 3}, TypeError, "lags"),
     ({"lags": "all"}, INTEGER_LIKE, "lags"),
     ({"method": "fastest"}, ValueError, "method"),
-    ({"method": "separable"}, ValueError, "method|separable"),
+    ({"method": "winograd"}, ValueError, "method|winograd"),
     ({"workers": 0}, ValueError, "workers"),
     ({"workers": 1.5}, TypeError, "workers"),
     ({"out": floats(11, 8)}, ValueError, "out"),

@@ -18,6 +18,7 @@ cnp.import_array()
 cdef extern from "simd.h" nogil:
     ctypedef float real
     ctypedef float vec
+    ctypedef double wide
     ctypedef int8_t any_i8
     ctypedef uint8_t any_u8
     ctypedef int16_t any_i16
@@ -50,6 +51,8 @@ cdef extern from "simd.h" nogil:
     vec vec_load(const real*)
     void vec_store(real*, vec)
     vec vec_splat(real)
+    wide vec_widen(vec)
+    vec vec_narrow(wide)
     vec vec_even(vec, vec)
     vec vec_odd(vec, vec)
     void turn_2(char*, const char*)

@@ -2,15 +2,15 @@
 # values of polynomials at m + 1 points and at infinity.
 #
 # F(2, 3) has the points 0, 1, -1; F(4, 3) has 0, A, -A, B, -B. The values of A and B are those, among the numbers whose
-# products are exact, for which results have the smallest errors: half of those of the usual 1 and 2. Opposite points
-# share the even and the odd parts of their sums.
+# products are exact, for which results have the smallest errors, also near a single huge sample: half of those of the
+# usual 1 and 2. Opposite points share the even and the odd parts of their sums.
 # S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast Algorithms for Convolutional
 # Neural Networks (2016).
 
 cdef extern from *:
     """
-    #define A_ 0.625
-    #define B_ 1.5
+    #define A_ 0.75
+    #define B_ 1.375
     #define POINT_A ((real)A_)
     #define POINT_B ((real)B_)
     #define SQUARE_A ((real)(A_ * A_))
@@ -18,13 +18,12 @@ cdef extern from *:
     #define SUM_OF_SQUARES ((real)(A_ * A_ + B_ * B_))
     #define PRODUCT_OF_SQUARES ((real)(A_ * A_ * B_ * B_))
     /* One over the product of a point's differences from the others. */
-    #define WEIGHT_0 ((real)(1 / (A_ * A_ * B_ * B_)))
-    #define WEIGHT_A ((real)(1 / (2 * A_ * A_ * (A_ * A_ - B_ * B_))))
-    #define WEIGHT_B ((real)(1 / (2 * B_ * B_ * (B_ * B_ - A_ * A_))))
-    #define HALF ((real)0.5)
+    #define WEIGHT_0 (1 / (A_ * A_ * B_ * B_))
+    #define WEIGHT_A (1 / (2 * A_ * A_ * (A_ * A_ - B_ * B_)))
+    #define WEIGHT_B (1 / (2 * B_ * B_ * (B_ * B_ - A_ * A_)))
     """
     const real POINT_A, POINT_B, SQUARE_A, SQUARE_B, SUM_OF_SQUARES, PRODUCT_OF_SQUARES
-    const real WEIGHT_0, WEIGHT_A, WEIGHT_B, HALF
+    const double A_, B_, WEIGHT_0, WEIGHT_A, WEIGHT_B
 
 cdef enum:
     MOST_POINTS = 36        # of a tile: (4 + 2) ** 2
@@ -78,27 +77,30 @@ cdef inline int transform_output(
 
 
 cdef inline int transform_weights(
-    vec* y, const Py_ssize_t y_step, const vec* x, const Py_ssize_t step, const int m
+    wide* y, const Py_ssize_t y_step, const wide* x, const Py_ssize_t step, const int m
 ) noexcept nogil:
-    """The values at the points of 3 weights, divided by the products of the points' differences."""
-    cdef vec even, odd
+    """The values at the points of 3 weights, divided by the products of the points' differences.
+
+    In double precision: their errors would be amplified like those of the products.
+    """
+    cdef wide even, odd
     if m == 1:
         y[0] = x[0]
     elif m == 2:
         y[0] = -x[0]
-        even = (x[0] + x[2 * step]) * HALF
-        odd = x[step] * HALF
+        even = (x[0] + x[2 * step]) * 0.5
+        odd = x[step] * 0.5
         y[y_step] = even + odd
         y[2 * y_step] = even - odd
         y[3 * y_step] = x[2 * step]
     else:
         y[0] = x[0] * WEIGHT_0
-        even = (x[0] + x[2 * step] * SQUARE_A) * WEIGHT_A
-        odd = x[step] * (WEIGHT_A * POINT_A)
+        even = (x[0] + x[2 * step] * (A_ * A_)) * WEIGHT_A
+        odd = x[step] * (WEIGHT_A * A_)
         y[y_step] = even + odd
         y[2 * y_step] = even - odd
-        even = (x[0] + x[2 * step] * SQUARE_B) * WEIGHT_B
-        odd = x[step] * (WEIGHT_B * POINT_B)
+        even = (x[0] + x[2 * step] * (B_ * B_)) * WEIGHT_B
+        odd = x[step] * (WEIGHT_B * B_)
         y[3 * y_step] = even + odd
         y[4 * y_step] = even - odd
         y[5 * y_step] = x[2 * step]

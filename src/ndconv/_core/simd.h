@@ -40,6 +40,11 @@ static inline void vec_store(real *p, vec v) { *(vec_unaligned *)p = v; }
 /* v - 0 rather than 0 + v: exact for -0.0 too, and compilers drop it. */
 static inline vec vec_splat(real v) { return v - (vec){0}; }
 
+/* The same lanes in double precision. */
+typedef double wide __attribute__((vector_size(VECTOR_BYTES / NDCONV_REAL_BYTES * 8)));
+static inline wide vec_widen(vec v) { return __builtin_convertvector(v, wide); }
+static inline vec vec_narrow(wide v) { return __builtin_convertvector(v, vec); }
+
 /* Ask for a cache line that the next tile reads. Planes' rows lie far apart, which hardware does not foresee. */
 #define prefetch(p) __builtin_prefetch(p)
 /* The same for a line that will be written: it then arrives while the sums are made. */

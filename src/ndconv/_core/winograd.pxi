@@ -487,12 +487,12 @@ cdef void transform_weights_of(
     const real* rows, real* values, Py_ssize_t step, int tile_rows, int columns
 ) noexcept nogil:
     """The values, `step` apart, of the filters of LANES output channels for one input channel."""
-    cdef vec weight[9]
-    cdef vec half[MOST_POINTS]
-    cdef vec value[MOST_POINTS]
+    cdef wide weight[9]
+    cdef wide half[MOST_POINTS]
+    cdef wide value[MOST_POINTS]
     cdef int i, points = (columns + 2) * (tile_rows + 2 if tile_rows > 1 else 1)
     for i in range(9 if tile_rows > 1 else 3):
-        weight[i] = vec_load(rows + i * LANES)
+        weight[i] = vec_widen(vec_load(rows + i * LANES))
     if tile_rows == 4:
         transform_tile_of_weights(weight, half, value, 4, 4)
     elif tile_rows == 2:
@@ -502,11 +502,11 @@ cdef void transform_weights_of(
     else:
         transform_tile_of_weights(weight, half, value, 1, 2)
     for i in range(points):
-        vec_store(values + i * step, value[i])
+        vec_store(values + i * step, vec_narrow(value[i]))
 
 
 cdef inline int transform_tile_of_weights(
-    const vec* weight, vec* half, vec* value, const int rows, const int columns
+    const wide* weight, wide* half, wide* value, const int rows, const int columns
 ) noexcept nogil:
     cdef int i, j
     for i in range(3 if rows > 1 else 1):

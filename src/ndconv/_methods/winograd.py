@@ -115,9 +115,10 @@ class WinogradPlan:
             return True
         if self._direct is None:
             self._direct = direct.DirectPlan(self._problem)
-        if packed.taps is None:
-            packed.taps = self._direct.pack(packed.weights)
-        return bool(self._direct.run(x, packed.taps, bias, residual, y, activation, weight_batch, workers))
+        key = self._direct.pack_key()
+        if key not in packed.taps:
+            packed.taps[key] = self._direct.pack(packed.weights)
+        return bool(self._direct.run(x, packed.taps[key], bias, residual, y, activation, weight_batch, workers))
 
     @property
     def scratch_bytes(self) -> int:
@@ -139,7 +140,7 @@ class Values:
     def __init__(self, values: Any, weights: Array) -> None:
         self.values = values
         self.weights = weights
-        self.taps: Any = None  # packed for the direct method, when it is needed
+        self.taps: dict[Any, Any] = {}  # packed for the direct method, when it is needed
 
 
 def _is_cut(g: Any, axis: int) -> bool:
