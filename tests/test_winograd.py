@@ -219,6 +219,7 @@ def least_value_bytes(x, weight, **keywords):
             with tuned(VALUE_BYTES=size):
                 ndconv.ConvLayer(weight, **keywords, method="winograd").explain(x.shape)
         except ValueError:
+            assert size < 1 << 40
             size *= 2
         else:
             return size
@@ -727,7 +728,7 @@ def test_promise_with_a_large_bias(rng, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    "shapes", [pytest.param("F(4x4, 3x3)", marks=pytest.mark.xfail(strict=True, reason="up to 45 eps B")), "F(4, 3)"]
+    "shapes", [pytest.param("F(4x4, 3x3)", marks=pytest.mark.xfail(strict=True, reason="up to 60 eps B")), "F(4, 3)"]
 )
 def test_promise_with_an_outlier(rng, shapes, dtype):
     """One huge sample, at every place of a tile."""
