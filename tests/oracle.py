@@ -239,7 +239,9 @@ def layer(
             value = ACTIVATIONS[activation](value).astype(dtype)
     else:
         bound = direct_bound(dtype, magnitude, c_in * math.prod(kernel))
-        if method in ("winograd", "fft") or (method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1)):
+        if method not in ("direct", "auto"):
+            bound = fast_bound(dtype, magnitude, d)
+        elif method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1):
             bound = np.maximum(bound, fast_bound(dtype, magnitude, d))
         if activation is not None:
             before = value.astype(np.float64)

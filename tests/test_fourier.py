@@ -17,7 +17,7 @@ def small_blocks(monkeypatch):
     """Make blocks and what is transformed together so small that a call has many."""
     monkeypatch.setattr(_tuning, "SPECTRUM_SAMPLES", 256)
     monkeypatch.setattr(_tuning, "SPECTRUM_BYTES", 1 << 9)
-    monkeypatch.setattr(_tuning, "BLOCK_CYCLES", 0.0)
+    monkeypatch.setattr(_tuning, "FOURIER_BLOCK_CYCLES", 0.0)
     forget()
     yield
     forget()

@@ -204,6 +204,7 @@ def _slide(
     x, kernel = with_room_for(as_array(x, "x"), fill_value), as_array(kernel, "kernel")
     threads = checked_workers(workers)
     arguments = (mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
+    method = one_of(method, "method", METHODS)
     separable = method == "separable" or (method == "auto" and x.size * kernel.size >= SEPARABLE_MULTIPLY_ADDS)
     separable = separable and is_separable(kernel)
     call = key = None

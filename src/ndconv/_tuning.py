@@ -1,8 +1,9 @@
 """Every tuning constant, with its origin.
 
 Measured with ``python asv_benches/figures.py`` on 2 cores of an Ice Lake server (AVX-512, 48 KiB L1, 1.25 MiB L2 a
-core), GCC 12. They choose between ways to the same result, equal to rounding: a problem always takes the same
-way, whatever the number of workers.
+core), GCC 12. The cycles by which the chooser predicts were fitted by hand, to the times of some 80 calls by each
+method in turns on that machine. All of them choose between ways to the same result, equal to rounding: a problem always
+takes the same way, whatever the number of workers.
 """
 
 # Bytes of padded planes that a task works on. Two thirds of an L2 cache, beside weights and sums; less for the kernels
@@ -73,21 +74,23 @@ WEIGHT_BYTES_PER_CYCLE = 8.0
 # Taps below which the Fourier method is not considered.
 FOURIER_TAPS = 48
 
-# Samples whose spectra a worker has at a time; bytes above which transforms slow down; and lines below which they do,
-# in one dimension, because scipy.fft makes vectors of several.
+# Samples whose spectra a worker has at a time; bytes above which transforms slow down, and how much; and lines below
+# which they do, in one dimension, because scipy.fft makes vectors of several, and how much.
 SPECTRUM_SAMPLES = 1 << 18
 SPECTRUM_BYTES = 1 << 20
+SPECTRUM_SLOWER = 1.6
 SPECTRUM_LINES = 8
+SPECTRUM_SINGLE = 3.0
 
 # Cycles of scipy.fft: for a point and a level of a transform, there and back; for what else is done with a point, and
 # for its product with a weight where channels are summed; what float64 takes of all that, against float32. And cycles
 # of Python: for a block, and for a call.
 FOURIER_CYCLES = 1.7
-POINT_CYCLES = 12.0
-PRODUCT_CYCLES = 0.5
+FOURIER_POINT_CYCLES = 12.0
+FOURIER_PRODUCT_CYCLES = 0.5
 FOURIER_WIDE = 1.6
-BLOCK_CYCLES = 60e3
-TASK_CYCLES = 800e3
+FOURIER_BLOCK_CYCLES = 60e3
+FOURIER_CALL_CYCLES = 800e3
 
 # What a kernel may differ from an outer product, in eps of each weight; multiply-adds from which on it is looked at;
 # bytes of a slab of the separable method; cycles of Python for each of its passes, and for the way of a sample through

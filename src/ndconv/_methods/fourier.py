@@ -317,14 +317,14 @@ def _candidate(problem: Problem, cut: Sequence[tuple[int, int, int]], reaches: S
     number = math.prod(blocks.number) * problem.batch * g.groups
     points = math.prod(blocks.transform)
     transformed = math.prod(blocks.transform[axis] for axis in blocks.axes)
-    slow = 1.0 if points * item <= tuning.SPECTRUM_BYTES else 1.6
+    slow = 1.0 if points * item <= tuning.SPECTRUM_BYTES else tuning.SPECTRUM_SLOWER
     lines = points // transformed * min(max(tuning.SPECTRUM_SAMPLES // points, 1), number * inputs)
     if len(blocks.axes) == 1 and lines < tuning.SPECTRUM_LINES:
-        slow = 3.0
+        slow = tuning.SPECTRUM_SINGLE
     wide = 1.0 if item == 4 else tuning.FOURIER_WIDE
-    each = wide * (tuning.FOURIER_CYCLES * slow * math.log2(max(transformed, 2)) + tuning.POINT_CYCLES)
-    products = wide * inputs * outputs * (tuning.PRODUCT_CYCLES if inputs > 1 else 1.0)
+    each = wide * (tuning.FOURIER_CYCLES * slow * math.log2(max(transformed, 2)) + tuning.FOURIER_POINT_CYCLES)
+    products = wide * inputs * outputs * (tuning.FOURIER_PRODUCT_CYCLES if inputs > 1 else 1.0)
     # Weights are transformed too, often for each call.
     weights = inputs * outputs * g.groups * points * each / 2
-    block = tuning.BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)
-    return tuning.TASK_CYCLES + weights + number * block, blocks
+    block = tuning.FOURIER_BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)
+    return tuning.FOURIER_CALL_CYCLES + weights + number * block, blocks

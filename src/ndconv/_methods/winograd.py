@@ -120,12 +120,6 @@ class WinogradPlan:
             packed.taps[key] = self._direct.pack(packed.weights)
         return bool(self._direct.run(x, packed.taps[key], bias, residual, y, activation, weight_batch, workers))
 
-    @property
-    def scratch_bytes(self) -> int:
-        """The scratch memory of one worker, and what all share."""
-        core = _core.load(compute_type(self._problem.dtype))
-        return int(self._core.scratch_bytes) + _value_bytes(self._problem, core, self.tiling)
-
     def __str__(self) -> str:
         t = self.tiling
         size = f"{t.rows}x{t.columns}, 3x3" if t.rows > 1 else f"{t.columns}, 3"
