@@ -65,6 +65,16 @@ CHUNK_TILES = 56
 OWN_VALUE_BYTES = 640 << 10
 LEAST_ROUNDS = 16
 
+# Products of one point that are added up before they are added to others. A sum of all of them in a row would round
+# too often for the promised accuracy; each part costs as much as some ten products.
+SUMMED_PRODUCTS = 128
+
+# A sample is an outlier where it is larger than the mean, zeros apart, times this part of the products of an output,
+# and times this at least: it then stands out of the sums, and what is lost beside it, in all outputs of its tiles, may
+# be more than is promised.
+OUTLIER_PRODUCTS = 0.25
+LEAST_OUTLIER = 64.0
+
 # Cycles that a vector of values of a tile takes beside its products, on its way in, and on its way out into y; and
 # bytes of weights that arrive in one, from a cache shared by all cores.
 VALUE_IN_CYCLES = 8.0

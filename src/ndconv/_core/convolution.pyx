@@ -9,7 +9,7 @@ cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -53,6 +53,8 @@ cdef extern from "simd.h" nogil:
     vec vec_splat(real)
     wide vec_widen(vec)
     vec vec_narrow(wide)
+    vec vec_max(vec, vec)
+    vec vec_is_positive(vec)
     vec vec_even(vec, vec)
     vec vec_odd(vec, vec)
     void turn_2(char*, const char*)
@@ -323,6 +325,8 @@ cdef class Winograd(Direct):
         t.band = tiling.band
         t.chunk = tiling.chunk
         t.alone = tiling.alone
+        t.together = tiling.together
+        t.outlier = tiling.outlier
         self.plan.set_size = (
             parts(self.plan.channels_out, LANES) * LANES * t.points * self.plan.channels_in * self.plan.taps
         )
@@ -356,20 +360,23 @@ cdef class Winograd(Direct):
 
     def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
             cnp.ndarray y not None, int activation, weight_batch, int workers):
-        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if an output is not finite.
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it again.
 
-        Infinities and NaN would reach all outputs of a tile: then the direct method has to do it again.
+        It must where an output is not finite, because infinities and NaN would reach all outputs of a tile; and where
+        a sample is so much larger than the others that its rounding errors would hide them.
         """
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
         cdef Job job
         cdef Round r
-        cdef Py_ssize_t i, n, k, n_rounds, images, n_values, value_bytes
+        cdef Py_ssize_t i, n, k, n_rounds, images, n_values, value_bytes, total_bytes, bands, present = 0
         cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Bench))
         cdef int worker
         cdef bint finite = True
+        cdef double largest = 0, total = 0
         cdef char* memory = NULL
         cdef char* values
+        cdef double* totals
         cdef Bench* bench
         images = self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
@@ -382,14 +389,22 @@ cdef class Winograd(Direct):
         r = begin_round(plan, tiling, images, 0, workers)
         value_bytes = aligned(value_size(plan, tiling, &r) * sizeof(real))
         n_values = workers if tiling.alone else 1
-        if posix_memalign(<void**> &memory, 64, n_values * value_bytes + workers * size):
-            raise MemoryError(f"ndconv needs {n_values * value_bytes + workers * size} bytes of scratch memory")
+        bands = n_bands(plan, tiling, &r)
+        total_bytes = aligned(n_rounds * bands * sizeof(double))
+        if posix_memalign(<void**> &memory, 64, total_bytes + n_values * value_bytes + workers * size):
+            raise MemoryError(
+                f"ndconv needs {total_bytes + n_values * value_bytes + workers * size} bytes of scratch memory"
+            )
         with nogil:
             values = memory + workers * size
+            totals = <double*> (values + n_values * value_bytes)
+            memset(totals, 0, total_bytes)
             for worker in range(workers):
                 bench = <Bench*> (memory + worker * size)
                 lay_bench(plan, tiling, memory + worker * size + aligned(sizeof(Bench)), bench)
                 bench.values = <real*> (values + worker % n_values * value_bytes)
+                bench.totals = totals
+                bench.bands = bands
             if tiling.alone and workers > 1:
                 for k in prange(n_rounds, num_threads=workers, schedule="dynamic"):
                     run_round(plan, tiling, &job, images, k, <Bench*> (memory + threadid() * size))
@@ -406,9 +421,15 @@ cdef class Winograd(Direct):
                     for i in prange(n, num_threads=workers, schedule="dynamic"):
                         multiply_chunk(plan, tiling, &job, &r, i, <Bench*> (memory + threadid() * size))
             for worker in range(workers):
-                finite = finite and (<Bench*> (memory + worker * size)).finite
+                bench = <Bench*> (memory + worker * size)
+                finite = finite and bench.finite
+                largest = max(largest, bench.largest)
+                present += bench.present
+            # Band by band, so that the sum does not depend on who did which.
+            for i in range(n_rounds * bands):
+                total += totals[i]
             free(memory)
-        return finite
+        return finite and largest * present <= tiling.outlier * total
 
 
 cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:

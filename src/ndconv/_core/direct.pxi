@@ -237,8 +237,8 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                     + box.first_channel * plan.taps * width)
     tile.taps = scratch.taps
     tile.interleaved = plan.interleave > 1
-    tile.begin_step = 0 if begins else width
-    tile.begin = first_sums
+    tile.base_step = 0 if begins else width
+    tile.base = first_sums
     if begins:
         begin_sums(first_sums, box.bias, start, outputs, width)
     for line in range(box.lines):
@@ -267,7 +267,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                 tile.n_taps = parts(channels, plan.interleave) * scratch.n_active
                 tile.sums = sums + done * width
                 if not begins:
-                    tile.begin = tile.sums
+                    tile.base = tile.sums
                 tile.x = line_planes + (pixel + done) * plan.interleave
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                 done = next_done

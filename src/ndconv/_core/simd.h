@@ -45,6 +45,18 @@ typedef double wide __attribute__((vector_size(VECTOR_BYTES / NDCONV_REAL_BYTES 
 static inline wide vec_widen(vec v) { return __builtin_convertvector(v, wide); }
 static inline vec vec_narrow(wide v) { return __builtin_convertvector(v, vec); }
 
+/* Lane by lane, which compilers turn into one instruction each. */
+static inline vec vec_max(vec a, vec b) {
+    vec larger;
+    for (int i = 0; i < LANES; i++) larger[i] = a[i] > b[i] ? a[i] : b[i];
+    return larger;
+}
+static inline vec vec_is_positive(vec v) {
+    vec is;
+    for (int i = 0; i < LANES; i++) is[i] = v[i] > 0 ? 1 : 0;
+    return is;
+}
+
 /* Ask for a cache line that the next tile reads. Planes' rows lie far apart, which hardware does not foresee. */
 #define prefetch(p) __builtin_prefetch(p)
 /* The same for a line that will be written: it then arrives while the sums are made. */

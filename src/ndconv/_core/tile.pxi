@@ -13,8 +13,8 @@ cdef struct Tap:
 cdef struct Tile:
     # What a tile multiplies and adds; its sums lie [pixel][vectors * LANES].
     real* sums
-    const real* begin              # what they begin with, `begin_step` samples from pixel to pixel
-    Py_ssize_t begin_step
+    const real* base               # what its products are added to, `base_step` samples from pixel to pixel
+    Py_ssize_t base_step
     const real* x
     const real* weights
     Py_ssize_t n_taps              # of all blocks of input channels
@@ -38,7 +38,7 @@ cdef inline int add_tap(
 cdef inline int tile_kernel(
     const Tile* tile, const int pixels, const int vectors, const bint interleaved
 ) noexcept nogil:
-    """Adds the products of all taps to the sums."""
+    """Makes sums of the base and of the products of all taps, which are added up first: so errors grow less."""
     cdef vec acc[REGISTERS]
     cdef const Tap* tap = tile.taps
     cdef const real* x
@@ -47,7 +47,7 @@ cdef inline int tile_kernel(
     cdef int i, v
     for i in range(pixels):
         for v in range(vectors):
-            acc[i * vectors + v] = vec_load(tile.begin + i * tile.begin_step + v * LANES)
+            acc[i * vectors + v] = vec_splat(0)
     # Two products a turn: with one, the loop's own instructions take the multiply-adds' places.
     if interleaved:
         for t in range(tile.n_taps):
@@ -72,7 +72,8 @@ cdef inline int tile_kernel(
             add_tap(acc, tile.x + tap.x, tile.weights + tap.weight, pixels, vectors, 1)
     for i in range(pixels):
         for v in range(vectors):
-            vec_store(tile.sums + (i * vectors + v) * LANES, acc[i * vectors + v])
+            vec_store(tile.sums + (i * vectors + v) * LANES,
+                      acc[i * vectors + v] + vec_load(tile.base + i * tile.base_step + v * LANES))
     return 0
 
 

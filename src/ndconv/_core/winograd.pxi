@@ -18,9 +18,12 @@ cdef struct Tiling:
     Py_ssize_t band                            # rows of tiles that are padded together
     Py_ssize_t chunk                           # most tiles that are multiplied together
     bint alone                                 # a round is done by one worker
+    Py_ssize_t together                        # blocks of input channels whose products are added up on their own
+    double outlier                             # times the mean: a larger sample is an outlier
 
 cdef struct Round:
     # A part of one group: some rows and columns of tiles of some images, at all positions.
+    Py_ssize_t number
     Py_ssize_t group
     Py_ssize_t image, images
     Py_ssize_t row, rows
@@ -47,6 +50,10 @@ cdef struct Bench:
     real* products                             # [point][tile][output channel], points `product_point` apart
     Py_ssize_t product_point
     bint finite
+    double largest                             # of the samples that this worker padded
+    Py_ssize_t present                         # how many of them are not zero
+    double* totals                             # of the samples of each band of each round, `bands` a round
+    Py_ssize_t bands
 
 
 cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Bench* bench) noexcept nogil:
@@ -56,6 +63,8 @@ cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Benc
     cdef Tap* tap
     rows = tiling.band * tiling.rows + 2 if tiling.rows > 1 else 1
     bench.finite = True
+    bench.largest = 0
+    bench.present = 0
     bench.source.rows = <Py_ssize_t*> at
     at += aligned(rows * sizeof(Py_ssize_t))
     bench.source.first_run = <Py_ssize_t*> at
@@ -81,6 +90,7 @@ cdef Round begin_round(
     cdef Round r
     cdef Py_ssize_t n = parts(tiling.grid_columns, tiling.round_columns)
     cdef Py_ssize_t blocks = parts(plan.channels_out, TILE_VECTORS * LANES)
+    r.number = number
     r.column = number % n * tiling.round_columns
     r.columns = min(tiling.round_columns, tiling.grid_columns - r.column)
     number = number // n
@@ -144,6 +154,7 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     cdef Run run
     cdef const char* x
     cdef real* tile
+    cdef double* total = bench.totals + r.number * bench.bands + number
     block = number % blocks
     number = number // blocks
     band = number % bands * tiling.band
@@ -173,6 +184,7 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     x = (job.x.data + batch_offset(job, job.x.batch, r.image + image)
          + channel_offset(&job.x, r.group * plan.channels_in))
     pad(plan, &job.x, x, source, bench.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
+    total[0] = look_at(bench.planes, source.n_rows * width, bench)
     n = (image * tiling.positions + position) * r.tiles + band * r.columns
     tile = bench.values + (block * r.values + n) * LANES
     for row in range(rows):
@@ -180,6 +192,29 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
             transform_tile(bench.planes + (row * tiling.rows * width + column * tiling.columns) * LANES, width * LANES,
                            tile, point, tiling.rows, tiling.columns)
             tile += LANES
+
+
+cdef double look_at(const real* samples, Py_ssize_t vectors, Bench* bench) noexcept nogil:
+    """Notes the largest absolute sample, and how many are not zero; returns the sum of all absolute samples."""
+    cdef vec largest = vec_splat(0), total = vec_splat(0), present = vec_splat(0)
+    cdef vec size
+    cdef real of_lanes[3 * MOST_LANES]
+    cdef double sum_of_lanes = 0
+    cdef Py_ssize_t i
+    for i in range(vectors):
+        size = vec_load(samples + i * LANES)
+        size = vec_max(size, -size)
+        largest = vec_max(largest, size)
+        total = total + size
+        present = present + vec_is_positive(size)
+    vec_store(of_lanes, largest)
+    vec_store(of_lanes + LANES, total)
+    vec_store(of_lanes + 2 * LANES, present)
+    for i in range(LANES):
+        bench.largest = max(bench.largest, <double> of_lanes[i])
+        sum_of_lanes += of_lanes[LANES + i]
+        bench.present += <Py_ssize_t> of_lanes[2 * LANES + i]
+    return sum_of_lanes
 
 
 cdef inline int transform_tile_of(
@@ -221,7 +256,7 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     cdef Tile tile
     cdef Tap* tap = bench.taps
     cdef Py_ssize_t blocks = parts(plan.channels_in, LANES), chunk, segment, block, start, count, first, width, vectors
-    cdef Py_ssize_t c, t, point, done, next_done, i, tiles, channels, values_point = blocks * r.values * LANES
+    cdef Py_ssize_t c, t, end, point, done, next_done, i, tiles, channels, values_point = blocks * r.values * LANES
     chunk = number % r.chunks
     number = number // r.chunks
     segment = number % r.segments
@@ -244,11 +279,7 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
             tap += 1
     for i in range(width):
         zeros[i] = 0
-    tile.begin = zeros
-    tile.begin_step = 0
     tile.interleaved = True
-    tile.taps = bench.taps
-    tile.n_taps = blocks * plan.taps
     tile.weights = (job.weights + r.group * plan.set_size + block * tiling.points * plan.channels_in * plan.taps)
     tiles = parts(count, most_pixels(vectors))
     find_patches(plan, tiling, job, r, segment, start, count, bench)
@@ -259,13 +290,24 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
         if job.plain:
             send_for_outputs(plan, job, bench, r.group * plan.channels_out + block, channels,
                              point * t // tiling.points, (point + 1) * t // tiling.points)
-        done = 0
-        for i in range(tiles):
-            next_done = (i + 1) * count // tiles
-            tile.x = bench.values + point * values_point + (first + done) * LANES
-            tile.sums = bench.products + point * bench.product_point + done * width
-            multiply_tile(&tile, <int> (next_done - done), <int> vectors)
-            done = next_done
+        tile.base = zeros
+        tile.base_step = 0
+        c = 0
+        while c < blocks:
+            end = min(c + tiling.together, blocks)
+            tile.taps = bench.taps + c * plan.taps
+            tile.n_taps = (end - c) * plan.taps
+            done = 0
+            for i in range(tiles):
+                next_done = (i + 1) * count // tiles
+                tile.x = bench.values + point * values_point + (first + done) * LANES
+                tile.sums = bench.products + point * bench.product_point + done * width
+                if c > 0:
+                    tile.base = tile.sums
+                    tile.base_step = width
+                multiply_tile(&tile, <int> (next_done - done), <int> vectors)
+                done = next_done
+            c = end
         tile.weights += plan.channels_in * plan.taps * width
     for i in range(bench.n_patches):
         finish_patch(plan, tiling, job, bench.patches + i, r.group * plan.channels_out + block, channels, width, bench)
@@ -445,7 +487,8 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const real* weights
     """Transforms the weights of a block of output channels: [point][place][output channel]."""
     cdef PackBench bench
     cdef Place place = first_place(plan)
-    cdef Py_ssize_t i, j, k, v, count, first, places[PACKED_TOGETHER]
+    cdef Py_ssize_t i, j, k, v, count, first
+    cdef Py_ssize_t places[PACKED_TOGETHER]
     cdef Py_ssize_t taps = 9 if tiling.rows > 1 else 3
     cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
     cdef Py_ssize_t step = PACKED_TOGETHER * width

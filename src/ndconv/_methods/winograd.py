@@ -42,6 +42,8 @@ class Tiling(NamedTuple):
     band: int
     chunk: int
     alone: bool
+    together: int
+    outlier: float
 
     @property
     def points(self) -> int:
@@ -108,7 +110,7 @@ class WinogradPlan:
         weight_batch: Sequence[int] | None,
         workers: int,
     ) -> bool:
-        """Compute y from x; by the direct method if an output is not finite, or if weights differ within the batch."""
+        """Compute y from x; by the direct method if weights differ within the batch, or if the core says so."""
         if (weight_batch is None or not any(weight_batch)) and self._core.run(
             x, packed.values, bias, residual, y, activation, weight_batch, workers
         ):
@@ -149,6 +151,7 @@ def _tiling(problem: Problem, core: Any, size: int) -> Tiling:
     outer = g.ndim - (2 if planar else 1)
     positions = math.prod(_reach(g, axis) for axis in range(outer))
     grid_rows = -(-g.out_shape[-2] // size) if planar else 1
+    taps = math.prod(g.kernel[:outer])
     tiling = Tiling(
         rows=size if planar else 1,
         columns=size,
@@ -164,6 +167,8 @@ def _tiling(problem: Problem, core: Any, size: int) -> Tiling:
         band=1,
         chunk=tuning.CHUNK_TILES,
         alone=False,
+        together=max(tuning.SUMMED_PRODUCTS // (core.lanes * taps), 1),
+        outlier=max(tuning.OUTLIER_PRODUCTS * g.taps * (g.channels_in // g.groups), tuning.LEAST_OUTLIER),
     )
     alone = _round_of_one(problem, core, tiling)
     return alone if alone is not None else _shared_round(problem, core, tiling)
