@@ -11,6 +11,11 @@ takes the same way, whatever the number of workers.
 PLANE_BYTES = 800 << 10
 ROW_PLANE_BYTES = 320 << 10
 
+# The same where a kernel of one input channel reads each sample fewer times than this, as strided ones do: half an L1
+# cache, for then it waits for nothing but samples.
+NEAREST_PLANE_BYTES = 24 << 10
+FEW_READS = 4
+
 # The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
 BLOCK_PLANE_BYTES = 1 << 20
 
@@ -24,6 +29,10 @@ INTERLEAVED_USES = 48
 
 # Outputs of a box below which its weights, read once a box, would be what it waits for.
 LEAST_PIXELS = 300
+
+# Input and output channels above which a bank reads planes instead of x, where each channel's samples lie on pages of
+# their own, and more often than not compete for the same places in cache.
+IN_PLACE_CHANNELS = 16
 
 # Bytes of samples that a bank reads for all its output channels in turn: half an L1 cache.
 STRETCH_BYTES = 24 << 10

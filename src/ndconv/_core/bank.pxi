@@ -8,7 +8,6 @@ cdef inline int add_bank_tap(
     cdef int k, v
     for v in range(vectors):
         sample[v] = vec_load(x + (v * LANES if v < vectors - 1 else last))
-        prefetch(x + (vectors + v) * LANES)
     for k in range(outputs):
         for v in range(vectors):
             acc[k * vectors + v] = acc[k * vectors + v] + sample[v] * weights[k]
@@ -33,6 +32,14 @@ cdef inline int bank_kernel(
                 acc[k * vectors + v] = vec_splat(0)
             else:
                 acc[k * vectors + v] = vec_splat(bias[k])
+    if taps == 1:
+        # A loop of its own, without another loop's instructions in it.
+        x += offsets[0]
+        for c in range(channels):
+            add_bank_tap(acc, x, weights, last, outputs, vectors)
+            weights += outputs
+            x += x_channel
+        channels = 0
     for c in range(channels):
         t = 0
         while t + 2 <= taps:

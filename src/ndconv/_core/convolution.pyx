@@ -360,7 +360,7 @@ cdef class Winograd(Direct):
 
     def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
             cnp.ndarray y not None, int activation, weight_batch, int workers):
-        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it again.
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it.
 
         It must where an output is not finite, because infinities and NaN would reach all outputs of a tile; and where
         a sample is so much larger than the others that its rounding errors would hide them.

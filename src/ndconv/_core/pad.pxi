@@ -157,7 +157,23 @@ cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, So
         n = add_runs(plan, x, source, n, origin + plan.segment_start[segment], plan.segment_length[segment])
     source.first_run[plan.n_segments] = n
     source.filled = 0
+    join_rows(plan, x, source, n)
     find_reads(plan, x, source, n)
+
+
+cdef void join_rows(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n_runs) noexcept nogil:
+    """Makes one long row of all where they follow each other in x as they do in the planes."""
+    cdef Py_ssize_t row
+    if n_runs != 1 or source.runs[0].source == FILL or source.rows[0] == FILL:
+        return
+    for row in range(1, source.n_rows):
+        if (
+            source.rows[row] == FILL
+            or source.rows[row] - source.rows[row - 1] != source.runs[0].length * source.runs[0].step
+        ):
+            return
+    source.runs[0].length *= source.n_rows
+    source.n_rows = 1
 
 
 cdef void find_reads(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n_runs) noexcept nogil:
@@ -263,9 +279,10 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
     cdef bint filled
     cdef const char* channel
     cdef const char* at
-    cdef real* target = planes
+    cdef real* target
     for c in range(first, end):
         channel = data + channel_offset(x, c)
+        target = planes + (c - first) * plan.plane_size
         filled = c - first < source.filled
         if filled and source.n_reads > 0:
             for row in range(source.n_rows):

@@ -149,7 +149,11 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
         blocks, width_of_block = _split(outputs, core.bank_channels)
         tiles, length = _split(vectors, core.bank_vectors)
         tap = max(length * width_of_block / 2, 4.0) + tuning.BANK_TAP_CYCLES
-        bank = lines * tiles * blocks * (products * tap + inputs * tuning.BANK_CHANNEL_CYCLES + tuning.BANK_CYCLES)
+        channel = tuning.BANK_CHANNEL_CYCLES
+        if g.taps == 1:
+            tile_bytes = inputs * core.bank_vectors * lanes * core.compute_dtype.itemsize
+            tap, channel = (tap - 1.0 if 2 * tile_bytes <= tuning.STRETCH_BYTES else tap), 0.0
+        bank = lines * tiles * blocks * (products * tap + inputs * channel + tuning.BANK_CYCLES)
         if width < lanes:
             bank *= 1.5
         ways.append(("bank", flat, weights + outer * (bank + padding)))
@@ -262,6 +266,8 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     item = core.compute_dtype.itemsize
     unpadded = all(before <= 0 and after <= 0 for before, after in g.padding)
     in_place = problem.x_in_place and unpadded and g.stride[-1] == 1
+    if kernel == "bank" and min(inputs, outputs) > tuning.IN_PLACE_CHANNELS:
+        in_place = False
     if in_place:
         # Flat only where it already is: outputs follow each other as x's samples do.
         flat = g.ndim > 1 and g.stride[-2] == 1 and g.in_shape[-1] == g.out_shape[-1]
@@ -288,6 +294,8 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
             box = _largest_box(g, 1 << 62, copies, core, flat, sums)
     else:
         limit = tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
+        if inputs == 1 and g.taps < tuning.FEW_READS * math.prod(g.stride):
+            limit = tuning.NEAREST_PLANE_BYTES
         box = _largest_box(g, limit // (item * max(inputs, 1)), copies, core, flat, sums)
         if box is None and kernel != "tile":
             return None
