@@ -157,6 +157,31 @@ def test_one_thread_needs_one_scratch():
     assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call.replace('workers=2', 'workers=1')}))") < 16 + 4
 
 
+#: Layers and kernels for which another method is the fastest, whose values or spectra take hundreds of MB in all.
+FAST = {
+    "winograd": ("(64, 600, 600)", "(64, 64, 3, 3)", "winograd"),
+    "winograd, few tiles of many channels": ("(1024, 96, 96)", "(64, 1024, 3, 3)", "winograd"),
+    "winograd, volume": ("(32, 16, 128, 128)", "(32, 32, 3, 3, 3)", "winograd"),
+    "fft, volume": ("(1, 192, 256, 256)", "(1, 1, 15, 15, 15)", "fft"),
+    "fft, image": ("(1, 4096, 4096)", "(1, 1, 129, 129)", "fft"),
+    "fft, channels": ("(32, 700, 700)", "(32, 32, 11, 11)", "fft"),
+    "fft, signal": ("(1, 10_000_000)", "(1, 1, 100_001)", "fft"),
+}
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_the_scratch_of_fast_methods_is_bounded(name):
+    """At most 32 MiB per worker beyond transformed weights."""
+    x_shape, weight_shape, method = FAST[name]
+    used = megabytes(f"""
+        x = np.ones({x_shape}, np.float32)
+        layer = ndconv.ConvLayer(np.ones({weight_shape}, np.float32), padding=1, method={method!r})
+        layer(x, workers=2)
+        print(grown(lambda: layer(x, workers=2)))
+    """)
+    assert used < 2 * 32 + 8
+
+
 def test_what_is_remembered_of_calls_is_bounded():
     """A plan of many taps is large; one for each length of x that was ever seen would fill the memory."""
     used = megabytes("""

@@ -93,6 +93,10 @@ WEIGHT_BYTES_PER_CYCLE = 8.0
 # Taps below which the Fourier method is not considered.
 FOURIER_TAPS = 48
 
+# Bytes of a block's spectra at most, where a kernel and its channels fit: beside them a worker has the block's samples,
+# products and results, and what scipy.fft needs for a while.
+BLOCK_BYTES = 8 << 20
+
 # Samples whose spectra a worker has at a time; bytes above which transforms slow down, and how much; and lines below
 # which they do, in one dimension, because scipy.fft makes vectors of several, and how much.
 SPECTRUM_SAMPLES = 1 << 18

@@ -300,7 +300,15 @@ def _best(problem: Problem) -> tuple[float, Blocks]:
     # The most promising where axes are many: the whole, and what does not overlap much nor leaves a cache.
     most = {1: 64, 2: 12, 3: 6}.get(len(ways), 2)
     ways = [sorted(axis, key=lambda way: way[1] * way[2] * (1 + way[2] / 4096))[:most] for axis in ways]
-    return min((_candidate(problem, cut, reaches) for cut in itertools.product(*ways)), key=lambda each: each[0])
+    candidates = [_candidate(problem, cut, reaches) for cut in itertools.product(*ways)]
+    # Within bounds if any is, else the smallest.
+    return min(candidates, key=lambda each: (max(_block_bytes(problem, each[1]), tuning.BLOCK_BYTES), each[0]))
+
+
+def _block_bytes(problem: Problem, blocks: Blocks) -> int:
+    """Return the bytes of a block's spectra."""
+    item = np.dtype(compute_type(problem.dtype)).itemsize
+    return blocks.points * problem.geometry.groups * max(direct.channels(problem)) * item
 
 
 def _candidate(problem: Problem, cut: Sequence[tuple[int, int, int]], reaches: Sequence[int]) -> tuple[float, Blocks]:
