@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from unittest import mock
@@ -212,17 +213,18 @@ def rounds_of(rounds, x, weight, **keywords):
 
 
 def least_value_bytes(x, weight, **keywords):
-    """Return the least power of two that the values of a single tile fit in."""
-    size = 1 << 10
-    while True:
+    """Return the least power of two that the values of a single tile fit in, of the tiles that are taken otherwise."""
+
+    def tile(size):
         try:
             with tuned(VALUE_BYTES=size):
-                ndconv.ConvLayer(weight, **keywords, method="winograd").explain(x.shape)
+                told = ndconv.ConvLayer(weight, **keywords, method="winograd").explain(x.shape)
         except ValueError:
-            assert size < 1 << 40
-            size *= 2
-        else:
-            return size
+            return None
+        return re.search(r"F\(.*?\)", told)[0]
+
+    usual = tile(_tuning.VALUE_BYTES)
+    return next(size for size in (1 << i for i in range(10, 40)) if tile(size) == usual)
 
 
 #: Calls that such rounds divide: x, weight, keywords.
@@ -277,6 +279,14 @@ def test_rounds_change_only_where_work_is_done(rng):
     for rounds in ROUNDS:
         with tuned(**rounds_of(rounds, x, weight)):
             np.testing.assert_array_equal(winograd(x, weight), first)
+
+
+def test_smaller_tiles_where_larger_ones_do_not_fit(rng):
+    x, weight = values(rng, (16, 21, 22), "float32"), values(rng, (8, 16, 3, 3), "float32")
+    of_four = least_value_bytes(x, weight)
+    with not_directly(), tuned(VALUE_BYTES=of_four // 2):
+        assert "F(2x2, 3x3)" in ndconv.ConvLayer(weight, method="winograd").explain(x.shape)
+        oracle.layer(x, weight, method="winograd").check(winograd(x, weight))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -68,7 +68,9 @@ cdef extern from "simd.h" nogil:
     real real_exp(real)
     real real_erf(real)
     real real_tanh(real)
-    int posix_memalign(void**, size_t, size_t)
+
+cdef extern from "memory.h" nogil:
+    void* allocate(size_t)
 
 include "plan.pxi"
 include "axis.pxi"
@@ -229,7 +231,8 @@ cdef class Direct:
         cdef Py_ssize_t i, n = n_packed_parts(plan), sets = cnp.PyArray_DIM(weights, 0)
         cdef const real* source = <const real*> cnp.PyArray_DATA(weights)
         cdef Packed packed = Packed.__new__(Packed)
-        if posix_memalign(<void**> &packed.weights, 64, aligned(max(sets * plan.set_size, 1) * sizeof(real))):
+        packed.weights = <real*> allocate(aligned(max(sets * plan.set_size, 1) * sizeof(real)))
+        if packed.weights == NULL:
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
         workers = <int> max(1, min(workers, sets * n))
         with nogil:
@@ -286,7 +289,8 @@ cdef class Direct:
         workers = <int> max(1, min(workers, n_tasks))
         # Several chunks a worker even out the load; a chunk's neighbouring tasks share planes.
         chunk = max(1, n_tasks // (8 * workers))
-        if posix_memalign(<void**> &memory, 64, workers * size):
+        memory = <char*> allocate(workers * size)
+        if memory == NULL:
             raise MemoryError(f"ndconv needs {workers * size} bytes of scratch memory")
         with nogil:
             for worker in range(workers):
@@ -346,10 +350,10 @@ cdef class Winograd(Direct):
         cdef Packed packed = Packed.__new__(Packed)
         packed.finite = True
         workers = <int> max(1, min(workers, sets * n))
-        if (
-            posix_memalign(<void**> &packed.weights, 64, aligned(max(sets * plan.set_size, 1) * sizeof(real)))
-            or posix_memalign(<void**> &memory, 64, workers * size)
-        ):
+        packed.weights = <real*> allocate(aligned(max(sets * plan.set_size, 1) * sizeof(real)))
+        memory = <char*> allocate(workers * size)
+        if packed.weights == NULL or memory == NULL:
+            free(memory)
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
         with nogil:
             for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
@@ -391,7 +395,8 @@ cdef class Winograd(Direct):
         n_values = workers if tiling.alone else 1
         bands = n_bands(plan, tiling, &r)
         total_bytes = aligned(n_rounds * bands * sizeof(double))
-        if posix_memalign(<void**> &memory, 64, total_bytes + n_values * value_bytes + workers * size):
+        memory = <char*> allocate(total_bytes + n_values * value_bytes + workers * size)
+        if memory == NULL:
             raise MemoryError(
                 f"ndconv needs {total_bytes + n_values * value_bytes + workers * size} bytes of scratch memory"
             )

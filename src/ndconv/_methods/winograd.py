@@ -64,8 +64,7 @@ def why_not(problem: Problem) -> str | None:
         )
     if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
         return "there is nothing to compute"
-    core = _core.load(compute_type(problem.dtype))
-    if _value_bytes(problem, core, _tiling(problem, core, 4), 1) > tuning.VALUE_BYTES:
+    if not _tilings(problem):
         return f"the values of a single tile take more than {tuning.VALUE_BYTES >> 20} MiB"
     return None
 
@@ -230,8 +229,14 @@ def _reach(g: Any, axis: int) -> int:
 def _best(problem: Problem) -> tuple[float, Tiling]:
     """Return the cheapest tiling and its cost."""
     core = _core.load(compute_type(problem.dtype))
+    return min(((_cycles(problem, core, tiling), tiling) for tiling in _tilings(problem)), key=lambda each: each[0])
+
+
+def _tilings(problem: Problem) -> list[Tiling]:
+    """Return the tilings of which a tile's values fit the memory for them."""
+    core = _core.load(compute_type(problem.dtype))
     tilings = [_tiling(problem, core, size) for size in (4, 2)]
-    return min(((_cycles(problem, core, tiling), tiling) for tiling in tilings), key=lambda each: each[0])
+    return [tiling for tiling in tilings if _value_bytes(problem, core, tiling, 1) <= tuning.VALUE_BYTES]
 
 
 def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
