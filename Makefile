@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-isa lint docs bench bench-publish figures clean
+.PHONY: help demo test test-isa lint docs bench bench-publish compare clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +53,8 @@ bench-publish: $(VENV)/installed-bench  ## Record the benchmarks of this commit 
 	cd asv_benches && ../$(BIN)/asv machine --yes > /dev/null
 	cd asv_benches && ../$(BIN)/asv run HEAD^! && ../$(BIN)/asv publish
 
-figures: $(VENV)/installed-bench  ## Measure the README's table of speed (PyTorch joins if it is installed)
-	$(BIN)/python asv_benches/figures.py
+compare: $(VENV)/installed-compare  ## Measure ndconv beside its peers (PyTorch joins if it is installed in .venv)
+	$(BIN)/python asv_benches/compare.py --json output/compare.json --plot output/compare.png
 
 clean:  ## Remove everything that the other targets made
 	rm -rf $(VENV) build docs/_build asv_benches/.asv output

@@ -1,6 +1,6 @@
 """The problems that are measured: layers of well-known networks, and N-D correlations of single-channel signals.
 
-The tables are data. `figures.py` and the asv benchmarks both read them, so that a name means the same everywhere.
+The tables are data. `compare.py` and the asv benchmarks both read them, so that a name means the same everywhere.
 """
 
 from dataclasses import dataclass
@@ -51,6 +51,11 @@ class Layer:
         return prod(self.output_shape) * self.products
 
     @property
+    def values(self) -> int:
+        """Numbers in input, weights and output together."""
+        return prod(self.input_shape) + prod(self.weight_shape) + prod(self.output_shape)
+
+    @property
     def options(self) -> dict[str, int]:
         """The keywords that ndconv and PyTorch share."""
         return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
@@ -79,6 +84,11 @@ class Signal:
     @property
     def multiply_adds(self) -> int:
         return prod(self.spatial) * self.products
+
+    @property
+    def values(self) -> int:
+        """Numbers in samples, kernel and output together."""
+        return 2 * prod(self.spatial) + prod(self.kernel)
 
     def arrays(self, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
         """Random samples and kernel, the same in every run."""

@@ -1,0 +1,221 @@
+"""Measure ndconv beside its peers in one run, on layers of well-known networks and on correlations of arrays.
+
+    python asv_benches/compare.py [layers|signals|overhead|all] [--filter NAME] [--seconds S] [--workers N] ...
+
+Every installed peer takes part; docs/benchmarks.rst explains the tables.
+"""
+
+import argparse
+import contextlib
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import geometric_mean, median
+
+import numpy as np
+from benchmarks.shapes import LAYERS, SIGNALS, Layer, Signal
+from contenders import LAYER_PEERS, SIGNAL_PEERS, layer_calls, names, signal_calls, threads
+from measure import Calls, Limits, measure_limits, ratio, take_turns, timed
+from overhead import measure_overhead, print_overhead
+
+OURS = ("ndconv", "conv_layer")  # the latter packs its weights in the call
+PACKAGES = ("ndconv", "numpy", "scipy", "torch", "onnxruntime", "openvino", "jax", "opencv-python-headless")
+
+
+# ------------------------------------------------------------------------------------------------------ one comparison
+
+
+@dataclass(frozen=True)
+class Row:
+    """One problem: milliseconds of each contender, and how many times as fast as each peer ndconv is."""
+
+    name: str
+    problem: str
+    milliseconds: dict[str, float]
+    ratios: dict[str, float]
+    quiet_ratios: dict[str, float]
+    fastest: str | None
+    gflops: float
+    arithmetic_share: float
+    memory_share: float
+    difference: float
+    agrees: bool
+
+
+def contest(name: str, problem: Layer | Signal, calls: Calls, limits: Limits, seconds: float) -> Row:
+    """Check that all contenders give the same answer, then time them."""
+    firsts = {contender: timed(call) for contender, call in calls.items()}
+    answers = {contender: np.asarray(answer) for contender, (_, answer) in firsts.items()}
+    ours = answers.pop("ndconv")
+    spread = [np.abs(ours - theirs.reshape(ours.shape)).max() for theirs in answers.values()]
+    difference = float(np.max(spread, initial=0.0) / np.abs(ours).max())
+    # Two orders of a sum of K products differ by roundings of its partial sums, about sqrt(K) times eps of the result.
+    tolerance = 8 * np.finfo(ours.dtype).eps * np.sqrt(problem.products)
+    rounds = take_turns(calls, {contender: elapsed for contender, (elapsed, _) in firsts.items()}, seconds)
+    medians = {contender: median(times) for contender, times in rounds.items()}
+    rate = 1 / medians["ndconv"]
+    return Row(
+        name=name,
+        problem=str(problem),
+        milliseconds={contender: 1e3 * value for contender, value in medians.items()},
+        ratios={peer: ratio(rounds[peer], rounds["ndconv"]) for peer in answers},
+        quiet_ratios={peer: min(rounds[peer]) / min(rounds["ndconv"]) for peer in answers},
+        fastest=min((peer for peer in calls if peer not in OURS), key=medians.__getitem__, default=None),
+        gflops=2e-9 * problem.multiply_adds * rate,
+        arithmetic_share=problem.multiply_adds * rate / limits.multiply_adds,
+        memory_share=problem.values * ours.itemsize * rate / limits.bytes,
+        difference=difference,
+        agrees=bool(difference <= tolerance),
+    )
+
+
+def compare(
+    problems: dict, calls_of: Callable[..., Calls], limits: Limits, seconds: float, report: Callable
+) -> list[Row]:
+    """Measure these problems; `report` is called with each row as it comes."""
+    rows = []
+    for number, (name, problem) in enumerate(problems.items(), 1):
+        progress(f"{number} of {len(problems)}: {name}")
+        try:
+            calls = calls_of(problem)
+            calls["ndconv"]()
+        except ValueError as reason:  # a method that was asked for by name cannot do every problem
+            progress()
+            print(f"{name:24} left out: {reason}")
+            continue
+        rows.append(contest(name, problem, calls, limits, seconds))
+        progress()
+        report(rows[-1])
+    return rows
+
+
+def progress(text: str = "") -> None:
+    """Say on stderr what is being measured: on a terminal in one line that the next one replaces."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    elif text:
+        print(text, file=sys.stderr, flush=True)
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+
+
+def print_titles(kind: str, contenders: list[str]) -> None:
+    columns = " ".join(f"{name:>12}" for name in contenders)
+    print(f"\n{kind:24} {columns}  {'ratio':>6} {'quiet':>6} {'GFLOP/s':>8} {'arith.':>6} {'memory':>6} {'differ':>7}")
+
+
+def print_row(contenders: list[str], row: Row) -> None:
+    columns = " ".join(f"{milliseconds(row, name):>12}" for name in contenders)
+    ratios = f"{row.ratios[row.fastest]:6.2f} {row.quiet_ratios[row.fastest]:6.2f}" if row.fastest else " " * 13
+    shares = f"{row.gflops:8.1f} {row.arithmetic_share:6.0%} {row.memory_share:6.0%} {row.difference:7.0e}"
+    print(f"{row.name:24} {columns}  {ratios} {shares}{'' if row.agrees else '  ANSWERS DIFFER'}", flush=True)
+
+
+def milliseconds(row: Row, name: str) -> str:
+    """Return a time, the fastest peer's with a star."""
+    if name not in row.milliseconds:
+        return "-"
+    return f"{'*' if name == row.fastest else ''}{row.milliseconds[name]:.3f}"
+
+
+def print_summary(title: str, rows: list[Row]) -> None:
+    pairs = [(row.ratios[row.fastest], row.quiet_ratios[row.fastest]) for row in rows if row.fastest]
+    for name, ratios in zip(("ratio", "quiet"), zip(*pairs, strict=True), strict=False):
+        print(f"{title}: {name} at least {min(ratios):.2f}, mean {geometric_mean(ratios):.2f} ({len(ratios)})")
+
+
+def compare_layers(problems: dict[str, Layer], limits: Limits, options: argparse.Namespace) -> list[Row]:
+    contenders = [*OURS, *names(LAYER_PEERS, options.dtype)]
+    calls_of = functools.partial(layer_calls, dtype=options.dtype, workers=options.workers, method=options.method)
+    print_titles("layer, ms", contenders)
+    rows = compare(problems, calls_of, limits, options.seconds, functools.partial(print_row, contenders))
+    usual = [row for row in rows if LAYERS[row.name].groups == 1 and LAYERS[row.name].channels_out >= 16]
+    print_summary("one group, 16 output channels or more", usual)
+    print_summary("other layers", [row for row in rows if row not in usual])
+    print_summary("all layers", rows)
+    return rows
+
+
+def compare_signals(problems: dict[str, Signal], limits: Limits, options: argparse.Namespace) -> list[Row]:
+    contenders = ["ndconv", *names(SIGNAL_PEERS, options.dtype)]
+    calls_of = functools.partial(signal_calls, dtype=options.dtype, workers=options.workers, method=options.method)
+    print_titles("correlation, ms", contenders)
+    rows = compare(problems, calls_of, limits, options.seconds, functools.partial(print_row, contenders))
+    print_summary("correlations", rows)
+    return rows
+
+
+# -------------------------------------------------------------------------------------------------------- command line
+
+
+def environment(workers: int) -> dict:
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {"python": platform.python_version(), "cpu": cpu_name(), "workers": workers, "versions": versions}
+
+
+def cpu_name() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
+        if found := re.search(r"model name\s*: (.*)", file.read()):
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
+def usable_cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", nargs="?", default="all", choices=["layers", "signals", "overhead", "all"])
+    parser.add_argument("--workers", type=int, default=usable_cpus(), help="threads of every contender (all CPUs)")
+    parser.add_argument("--method", default="auto", help="ndconv's method")
+    parser.add_argument("--dtype", type=np.dtype, default="float32", help="float32 or float64")
+    parser.add_argument("--filter", default="", help="only problems in whose name this regular expression is found")
+    parser.add_argument("--seconds", type=float, default=2.0, help="measuring time that one problem may take, about")
+    parser.add_argument("--json", type=Path, help="write all that was measured to this file too")
+    parser.add_argument("--plot", type=Path, help="draw the ratios into this file (PNG, SVG or PDF)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure and print what was asked for; the exit status is 1 if two contenders gave different answers."""
+    options = arguments()
+    limits = measure_limits(options.dtype, options.workers)
+    results = {"environment": environment(options.workers), "dtype": options.dtype.name, "limits": asdict(limits)}
+    print(json.dumps(results["environment"]))
+    print(f"{options.dtype.name}, limits of this machine: {limits}")
+    rows = []
+    kinds = (("layers", LAYERS, compare_layers), ("signals", SIGNALS, compare_signals))
+    for kind, table, show in kinds:
+        problems = {name: problem for name, problem in table.items() if re.search(options.filter, name)}
+        if options.what in (kind, "all") and problems:
+            with threads(options.workers):
+                results[kind] = show(problems, limits, options)
+            rows += results[kind]
+    if options.what in ("overhead", "all"):
+        results["overhead"] = measure_overhead(options.dtype, options.workers, options.seconds)
+        print_overhead(results["overhead"])
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(results, indent=1, default=asdict) + "\n")
+    if options.plot:
+        from chart import draw
+
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
+        draw(json.loads(json.dumps(results, default=asdict)), options.plot)
+    return 0 if all(row.agrees for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

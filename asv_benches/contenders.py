@@ -1,0 +1,229 @@
+"""Who takes part: ndconv, and every installed peer, with the same arrays and the same number of threads.
+
+A peer is prepared as its users would prepare it, with the weights known beforehand, and becomes a call without
+arguments. Its library is imported only then.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from benchmarks.peers import ndimage_correlate, scipy_correlate, scipy_fft, scipy_overlap_add, seconds_needed
+from benchmarks.shapes import Layer, Signal
+from measure import Call, Calls
+
+import ndconv
+
+PATIENCE = 12.0  # seconds: a contender that would take longer for one call is left out
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library: the modules that it needs, how it prepares a problem, and what it can do."""
+
+    modules: tuple[str, ...]
+    prepare: Callable[..., Call]
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    dimensions: tuple[int, ...] = (1, 2, 3)
+
+    def takes_part(self, dtype: np.dtype) -> bool:
+        return dtype.name in self.dtypes and all(map(importlib.util.find_spec, self.modules))
+
+
+def names(peers: dict[str, Peer], dtype: np.dtype) -> list[str]:
+    """Return which of these peers are installed and know the dtype."""
+    return [name for name, peer in peers.items() if peer.takes_part(dtype)]
+
+
+def layer_calls(layer: Layer, dtype: np.dtype, workers: int, method: str) -> Calls:
+    """Return ndconv's two calls of a layer, weights packed beforehand and in the call, and those of its peers."""
+    x, weight, bias = layer.arrays(dtype)
+    packed = ndconv.ConvLayer(weight, bias, method=method, **layer.options)
+    plain = functools.partial(ndconv.conv_layer, x, weight, bias, method=method, workers=workers, **layer.options)
+    calls = {"ndconv": functools.partial(packed, x, workers=workers), "conv_layer": plain}
+    for name in names(LAYER_PEERS, dtype):
+        calls[name] = LAYER_PEERS[name].prepare(x, weight, bias, layer, workers)
+    return calls
+
+
+def signal_calls(signal: Signal, dtype: np.dtype, workers: int, method: str) -> Calls:
+    """Return ndconv's correlation, and those of the peers that do not take too long."""
+    x, kernel = signal.arrays(dtype)
+    calls = {"ndconv": lambda: ndconv.correlate_nd(x, kernel, mode="same", method=method, workers=workers)}
+    for name in names(SIGNAL_PEERS, dtype):
+        if x.ndim in SIGNAL_PEERS[name].dimensions and seconds_needed(name, signal) < PATIENCE:
+            calls[name] = SIGNAL_PEERS[name].prepare(x, kernel)
+    return calls
+
+
+@contextlib.contextmanager
+def threads(workers: int) -> Iterator[None]:
+    """Give every peer the same number of threads, and PyTorch no gradients to think of."""
+    os.environ["NPROC"] = str(workers)  # read by XLA, once, when JAX starts: there is no other way to tell it
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(scipy.fft.set_workers(workers))
+        if importlib.util.find_spec("cv2"):
+            import cv2
+
+            cv2.setNumThreads(workers)
+        if importlib.util.find_spec("torch"):
+            import torch
+
+            torch.set_num_threads(workers)
+            stack.enter_context(torch.inference_mode())
+        yield
+
+
+# ------------------------------------------------------------------------------------------------------------- PyTorch
+
+
+def torch_layer(x, weight, bias, layer: Layer, workers: int, last: bool = False) -> Call:
+    """Return PyTorch's layer, channels first or last; the latter knows 1-D only as images one pixel high."""
+    import torch
+
+    x, weight, bias = map(torch.from_numpy, (x, weight, bias))
+    options = layer.options
+    if last:
+        if x.ndim == 3:
+            x, weight = x.unsqueeze(2), weight.unsqueeze(2)
+            flat = {"stride": 1, "padding": 0, "dilation": 1}
+            options |= {name: (value, options[name]) for name, value in flat.items()}
+        layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+        x, weight = x.to(memory_format=layout), weight.to(memory_format=layout)
+    conv = {3: torch.conv1d, 4: torch.conv2d, 5: torch.conv3d}[x.ndim]
+    return functools.partial(conv, x, weight, bias, **options)
+
+
+def torch_signal(x, kernel) -> Call:
+    import torch
+
+    conv = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}[x.ndim]
+    padding = tuple(k // 2 for k in kernel.shape)
+    return functools.partial(
+        conv, torch.from_numpy(x)[None, None], torch.from_numpy(kernel)[None, None], None, 1, padding
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- ONNX Runtime
+
+
+def onnx_layer(x, weight, bias, layer: Layer, workers: int) -> Call:
+    """Return a session that runs one Conv node, whose weights ONNX Runtime lays out when the session starts."""
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    axes = len(layer.spatial)
+    node = helper.make_node(
+        "Conv",
+        ["x", "weight", "bias"],
+        ["y"],
+        strides=[layer.stride] * axes,
+        pads=[layer.padding] * (2 * axes),
+        dilations=[layer.dilation] * axes,
+        group=layer.groups,
+    )
+    graph = helper.make_graph(
+        [node],
+        "layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, layer.output_shape)],
+        [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(bias, "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = workers
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, {"x": x})[0]
+
+
+# ------------------------------------------------------------------------------------------------------------ OpenVINO
+
+
+def openvino_layer(x, weight, bias, layer: Layer, workers: int) -> Call:
+    """Return a model of one convolution and its bias, compiled for the CPU; its result is not copied."""
+    sys.modules.setdefault("openvino_telemetry", None)  # a measurement sends no reports: OpenVINO works without them
+    import openvino
+    from openvino import opset13 as ops
+
+    axes = len(layer.spatial)
+    stride, padding, dilation = ([value] * axes for value in (layer.stride, layer.padding, layer.dilation))
+    if layer.groups == 1:
+        convolution = ops.convolution
+    else:
+        convolution = ops.group_convolution
+        weight = weight.reshape(layer.groups, -1, *weight.shape[1:])
+    source = ops.parameter(x.shape, openvino.Type.f32)
+    sums = convolution(source, ops.constant(weight), stride, padding, padding, dilation)
+    model = openvino.Model([ops.add(sums, ops.constant(bias.reshape(1, -1, *[1] * axes)))], [source])
+    hints = {"INFERENCE_NUM_THREADS": workers, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(model, "CPU", hints)
+    return lambda: compiled(x, share_inputs=True, share_outputs=True)[0]
+
+
+# ----------------------------------------------------------------------------------------------------------------- JAX
+
+
+def jax_layer(x, weight, bias, layer: Layer, workers: int) -> Call:
+    axes = len(layer.spatial)
+    options = {
+        "window_strides": [layer.stride] * axes,
+        "padding": [(layer.padding, layer.padding)] * axes,
+        "rhs_dilation": [layer.dilation] * axes,
+        "feature_group_count": layer.groups,
+    }
+    return jax_call(x, weight, bias.reshape(-1, *[1] * axes), **options)
+
+
+def jax_signal(x, kernel) -> Call:
+    padding = [(k // 2, k // 2) for k in kernel.shape]
+    return jax_call(x[None, None], kernel[None, None], 0, window_strides=[1] * x.ndim, padding=padding)
+
+
+def jax_call(x, weight, bias, **options) -> Call:
+    """Return a convolution that XLA compiled with its weights as constants."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    x = jax.device_put(x)
+    compiled = jax.jit(lambda x: jax.lax.conv_general_dilated(x, weight, **options) + bias).lower(x).compile()
+    return lambda: compiled(x).block_until_ready()
+
+
+# ---------------------------------------------------------------------------------------------------- SciPy and OpenCV
+
+
+def numpy_signal(correlate: Callable, x, kernel) -> Call:
+    return functools.partial(correlate, x, kernel)
+
+
+def opencv_signal(x, kernel) -> Call:
+    import cv2
+
+    return lambda: cv2.filter2D(x, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+
+
+# -------------------------------------------------------------------------------------------------------------- tables
+
+LAYER_PEERS = {
+    "pytorch": Peer(("torch",), torch_layer),
+    "pytorch-last": Peer(("torch",), functools.partial(torch_layer, last=True)),
+    "onnxruntime": Peer(("onnx", "onnxruntime"), onnx_layer, ("float32",)),
+    "openvino": Peer(("openvino",), openvino_layer, ("float32",)),
+    "jax": Peer(("jax",), jax_layer),
+}
+
+SIGNAL_PEERS = {
+    "scipy": Peer(("scipy",), functools.partial(numpy_signal, scipy_correlate)),
+    "scipy-fft": Peer(("scipy",), functools.partial(numpy_signal, scipy_fft)),
+    "scipy-oa": Peer(("scipy",), functools.partial(numpy_signal, scipy_overlap_add)),
+    "ndimage": Peer(("scipy",), functools.partial(numpy_signal, ndimage_correlate)),
+    "opencv": Peer(("cv2",), opencv_signal, dimensions=(2,)),
+    "pytorch": Peer(("torch",), torch_signal),
+    "jax": Peer(("jax",), jax_signal),
+}

@@ -1,0 +1,54 @@
+"""The benchmarks measure what they say: shapes, and peers that do the same work."""
+
+import json
+from dataclasses import asdict
+
+import compare
+import contenders
+import numpy as np
+import pytest
+from benchmarks.shapes import LAYERS, Layer, Signal
+from measure import Limits
+
+import ndconv
+
+FLOAT = np.dtype(np.float32)
+LIMITS = Limits(multiply_adds=1e9, bytes=1e9)
+SCIPY = [name for name, peer in contenders.SIGNAL_PEERS.items() if peer.modules == ("scipy",)]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_output_shape_of_a_layer(name):
+    layer = LAYERS[name]
+    assert layer.output_shape == ndconv.output_shape(layer.input_shape, layer.weight_shape, **layer.options)
+
+
+@pytest.mark.parametrize("name", SCIPY)
+@pytest.mark.parametrize(
+    "signal", [Signal((50,), (7,)), Signal((20, 30), (3, 5)), Signal((8, 9, 10), (3, 5, 3))], ids=str
+)
+def test_signal_peer_agrees(name, signal):
+    x, kernel = signal.arrays()
+    answer = contenders.SIGNAL_PEERS[name].prepare(x, kernel)()
+    np.testing.assert_allclose(answer, ndconv.correlate_nd(x, kernel, mode="same"), rtol=0, atol=1e-4)
+
+
+def test_a_row():
+    layer = Layer(1, 2, (8, 8), 4, (3, 3), padding=1)
+    x, weight, bias = layer.arrays()
+    calls = {name: lambda: ndconv.conv_layer(x, weight, bias, padding=1) for name in (*compare.OURS, "peer")}
+    row = compare.contest("tiny", layer, calls, LIMITS, seconds=0)
+    assert row.agrees
+    assert row.fastest == "peer"
+    assert row.milliseconds.keys() == calls.keys()
+    assert row.memory_share == pytest.approx(4 * (2 * 64 + 4 * 2 * 9 + 4 * 64) / row.milliseconds["ndconv"] * 1e3 / 1e9)
+    assert json.loads(json.dumps(asdict(row)))["name"] == "tiny"
+    compare.print_row(list(calls), row)
+    compare.print_summary("tiny", [row])
+
+
+def test_answers_that_differ():
+    calls = {"ndconv": lambda: np.ones(3, FLOAT), "peer": lambda: np.full(3, 2, FLOAT)}
+    row = compare.contest("wrong", Signal((3,), (1,)), calls, LIMITS, seconds=0)
+    assert not row.agrees
+    assert row.difference == 1.0
