@@ -1,4 +1,4 @@
-"""Peak memory of a whole process; the library "none" only holds the input and an output."""
+"""Peak memory of a whole process; the library or method "none" only holds the input and an output."""
 
 import numpy as np
 import scipy.ndimage
@@ -47,3 +47,30 @@ class Layers:
         if library == "none":
             return filled(layer.output_shape), filled(weight.shape)
         return ndconv.ConvLayer(weight, **layer.options)(x), None
+
+
+class LayerMethods:
+    """The layer vgg_64_64_224 (12 MiB in, 12 MiB out) by each method."""
+
+    params = (["none", "direct", "winograd", "fft"],)
+    param_names = ("method",)
+
+    def peakmem_layer(self, method):
+        layer = LAYERS["vgg_64_64_224"]
+        x, weight = filled(layer.input_shape), filled(layer.weight_shape)
+        if method == "none":
+            return filled(layer.output_shape), filled(weight.shape)
+        return ndconv.ConvLayer(weight, method=method, **layer.options)(x), None
+
+
+class CorrelationMethods:
+    """4096x4096 float32 samples (64 MiB in, 64 MiB out) with 31x31 by each method."""
+
+    params = (["none", "direct", "fft", "separable"],)
+    param_names = ("method",)
+
+    def peakmem_same(self, method):
+        x, kernel = filled((4096, 4096)), filled((31, 31))
+        if method == "none":
+            return filled(x.shape)
+        return ndconv.correlate_nd(x, kernel, mode="same", method=method)
