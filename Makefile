@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-isa lint docs bench bench-publish compare clean
+.PHONY: help demo test test-isa lint docs bench bench-publish bench-check compare clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(VENV)/installed-bench  ## Run a quick pass of the benchmarks
 bench-publish: $(VENV)/installed-bench  ## Record the benchmarks of this commit and make the HTML dashboard
 	cd asv_benches && ../$(BIN)/asv machine --yes > /dev/null
 	cd asv_benches && ../$(BIN)/asv run HEAD^! && ../$(BIN)/asv publish
+
+bench-check: $(VENV)/installed-bench  ## Publish the dashboard and open it in headless Chromium
+	$(BIN)/python asv_benches/dashboard_check.py
 
 compare: $(VENV)/installed-compare  ## Measure ndconv beside its peers (PyTorch joins if it is installed in .venv)
 	$(BIN)/python asv_benches/compare.py --json output/compare.json --plot output/compare.png
