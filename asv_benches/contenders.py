@@ -186,10 +186,9 @@ def jax_signal(x, kernel) -> Call:
 
 
 def jax_call(x, weight, bias, **options) -> Call:
-    """Return a convolution that XLA compiled with its weights as constants."""
+    """Return a convolution that XLA compiled with its weights as constants; in float64 XLA may crash."""
     import jax
 
-    jax.config.update("jax_enable_x64", True)
     x = jax.device_put(x)
     compiled = jax.jit(lambda x: jax.lax.conv_general_dilated(x, weight, **options) + bias).lower(x).compile()
     return lambda: compiled(x).block_until_ready()
@@ -215,7 +214,7 @@ LAYER_PEERS = {
     "pytorch-last": Peer(("torch",), functools.partial(torch_layer, last=True)),
     "onnxruntime": Peer(("onnx", "onnxruntime"), onnx_layer, ("float32",)),
     "openvino": Peer(("openvino",), openvino_layer, ("float32",)),
-    "jax": Peer(("jax",), jax_layer),
+    "jax": Peer(("jax",), jax_layer, ("float32",)),
 }
 
 SIGNAL_PEERS = {
@@ -225,5 +224,5 @@ SIGNAL_PEERS = {
     "ndimage": Peer(("scipy",), functools.partial(numpy_signal, ndimage_correlate)),
     "opencv": Peer(("cv2",), opencv_signal, dimensions=(2,)),
     "pytorch": Peer(("torch",), torch_signal),
-    "jax": Peer(("jax",), jax_signal),
+    "jax": Peer(("jax",), jax_signal, ("float32",)),
 }
