@@ -12,6 +12,7 @@ TITLES = {"layers": "convolution layers", "signals": "correlations of arrays"}
 COLOURS = {
     "pytorch": "tab:orange",
     "pytorch-last": "tab:red",
+    "pytorch-pack": "tab:pink",
     "onnxruntime": "tab:blue",
     "openvino": "tab:purple",
     "jax": "tab:green",

@@ -25,12 +25,11 @@ PATIENCE = 12.0  # seconds: a contender that would take longer for one call is l
 
 @dataclass(frozen=True)
 class Peer:
-    """A library: the modules that it needs, how it prepares a problem, and what it can do."""
+    """A library: the modules that it needs, how it prepares a problem (None: it cannot do that), and its dtypes."""
 
     modules: tuple[str, ...]
-    prepare: Callable[..., Call]
+    prepare: Callable[..., Call | None]
     dtypes: tuple[str, ...] = ("float32", "float64")
-    dimensions: tuple[int, ...] = (1, 2, 3)
 
     def takes_part(self, dtype: np.dtype) -> bool:
         return dtype.name in self.dtypes and all(map(importlib.util.find_spec, self.modules))
@@ -48,7 +47,8 @@ def layer_calls(layer: Layer, dtype: np.dtype, workers: int, method: str) -> Cal
     plain = functools.partial(ndconv.conv_layer, x, weight, bias, method=method, workers=workers, **layer.options)
     calls = {"ndconv": functools.partial(packed, x, workers=workers), "conv_layer": plain}
     for name in names(LAYER_PEERS, dtype):
-        calls[name] = LAYER_PEERS[name].prepare(x, weight, bias, layer, workers)
+        if call := LAYER_PEERS[name].prepare(x, weight, bias, layer, workers):
+            calls[name] = call
     return calls
 
 
@@ -57,8 +57,8 @@ def signal_calls(signal: Signal, dtype: np.dtype, workers: int, method: str) -> 
     x, kernel = signal.arrays(dtype)
     calls = {"ndconv": lambda: ndconv.correlate_nd(x, kernel, mode="same", method=method, workers=workers)}
     for name in names(SIGNAL_PEERS, dtype):
-        if x.ndim in SIGNAL_PEERS[name].dimensions and seconds_needed(name, signal) < PATIENCE:
-            calls[name] = SIGNAL_PEERS[name].prepare(x, kernel)
+        if seconds_needed(name, signal) < PATIENCE and (call := SIGNAL_PEERS[name].prepare(x, kernel)):
+            calls[name] = call
     return calls
 
 
@@ -83,21 +83,52 @@ def threads(workers: int) -> Iterator[None]:
 # ------------------------------------------------------------------------------------------------------------- PyTorch
 
 
-def torch_layer(x, weight, bias, layer: Layer, workers: int, last: bool = False) -> Call:
-    """Return PyTorch's layer, channels first or last; the latter knows 1-D only as images one pixel high."""
+def torch_layer(x, weight, bias, layer: Layer, workers: int) -> Call:
+    """Return PyTorch's layer, channels first."""
     import torch
 
     x, weight, bias = map(torch.from_numpy, (x, weight, bias))
-    options = layer.options
-    if last:
-        if x.ndim == 3:
-            x, weight = x.unsqueeze(2), weight.unsqueeze(2)
-            flat = {"stride": 1, "padding": 0, "dilation": 1}
-            options |= {name: (value, options[name]) for name, value in flat.items()}
-        layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
-        x, weight = x.to(memory_format=layout), weight.to(memory_format=layout)
     conv = {3: torch.conv1d, 4: torch.conv2d, 5: torch.conv3d}[x.ndim]
+    return functools.partial(conv, x, weight, bias, **layer.options)
+
+
+def torch_last_layer(x, weight, bias, layer: Layer, workers: int) -> Call:
+    """Return PyTorch's layer, channels last."""
+    import torch
+
+    x, weight, bias, options = channels_last(x, weight, bias, layer)
+    conv = {4: torch.conv2d, 5: torch.conv3d}[x.ndim]
     return functools.partial(conv, x, weight, bias, **options)
+
+
+def torch_packed_layer(x, weight, bias, layer: Layer, workers: int) -> Call | None:
+    """Return PyTorch's layer as torch.compile makes it of frozen weights: channels last, weights laid out by oneDNN."""
+    import torch
+
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")):
+        return None
+    x, weight, bias, options = channels_last(x, weight, bias, layer)
+    stride, padding, dilation = (options[name] for name in ("stride", "padding", "dilation"))
+    shape = list(x.shape)
+    packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, dilation, layer.groups, shape)
+    conv = torch.ops.mkldnn._convolution_pointwise
+    return lambda: conv(x, packed, bias, padding, stride, dilation, layer.groups, "none", [], "")
+
+
+def channels_last(x, weight, bias, layer: Layer) -> tuple:
+    """Return tensors with channels last, and the options; PyTorch knows 1-D so only as images one pixel high."""
+    import torch
+
+    x, weight, bias = map(torch.from_numpy, (x, weight, bias))
+    axes = len(layer.spatial)
+    options = {name: [value] * axes for name, value in layer.options.items() if name != "groups"}
+    if axes == 1:
+        x, weight = x.unsqueeze(2), weight.unsqueeze(2)
+        flat = {"stride": 1, "padding": 0, "dilation": 1}
+        options = {name: [flat[name], *values] for name, values in options.items()}
+    layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
+    x, weight = x.to(memory_format=layout), weight.to(memory_format=layout)
+    return x, weight, bias, options | {"groups": layer.groups}
 
 
 def torch_signal(x, kernel) -> Call:
@@ -201,9 +232,11 @@ def numpy_signal(correlate: Callable, x, kernel) -> Call:
     return functools.partial(correlate, x, kernel)
 
 
-def opencv_signal(x, kernel) -> Call:
+def opencv_signal(x, kernel) -> Call | None:
     import cv2
 
+    if x.ndim != 2:
+        return None
     return lambda: cv2.filter2D(x, -1, kernel, borderType=cv2.BORDER_CONSTANT)
 
 
@@ -211,7 +244,8 @@ def opencv_signal(x, kernel) -> Call:
 
 LAYER_PEERS = {
     "pytorch": Peer(("torch",), torch_layer),
-    "pytorch-last": Peer(("torch",), functools.partial(torch_layer, last=True)),
+    "pytorch-last": Peer(("torch",), torch_last_layer),
+    "pytorch-pack": Peer(("torch",), torch_packed_layer, ("float32",)),
     "onnxruntime": Peer(("onnx", "onnxruntime"), onnx_layer, ("float32",)),
     "openvino": Peer(("openvino",), openvino_layer, ("float32",)),
     "jax": Peer(("jax",), jax_layer, ("float32",)),
@@ -222,7 +256,7 @@ SIGNAL_PEERS = {
     "scipy-fft": Peer(("scipy",), functools.partial(numpy_signal, scipy_fft)),
     "scipy-oa": Peer(("scipy",), functools.partial(numpy_signal, scipy_overlap_add)),
     "ndimage": Peer(("scipy",), functools.partial(numpy_signal, ndimage_correlate)),
-    "opencv": Peer(("cv2",), opencv_signal, dimensions=(2,)),
+    "opencv": Peer(("cv2",), opencv_signal),
     "pytorch": Peer(("torch",), torch_signal),
     "jax": Peer(("jax",), jax_signal, ("float32",)),
 }
