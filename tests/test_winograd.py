@@ -714,12 +714,12 @@ def constant(rng, x_shape, weight_shape):
 HARD = (constant, all_positive, positive_samples, far_from_zero, sparse, alternating, loud_and_quiet)
 
 SHAPES = {
-    "F(4x4, 3x3)": ((64, 14, 15), (20, 64, 3, 3)),
+    "F(4x4, 3x3)": ((64, 30, 31), (20, 64, 3, 3)),
     "F(2x2, 3x3)": ((64, 4, 4), (20, 64, 3, 3)),
     "F(4, 3)": ((64, 60), (20, 64, 3)),
     "F(2, 3)": ((64, 4), (20, 64, 3)),
     "volume": ((16, 5, 10, 10), (20, 16, 3, 3, 3)),
-    "many channels": ((1000, 6, 10), (8, 1000, 3, 3)),
+    "F(4x4, 3x3) of many channels": ((1000, 26, 30), (8, 1000, 3, 3)),
 }
 
 
@@ -729,7 +729,7 @@ SHAPES = {
 def test_promise(rng, data, shapes, dtype):
     x, weight = (a.astype(dtype) for a in data(rng, *SHAPES[shapes]))
     told = ndconv.ConvLayer(weight, method="winograd").explain(x.shape)
-    assert shapes in told or not shapes.startswith("F")
+    assert shapes.partition(" of")[0] in told or not shapes.startswith("F")
     with not_directly():
         y = winograd(x, weight)
     assert errors(y, x, weight).max() <= 32

@@ -88,7 +88,7 @@ LEAST_OUTLIER = 64.0
 # bytes of weights that arrive in one, from a cache shared by all cores.
 VALUE_IN_CYCLES = 8.0
 VALUE_OUT_CYCLES = 18.0
-WEIGHT_BYTES_PER_CYCLE = 8.0
+WEIGHT_BYTES_PER_CYCLE = 5.0
 
 # Taps below which the Fourier method is not considered.
 FOURIER_TAPS = 48

@@ -278,7 +278,7 @@ cdef class Direct:
         cdef const Plan* plan = &self.plan
         cdef Job job
         cdef Py_ssize_t task, n_tasks, size = aligned(self.scratch_bytes + sizeof(Scratch))
-        cdef Py_ssize_t chunk
+        cdef Py_ssize_t chunk, box_tasks, n_boxes
         cdef int worker
         cdef char* memory = NULL
         n_tasks = self.tasks_per_batch * self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
@@ -287,8 +287,13 @@ cdef class Direct:
         if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
         workers = <int> max(1, min(workers, n_tasks))
-        # Several chunks a worker even out the load; a chunk's neighbouring tasks share planes.
+        # Several chunks a worker even out the load.
         chunk = max(1, n_tasks // (8 * workers))
+        # Neighbouring tasks, of one box, share planes: whoever pads them should do all, if no worker waits for that.
+        box_tasks = parts(plan.n_blocks, plan.blocks_per_task)
+        n_boxes = n_tasks // box_tasks
+        if n_boxes % workers == 0 or n_boxes >= 4 * workers:
+            chunk = parts(chunk, box_tasks) * box_tasks
         memory = <char*> allocate(workers * size)
         if memory == NULL:
             raise MemoryError(f"ndconv needs {workers * size} bytes of scratch memory")

@@ -384,6 +384,10 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
     cdef bint in_y = job.direct and box.width >= LANES
+    # What a vector is longer than a short row lies in the rows after it, if those are next in memory, and still to come.
+    cdef bint follows = job.direct and begins and ends and plan.ndim > 1 and (
+        job.y.stride[plan.ndim - 2] == box.width * <Py_ssize_t> sizeof(real)
+    )
     cdef real bias = 0 if box.bias == NULL else box.bias[output]
     cdef const real* weights = box.weights + (output * plan.channels_in + box.first_channel) * plan.taps
     cdef real* y
@@ -391,6 +395,8 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
         rows = min(box.lines - line, ROW_ROWS)
         if box.lines - line == ROW_ROWS + 1:
             rows = (ROW_ROWS + 1) // 2
+        if box.width < LANES:
+            in_y = follows and (box.lines - line - rows + 1) * box.width >= LANES
         pixel = 0
         while pixel < box.width:
             vectors = vectors_at(pixel, box.width, ROW_VECTORS)
