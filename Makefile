@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-isa lint docs bench bench-publish bench-check compare clean
+.PHONY: help demo test test-isa lint docs bench bench-publish bench-check compare fit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-check: $(VENV)/installed-bench  ## Publish the dashboard and open it in he
 
 compare: $(VENV)/installed-compare  ## Measure ndconv beside its peers (PyTorch joins if it is installed in .venv)
 	$(BIN)/python asv_benches/compare.py --json output/compare.json --plot output/compare.png
+
+fit: $(VENV)/installed-bench  ## Fit the constants by which "auto" chooses a method to this machine
+	$(BIN)/python asv_benches/fit.py
 
 clean:  ## Remove everything that the other targets made
 	rm -rf $(VENV) build docs/_build asv_benches/.asv output

@@ -114,3 +114,21 @@ def test_what_is_not_an_outer_product_is_refused(rng):
     for kernel in (outer([np.ones(9), np.arange(1.0, 10)]), rng.standard_normal((9, 9))):
         exact = ndconv.correlate_nd(x, kernel, method="direct")
         np.testing.assert_allclose(ndconv.correlate_nd(x, kernel), exact, atol=1e-9)
+
+
+@pytest.mark.parametrize(("x_dtype", "kernel_dtype"), [("float64", "float32"), ("float16", "float16"), ("f4", "f2")])
+def test_a_kernel_rounded_to_a_narrower_type_is_no_outer_product(rng, x_dtype, kernel_dtype):
+    x = rng.standard_normal((700, 600)).astype(x_dtype)
+    kernel = outer([rng.standard_normal(9), rng.standard_normal(11)]).astype(kernel_dtype)
+    with pytest.raises(ValueError, match="separable"):
+        ndconv.correlate_nd(x, kernel, method="separable")
+    y = ndconv.correlate_nd(x, kernel)
+    np.testing.assert_array_equal(y, ndconv.correlate_nd(x, kernel, method="direct"))
+
+
+@pytest.mark.parametrize("x_dtype", ["float64", "float32", "float16"])
+def test_a_kernel_of_a_narrower_type_that_is_an_outer_product(rng, x_dtype):
+    x = rng.integers(-3, 4, (40, 50)).astype(x_dtype)
+    kernel = outer([np.array([1, 2, 1]), np.array([1, 4, 2, 1])]).astype(np.float16)
+    y = ndconv.correlate_nd(x, kernel, method="separable")
+    np.testing.assert_array_equal(y, ndconv.correlate_nd(x, kernel, method="direct"))

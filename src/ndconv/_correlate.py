@@ -206,7 +206,7 @@ def _slide(
     arguments = (mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
     method = one_of(method, "method", METHODS)
     separable = method == "separable" or (method == "auto" and x.size * kernel.size >= SEPARABLE_MULTIPLY_ADDS)
-    separable = separable and is_separable(kernel)
+    separable = separable and is_separable(kernel, result_dtype(x, kernel))
     call = key = None
     if out is None:
         key = (mirror, separable, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(typed, arguments))

@@ -384,7 +384,7 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
     cdef bint in_y = job.direct and box.width >= LANES
-    # What a vector is longer than a short row lies in the rows after it, if those are next in memory, and still to come.
+    # What a vector is longer than a short row lies in the rows after it, if they are next in memory and still to come.
     cdef bint follows = job.direct and begins and ends and plan.ndim > 1 and (
         job.y.stride[plan.ndim - 2] == box.width * <Py_ssize_t> sizeof(real)
     )

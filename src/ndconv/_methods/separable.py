@@ -43,11 +43,14 @@ def factors(kernel: Array) -> list[Array] | None:
     return vectors if bool((np.abs(kernel - product) <= tolerance * np.abs(kernel)).all()) else None
 
 
-def is_separable(kernel: Array) -> bool:
-    """Whether a kernel of more than one axis is an outer product."""
-    if kernel.dtype.kind != "f" or sum(taps > 1 for taps in kernel.shape) < 2 or kernel.size == 0:
+def is_separable(kernel: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether a kernel of more than one axis is an outer product, in the type that results of `dtype` are computed in.
+
+    A kernel that was rounded to a narrower type is none.
+    """
+    if dtype.kind != "f" or sum(taps > 1 for taps in kernel.shape) < 2 or kernel.size == 0:
         return False
-    return factors(kernel) is not None
+    return factors(kernel.astype(compute_type(dtype))) is not None
 
 
 def why_not(problem: Problem) -> str | None:
