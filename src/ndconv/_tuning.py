@@ -2,8 +2,8 @@
 
 Measured with ``python asv_benches/compare.py`` on 2 cores of an Ice Lake server (AVX-512, 48 KiB L1, 1.25 MiB L2 a
 core), GCC 12. The cycles by which the chooser predicts were fitted to the times of some 80 calls by each method in
-turns on that machine; ``python asv_benches/fit.py`` does so for another. All of them choose between ways to the same result, equal to rounding: a problem always
-takes the same way, whatever the number of workers.
+turns on that machine; ``python asv_benches/fit.py`` does so for another. All of them choose between ways to the same
+result, equal to rounding: a problem always takes the same way, whatever the number of workers.
 """
 
 # Bytes of padded planes that a task works on. Two thirds of an L2 cache, beside weights and sums; less for the kernels

@@ -487,7 +487,7 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const real* weights
     """Transforms the weights of a block of output channels: [point][place][output channel]."""
     cdef PackBench bench
     cdef Place place = first_place(plan)
-    cdef Py_ssize_t i, j, k, v, count, first
+    cdef Py_ssize_t i, j, k, v, count, first, run
     cdef Py_ssize_t places[PACKED_TOGETHER]
     cdef Py_ssize_t taps = 9 if tiling.rows > 1 else 3
     cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
@@ -508,8 +508,13 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const real* weights
             places[i] = next_place(plan, &place)
         # Point by point: the points lie so far apart that they would compete for the same places in cache.
         for k in range(tiling.points):
-            for i in range(count):
-                memcpy(packed + (k * n + places[i]) * width, bench.values + k * step + i * width, width * sizeof(real))
+            i = 0
+            while i < count:
+                # Neighbours stay neighbours where there is one tap.
+                run = count if plan.taps == 1 else 1
+                memcpy(packed + (k * n + places[i]) * width, bench.values + k * step + i * width,
+                       run * width * sizeof(real))
+                i += run
         j += count
 
 
