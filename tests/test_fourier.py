@@ -122,3 +122,13 @@ def test_refusals():
 def test_auto_takes_it_for_a_large_kernel():
     layer = ndconv.ConvLayer(np.ones((1, 1, 5001), np.float32))
     assert "chosen" in next(line for line in layer.explain((1, 100_000)).splitlines() if line.startswith("fft"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_products_of_matrices_in_parts(rng, monkeypatch, dtype):
+    """Channels are summed by matrix products of some rows at a time: of one, of three, the last of what is left."""
+    x, weight = values(rng, (3, 6, 20, 21), dtype), values(rng, (10, 3, 7, 7), dtype)
+    for products in (1, 3 * 16 * 6, 1 << 40):
+        monkeypatch.setattr(_tuning, "MATRIX_PRODUCTS", products)
+        y = ndconv.conv_layer(x, weight, groups=2, method="fft")
+        oracle.layer(x, weight, groups=2, method="fft").check(y)

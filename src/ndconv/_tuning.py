@@ -97,6 +97,10 @@ FOURIER_TAPS = 48
 # products and results, and what scipy.fft needs for a while.
 BLOCK_BYTES = 8 << 20
 
+# Products of two complex matrices, sixteen columns counted at least, that OpenBLAS makes without threads of its own: on
+# a busy machine those made single calls take a second instead of 40 ms.
+MATRIX_PRODUCTS = 1 << 15
+
 # Samples whose spectra a worker has at a time; bytes above which transforms slow down, and how much; and lines below
 # which they do, in one dimension, because scipy.fft makes vectors of several, and how much.
 SPECTRUM_SAMPLES = 1 << 18

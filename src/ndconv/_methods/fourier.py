@@ -195,7 +195,7 @@ class FourierPlan:
             return product.reshape(*shape, -1, *frequencies)
         # One matrix product for each group and frequency: (out, in) by (in, blocks * rows).
         columns = spectra.reshape(math.prod(shape), groups, inputs, -1).transpose(1, 3, 2, 0)
-        matrix = weights.reshape(groups, -1, *weights.shape[-2:]) @ np.ascontiguousarray(columns)
+        matrix = _products(weights.reshape(groups, -1, *weights.shape[-2:]), np.ascontiguousarray(columns))
         return np.ascontiguousarray(matrix.transpose(3, 0, 2, 1)).reshape(*shape, -1, *frequencies)
 
     def _gather(self, x: Array, place: Index, target: Array) -> None:
@@ -264,6 +264,20 @@ class Spectra:
     def __init__(self, spectra: Array, weights: Array) -> None:
         self.spectra = spectra
         self.weights = weights
+
+
+def _products(matrices: Array, columns: Array) -> Array:
+    """Return the matrix products (..., out, in) by (..., in, n), some rows at a time.
+
+    Each is so small that no BLAS library starts threads for it: they would wait for each other inside ours.
+    """
+    outputs, inputs, n = *matrices.shape[-2:], columns.shape[-1]
+    rows = max(tuning.MATRIX_PRODUCTS // (inputs * max(n, 16)), 1)
+    result = np.empty((*matrices.shape[:-1], n), np.result_type(matrices, columns))
+    for first in range(0, outputs, rows):
+        part: Any = (..., slice(first, first + rows), slice(None))
+        np.matmul(matrices[part], columns, out=result[part])
+    return result
 
 
 def _frequencies_first(spectra: Array, axis: int) -> Array:
