@@ -4,6 +4,7 @@ import numpy as np
 import oracle
 import pytest
 from layouts import values
+from special import reached, special_call
 
 import ndconv
 
@@ -35,26 +36,11 @@ ARRANGEMENTS = {
 }
 
 
-def calls(rng, name, dtype):
-    x_shape, weight_shape, keywords = ARRANGEMENTS[name]
-    keywords = dict(keywords)
-    x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
-    weight[weight == 0] = 1
-    if keywords.pop("bias", False):
-        keywords["bias"] = values(rng, weight_shape[0], dtype)
-    return x, weight, keywords
-
-
-def reached(mask, weight, keywords):
-    geometry = {k: v for k, v in keywords.items() if k not in ("bias", "activation", "method")}
-    return oracle.touched(mask, weight.shape, **geometry)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64"])
 @pytest.mark.parametrize("name", ARRANGEMENTS)
 @pytest.mark.parametrize("method", ["direct", "auto"])
 def test_nan(rng, name, dtype, method):
-    x, weight, keywords = calls(rng, name, dtype)
+    x, weight, keywords = special_call(rng, *ARRANGEMENTS[name], dtype)
     keywords["method"] = method
     if dtype == "complex64":
         keywords.pop("activation", None)
@@ -78,7 +64,7 @@ def test_nan(rng, name, dtype, method):
 @pytest.mark.parametrize("name", ARRANGEMENTS)
 @pytest.mark.parametrize("corner", [0, -1])
 def test_nan_in_a_corner(rng, name, corner):
-    x, weight, keywords = calls(rng, name, "float32")
+    x, weight, keywords = special_call(rng, *ARRANGEMENTS[name], "float32")
     mask = np.zeros(x.shape, bool)
     mask.flat[corner] = True
     y = ndconv.conv_layer(np.where(mask, np.float32("nan"), x), weight, **keywords)
@@ -89,7 +75,7 @@ def test_nan_in_a_corner(rng, name, corner):
 @pytest.mark.parametrize("name", ARRANGEMENTS)
 def test_infinity(rng, name, dtype):
     """With positive weights, infinity stays infinity."""
-    x, weight, keywords = calls(rng, name, dtype)
+    x, weight, keywords = special_call(rng, *ARRANGEMENTS[name], dtype)
     weight = np.abs(weight)
     mask = np.zeros(x.shape, bool)
     mask.flat[rng.integers(0, mask.size, 3)] = True

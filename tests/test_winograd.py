@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from layouts import FLOATS, LAYOUTS, Place, values
 from oracle import ACTIVATIONS, reach, resolve_padding, result_dtype
+from special import reached, special_call
 from strategies import NAMED_PADDINGS, Call, arrays, generators, padding_modes
 
 import ndconv
@@ -440,25 +441,10 @@ SPECIAL = {
 }
 
 
-def special_call(rng, name, dtype):
-    x_shape, weight_shape, keywords = SPECIAL[name]
-    keywords = dict(keywords)
-    x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
-    weight[weight == 0] = 1
-    if keywords.pop("bias", False):
-        keywords["bias"] = values(rng, weight_shape[0], dtype)
-    return x, weight, keywords
-
-
-def reached(mask, weight, keywords):
-    geometry = {k: v for k, v in keywords.items() if k not in ("bias", "activation")}
-    return oracle.touched(mask, weight.shape, **geometry)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64"])
 @pytest.mark.parametrize("name", SPECIAL)
 def test_nan_in_x(rng, name, dtype):
-    x, weight, keywords = special_call(rng, name, dtype)
+    x, weight, keywords = special_call(rng, *SPECIAL[name], dtype)
     if dtype == "complex64":
         keywords.pop("activation", None)
     expected = oracle.layer(x, weight, **keywords, method="winograd")
@@ -475,7 +461,7 @@ def test_nan_in_x(rng, name, dtype):
 @pytest.mark.parametrize("name", SPECIAL)
 def test_infinity_in_x(rng, name, dtype):
     """With positive weights, infinity stays infinity."""
-    x, weight, keywords = special_call(rng, name, dtype)
+    x, weight, keywords = special_call(rng, *SPECIAL[name], dtype)
     weight = np.abs(weight)
     mask = np.zeros(x.shape, bool)
     mask.flat[rng.integers(0, mask.size, 2)] = True

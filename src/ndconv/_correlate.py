@@ -238,8 +238,7 @@ def _prepare(
     x: Array, kernel: Array, mode: Any, padding_mode: Any, fill_value: Any, stride: Any, dilation: Any, axes: Any,
     lags: Any, method: Any, out: Array | None, mirror: bool, separable: bool,
 ) -> _Call:  # fmt: skip
-    """Check everything and make the plan."""
-    method = one_of(method, "method", METHODS)
+    """Check everything but the method, and make the plan."""
     mode = one_of(mode, "mode", MODES)
     slid = _sliding_axes(x, kernel, axes)
     ndim = len(slid)

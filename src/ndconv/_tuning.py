@@ -1,9 +1,9 @@
 """Every tuning constant, with its origin.
 
 Measured with ``python asv_benches/compare.py`` on 2 cores of an Ice Lake server (AVX-512, 48 KiB L1, 1.25 MiB L2 a
-core), GCC 12. The cycles by which the chooser predicts were fitted to the times of some 80 calls by each method in
-turns on that machine; ``python asv_benches/fit.py`` does so for another. All of them choose between ways to the same
-result, equal to rounding: a problem always takes the same way, whatever the number of workers.
+core), GCC 12. The cycles by which the chooser predicts were fitted by hand to the times of some 80 calls by each method
+in turns on that machine; ``python asv_benches/fit.py`` fits them to another. All of them choose between ways to the
+same result, equal to rounding: a problem always takes the same way, whatever the number of workers.
 """
 
 # Bytes of padded planes that a task works on. Two thirds of an L2 cache, beside weights and sums; less for the kernels
@@ -11,8 +11,8 @@ result, equal to rounding: a problem always takes the same way, whatever the num
 PLANE_BYTES = 800 << 10
 ROW_PLANE_BYTES = 320 << 10
 
-# The same where a kernel of one input channel reads each sample fewer times than this, as strided ones do: half an L1
-# cache, for then it waits for nothing but samples.
+# The same where a kernel of one input and one output channel reads each sample fewer times than this, as strided ones
+# do: half an L1 cache, for then it waits for nothing but samples.
 NEAREST_PLANE_BYTES = 24 << 10
 FEW_READS = 4
 
@@ -57,6 +57,7 @@ PACKING_MULTIPLY_ADDS = 8
 # row's start and end; and to pad one sample.
 TILE_TAP_CYCLES = 1.5
 BANK_TAP_CYCLES = 2.5
+BANK_NEAR_TAP_CYCLES = 1.5  # of a kernel of one tap, where the samples of two tiles stay in the nearest cache
 BANK_CHANNEL_CYCLES = 3.0
 ROW_TAP_CYCLES = 5.0
 STRIP_CYCLES = 110.0

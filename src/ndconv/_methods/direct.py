@@ -148,12 +148,13 @@ def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
         vectors = -(-width // lanes)
         blocks, width_of_block = _split(outputs, core.bank_channels)
         tiles, length = _split(vectors, core.bank_vectors)
-        tap = max(length * width_of_block / 2, 4.0) + tuning.BANK_TAP_CYCLES
-        channel = tuning.BANK_CHANNEL_CYCLES
+        tap_extra, channel_extra = tuning.BANK_TAP_CYCLES, tuning.BANK_CHANNEL_CYCLES
         if g.taps == 1:
             tile_bytes = inputs * core.bank_vectors * lanes * core.compute_dtype.itemsize
-            tap, channel = (tap - 1.0 if 2 * tile_bytes <= tuning.STRETCH_BYTES else tap), 0.0
-        bank = lines * tiles * blocks * (products * tap + inputs * channel + tuning.BANK_CYCLES)
+            tap_extra = tuning.BANK_NEAR_TAP_CYCLES if 2 * tile_bytes <= tuning.STRETCH_BYTES else tap_extra
+            channel_extra = 0.0
+        tap = max(length * width_of_block / 2, 4.0) + tap_extra
+        bank = lines * tiles * blocks * (products * tap + inputs * channel_extra + tuning.BANK_CYCLES)
         if width < lanes:
             bank *= 1.5
         ways.append(("bank", flat, weights + outer * (bank + padding)))
@@ -294,7 +295,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
             box = _largest_box(g, 1 << 62, copies, core, flat, sums)
     else:
         limit = tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
-        if inputs == 1 and g.taps < tuning.FEW_READS * math.prod(g.stride):
+        if inputs == 1 and g.taps * outputs < tuning.FEW_READS * math.prod(g.stride):
             limit = tuning.NEAREST_PLANE_BYTES
         box = _largest_box(g, limit // (item * max(inputs, 1)), copies, core, flat, sums)
         if box is None and kernel != "tile":
