@@ -10,6 +10,7 @@ from ._modes import BY_NAME, PaddingMode
 
 Pair = tuple[int, int]
 PerAxis = int | tuple[int, ...]
+Padding = int | str | tuple[int | Pair, ...]
 
 METHODS = ("auto", "direct", "winograd", "fft", "separable")
 MODES = ("full", "same", "valid")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import ACTIVATIONS, METHODS, Pair, PerAxis, channel_axis_of, integer, one_of, per_axis
+from ._arguments import ACTIVATIONS, METHODS, Padding, PerAxis, channel_axis_of, integer, one_of, per_axis
+from ._backward import checked_gradient, layer_gradients
 from ._cost import LayerCost, cost_of
 from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
 from ._engine import (
@@ -27,11 +29,11 @@ from ._engine import (
     with_room_for,
 )
 from ._geometry import Geometry, Shape, layer_geometry
+from ._gradients import ConvGradients, checked_needs
 from ._methods import Plan, Problem, candidates, choose, make_plan
+from ._methods.epilogue import slope
 from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
-
-Padding = int | str | tuple[int | Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +465,70 @@ class ConvLayer:
             y = _run(call, array.copy(), packed, vector, other, out, threads)
         assert y is not None
         return y
+
+    def backward(
+        self,
+        grad_y: ArrayLike,
+        x: ArrayLike,
+        needs: str | Iterable[str] = ("x", "weight", "bias"),
+        workers: int | None = None,
+        *,
+        residual: ArrayLike | None = None,
+    ) -> ConvGradients:
+        """Compute the gradients with respect to the layer's input, weights and bias.
+
+        Parameters
+        ----------
+        grad_y : array_like
+            The gradient with respect to the layer's output, of the output's shape.
+        x : array_like
+            The layer's input.
+        needs, workers
+            As in `conv_layer_backward`.
+        residual : array_like, optional
+            What was added before the activation, if anything was.
+
+        Returns
+        -------
+        ConvGradients
+            As from `conv_layer_backward`. A layer with an activation first computes again what that was applied to.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ndconv
+        >>> layer = ndconv.ConvLayer(np.ones((1, 1, 2)), activation="relu")
+        >>> layer.backward(np.ones((1, 3)), np.array([[2.0, 1.0, -4.0, 5.0]]))
+        ConvGradients(x=array([[1., 1., 1., 1.]]), weight=array([[[-2.,  6.]]]), bias=array([2.]))
+        """
+        wanted = checked_needs(needs)
+        gradient, array = as_array(grad_y, "grad_y"), as_array(x, "x")
+        threads = self._workers if workers is None else checked_workers(workers)
+        geometry, last = self._geometry(array.shape), self.channel_axis == -1
+        first = self.output_shape(array.shape)
+        if last:
+            batch = first[: -geometry.ndim - 1]
+            first = (*batch, geometry.channels_out, *geometry.out_shape)
+        gradient = checked_gradient(gradient, first, geometry.ndim, last)
+        if self.activation is not None:
+            values = self._linear()(array, workers=threads, residual=residual)
+            if last:
+                values = np.moveaxis(values, -1, -geometry.ndim - 1)
+            gradient = gradient * slope(values, self.activation)
+        if last:
+            array = np.moveaxis(array, -1, -geometry.ndim - 1)
+        return layer_gradients(
+            gradient, array, self.weight, geometry, self.fill_value, wanted, last, threads, self._packed
+        )
+
+    def _linear(self) -> ConvLayer:
+        """Return the layer without its activation, with the same packed weights."""
+        linear = ConvLayer.__new__(ConvLayer)
+        for name in ConvLayer.__slots__:
+            object.__setattr__(linear, name, getattr(self, name))
+        object.__setattr__(linear, "_settings", replace(self._settings, activation=None))
+        object.__setattr__(linear, "_calls", {})
+        return linear
 
     def _pack(self, call: _Call) -> tuple[Any, Array | None]:
         """Return weights and bias as a plan wants them, kept for the next plan that wants them so."""

@@ -142,3 +142,22 @@ REMEMBERED_TAPS = 1024
 # gains a fifth.
 ALIGNED_BYTES = 256 << 10
 CACHE_LINE = 64
+
+# Of the gradient to weights, for each task: bytes of the box's gradients to y and of padded samples, which are read
+# again for each few pairs of a channel and a tap, together half an L2 cache; bytes of its sums; outputs of a box below
+# which its sums, read and written once a box, would be what it waits for; products for which a padded sample should be
+# read, and bytes of the parts of a small gradient that different tasks sum.
+GRADIENT_BYTES = 256 << 10
+GRADIENT_PLANE_BYTES = 384 << 10
+GRADIENT_SUM_BYTES = 512 << 10
+GRADIENT_PIXELS = 128
+GRADIENT_USES = 512
+GRADIENT_PART_BYTES = 2 << 20
+
+# Cycles of a vector's product over a single vector of output channels, each with a sample to broadcast; and along lines,
+# each with a vector of samples to load, for 1, 2 and at least 4 output channels together.
+GRADIENT_VECTOR_CYCLES = 1.0
+GRADIENT_LINE_CYCLES = (1.3, 0.75, 0.6)
+
+# Bytes of the gradients of padded samples that are computed before they are added to those of the samples they repeat.
+BORDER_BYTES = 4 << 20

@@ -45,6 +45,7 @@ cdef extern from "simd.h" nogil:
         ROW_VECTORS
         ROW_ROWS
         LONG_ROW_VECTORS
+        MOST_OUTPUTS
     const Py_ssize_t LANES
     const Py_ssize_t SUMS
     const Py_ssize_t FILL
@@ -57,6 +58,7 @@ cdef extern from "simd.h" nogil:
     vec vec_is_positive(vec)
     vec vec_even(vec, vec)
     vec vec_odd(vec, vec)
+    vec vec_first(vec, int)
     void turn_2(char*, const char*)
     void turn_4(char*, const char*)
     void turn_8(char*, const char*)
@@ -83,6 +85,7 @@ include "pack.pxi"
 include "direct.pxi"
 include "points.pxi"
 include "winograd.pxi"
+include "gradient.pxi"
 
 compute_dtype = np.dtype(NDCONV_DTYPE.decode())
 level = NDCONV_LEVEL.decode()
@@ -440,6 +443,71 @@ cdef class Winograd(Direct):
                 total += totals[i]
             free(memory)
         return finite and largest * present <= tiling.outlier * total
+
+
+cdef class WeightGradient(Direct):
+    """A frozen plan of the gradient to the weights: ``WeightGradient(blocking, cut)``, as in ``_weight_gradient``."""
+
+    cdef Cut cut
+
+    def __init__(self, blocking, cut):
+        Direct.__init__(self, blocking)
+        cdef Ledger ledger
+        self.cut.along_lines = cut.along_lines
+        self.cut.parts = cut.parts
+        self.cut.groups = cut.groups
+        self.cut.outputs = cut.outputs
+        self.cut.inputs = cut.inputs
+        self.scratch_bytes = lay_ledger(&self.plan, &self.cut, NULL, &ledger)
+
+    def gather(self, cnp.ndarray x not None, cnp.ndarray grad_y not None, cnp.ndarray target not None, int workers):
+        """Compute `target` (groups * out, in, *kernel), contiguous and of the compute type, from x (*batch, channels,
+        *in) and grad_y (*batch, channels, *out).
+
+        Returns False, with nothing done, if the plan reads x in place and its samples are not aligned.
+        """
+        cdef const Plan* plan = &self.plan
+        cdef const Cut* cut = &self.cut
+        cdef Job job
+        cdef Py_ssize_t task, n_tasks, batch = 1, piece = 1 << 12, bytes_of_parts = 0
+        cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Ledger))
+        cdef Py_ssize_t n_weights = plan.groups * plan.channels_out * plan.channels_in * plan.taps
+        cdef int axis, worker
+        cdef char* memory = NULL
+        cdef real* gradients = <real*> cnp.PyArray_DATA(target)
+        cdef real* partial = gradients
+        job.batch_ndim = cnp.PyArray_NDIM(grad_y) - plan.ndim - 1
+        describe(&job.x, x, job.batch_ndim, plan.ndim)
+        describe(&job.y, grad_y, job.batch_ndim, plan.ndim)
+        for axis in range(job.batch_ndim):
+            job.batch_shape[axis] = cnp.PyArray_DIM(grad_y, axis)
+            batch *= job.batch_shape[axis]
+        if plan.in_place and not job.x.same:
+            return False
+        n_tasks = (
+            cut.parts * parts(plan.groups, cut.groups) * parts(plan.channels_out, cut.outputs)
+            * parts(plan.channels_in, cut.inputs)
+        )
+        workers = <int> max(1, min(workers, n_tasks))
+        if cut.parts > 1:
+            bytes_of_parts = aligned(cut.parts * n_weights * sizeof(real))
+        memory = <char*> allocate(workers * size + bytes_of_parts)
+        if memory == NULL:
+            raise MemoryError(f"ndconv needs {workers * size + bytes_of_parts} bytes of scratch memory")
+        with nogil:
+            if cut.parts > 1:
+                partial = <real*> (memory + workers * size)
+            for worker in range(workers):
+                lay_ledger(plan, cut, memory + worker * size + aligned(sizeof(Ledger)),
+                           <Ledger*> (memory + worker * size))
+            for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
+                gather(plan, cut, &job, task, <Ledger*> (memory + threadid() * size), partial, batch)
+            if cut.parts > 1:
+                for task in prange(parts(n_weights, piece), num_threads=workers, schedule="dynamic"):
+                    add_parts(partial, cut.parts, n_weights, task * piece, min(task * piece + piece, n_weights),
+                              gradients)
+            free(memory)
+        return True
 
 
 cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:

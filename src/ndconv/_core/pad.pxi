@@ -309,8 +309,12 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
 
 
 cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, const Run* run,
-                         Py_ssize_t first, Py_ssize_t channels, real* target) noexcept nogil:
-    """Reads a run of some channels' row; the samples of a pixel's channels come to lie side by side."""
+                         Py_ssize_t first, Py_ssize_t channels, real* target,
+                         Py_ssize_t pixel) noexcept nogil:
+    """Reads a run of some channels' row; the samples of a pixel's channels come to lie side by side.
+
+    `pixel` is the distance from one pixel's samples to the next one's.
+    """
     cdef real rows[4 * MOST_BLOCK]
     cdef real block[MOST_BLOCK]
     cdef Py_ssize_t c, n, i = 0, count
@@ -319,7 +323,7 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
     if x.same and x.parts == 1 and channels == LANES and x.channel == sizeof(real):
         # Channels are last in x: they already do.
         for i in range(run.length):
-            vec_store(target + i * LANES, vec_load(<const real*> (source + i * run.step)))
+            vec_store(target + i * pixel, vec_load(<const real*> (source + i * run.step)))
         return
     if (
         x.same and x.parts == 1 and channels == LANES and run.step == sizeof(real) and run.length >= LANES
@@ -328,7 +332,7 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
         while i < run.length:
             # The last block overlaps the one before it.
             i = min(i, run.length - LANES)
-            transpose_block(<const real*> source + i, x_channel, target + i * LANES, LANES)
+            transpose_block(<const real*> source + i, x_channel, target + i * pixel, pixel)
             i += LANES
         return
     while i < run.length:
@@ -348,8 +352,8 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
         for c in range(parts(count, LANES)):
             transpose_block(rows + c * LANES, 4 * LANES, block, LANES)
             for n in range(min(LANES, count - c * LANES)):
-                vec_store(target + n * LANES, vec_load(block + n * LANES))
-            target += LANES * LANES
+                vec_store(target + n * pixel, vec_load(block + n * LANES))
+            target += LANES * pixel
         i += count
 
 
@@ -373,7 +377,7 @@ cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, 
             for row in range(source.n_rows):
                 for run in range(first_run, end_run):
                     if source.rows[row] != FILL and source.runs[run].source != FILL:
-                        interleave_run(x, data, source.rows[row], source.runs + run, c, channels, target)
+                        interleave_run(x, data, source.rows[row], source.runs + run, c, channels, target, LANES)
                     elif c - first >= source.filled:
                         for i in range(source.runs[run].length):
                             vec_store(target + i * LANES, fills)

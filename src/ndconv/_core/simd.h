@@ -15,6 +15,11 @@
 #define CYTHON_INLINE inline __attribute__((always_inline))
 
 typedef NDCONV_REAL real;
+#if NDCONV_REAL_BYTES == 4
+#define NDCONV_LANE int32_t
+#else
+#define NDCONV_LANE int64_t
+#endif
 
 #if defined(__AVX512F__) && defined(__AVX512VL__)
 #define NDCONV_LEVEL "x86-64-v4"
@@ -55,6 +60,14 @@ static inline vec vec_is_positive(vec v) {
     vec is;
     for (int i = 0; i < LANES; i++) is[i] = v[i] > 0 ? 1 : 0;
     return is;
+}
+
+/* The first n lanes; zero in the others, whatever they held. */
+typedef NDCONV_LANE lane_mask __attribute__((vector_size(VECTOR_BYTES)));
+typedef NDCONV_LANE lane_mask_unaligned __attribute__((vector_size(VECTOR_BYTES), aligned(1), may_alias));
+static CYTHON_INLINE vec vec_first(vec v, int n) {
+    static const NDCONV_LANE mask[2 * VECTOR_BYTES / NDCONV_REAL_BYTES] = {[0 ... VECTOR_BYTES / NDCONV_REAL_BYTES - 1] = -1};
+    return (vec)((lane_mask)v & *(const lane_mask_unaligned *)(mask + LANES - n));
 }
 
 /* Ask for a cache line that the next tile reads. Planes' rows lie far apart, which hardware does not foresee. */
@@ -132,6 +145,8 @@ enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, R
 /* Pixels of a tile at most, and of a strip, whose tiles' sums are transposed and stored together: long enough that a
  * row of y gets whole cache lines, and a whole number of vectors of every level. */
 enum { TILE_PIXELS = 12, STRIP = 48 };
+/* Output channels whose gradients are summed together along lines. */
+enum { MOST_OUTPUTS = 4 };
 #define SUMS (STRIP * TILE_VECTORS * LANES)
 enum { MOST_VECTOR = TILE_VECTORS * VECTOR_BYTES / NDCONV_REAL_BYTES, MOST_SUMS = STRIP * MOST_VECTOR };
 enum { MOST_LANES = LANE_COUNT, MOST_BLOCK = LANE_COUNT * LANE_COUNT };

@@ -292,12 +292,12 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     if in_place:
         box: list[int] | None = list(g.out_shape)
         if channel_block < inputs and kernel == "tile":
-            box = _largest_box(g, 1 << 62, copies, core, flat, sums)
+            box = largest_box(g, 1 << 62, copies, core, flat, sums)
     else:
         limit = tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
         if inputs == 1 and g.taps * outputs < tuning.FEW_READS * math.prod(g.stride):
             limit = tuning.NEAREST_PLANE_BYTES
-        box = _largest_box(g, limit // (item * max(inputs, 1)), copies, core, flat, sums)
+        box = largest_box(g, limit // (item * max(inputs, 1)), copies, core, flat, sums)
         if box is None and kernel != "tile":
             return None
         if box is None:
@@ -305,11 +305,11 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
             sums = tuning.SUM_BYTES // (item * core.tile_channels)
             for blocks in range(-(-inputs // channel_block), 0, -1):
                 padded_channels = min(blocks * channel_block, inputs)
-                box = _largest_box(g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
+                box = largest_box(g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
                 if box is not None and (math.prod(box) >= tuning.LEAST_PIXELS or box == list(g.out_shape)):
                     break
     if box is None:
-        box = _smallest_box(g, core, flat)
+        box = smallest_box(g, core, flat)
 
     # A layer without outputs has one empty block, and an axis without any a box that is never reached.
     most = {"tile": core.tile_channels, "bank": core.bank_channels, "rows": 1}[kernel]
@@ -324,7 +324,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         axis, width = (g.ndim - 2, g.out_shape[-1]) if flat else (g.ndim - 1, 1)
         if 0 < g.out_shape[axis] % box[axis] * width < core.lanes:
             box[axis] = g.out_shape[axis]
-    return _finish_blocking(
+    return finish_blocking(
         problem,
         core,
         kernel=kernel,
@@ -364,13 +364,13 @@ def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
     return size * (box[-1] * copies if flat else _reach(g, g.ndim - 1, box[-1]))
 
 
-def _smallest_box(g: Any, core: Any, flat: bool) -> list[int]:
+def smallest_box(g: Any, core: Any, flat: bool) -> list[int]:
     """Return the least box that still fills a micro-kernel."""
     least = g.out_shape[-1] if flat else min(g.out_shape[-1], 4 * core.lanes)
     return [1] * (g.ndim - 1) + [least]
 
 
-def _largest_box(g: Any, samples: int, copies: int, core: Any, flat: bool, pixels: int) -> list[int] | None:
+def largest_box(g: Any, samples: int, copies: int, core: Any, flat: bool, pixels: int) -> list[int] | None:
     """Return a box whose plane has at most so many samples, cut along outer axes first; None if there is none."""
     box = list(g.out_shape)
     for axis in range(g.ndim):
@@ -448,7 +448,7 @@ def _least_lines(g: Any, core: Any) -> int:
     return 4 if g.kernel[-2] > 1 else -(-4 * int(core.strip) // max(g.out_shape[-1], 1))
 
 
-def _finish_blocking(
+def finish_blocking(
     problem: Problem,
     core: Any,
     *,

@@ -35,6 +35,40 @@ _FUNCTIONS: dict[str | None, Callable[[Array], Array]] = {
 }
 
 
+def activate(values: Array, activation: str | None) -> Array:
+    """Return an activation of values, in their precision."""
+    return np.asarray(_FUNCTIONS[activation](values))
+
+
+def _gelu_slope(v: Array) -> Array:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(v) + v * np.exp(-v * v / 2) * v.dtype.type(1 / math.sqrt(2 * math.pi)))
+
+
+def _silu_slope(v: Array) -> Array:
+    s = _sigmoid(v)
+    return s * (1 + v * (1 - s))
+
+
+# Where a function has a corner, the slope is that on the left, as everywhere else.
+_SLOPES: dict[str | None, Callable[[Array], Array]] = {
+    "relu": lambda v: v > 0,
+    "relu6": lambda v: (v > 0) & (v < 6),
+    "leaky_relu": lambda v: np.where(v > 0, v.dtype.type(1), v.dtype.type(0.01)),
+    "silu": _silu_slope,
+    "gelu": _gelu_slope,
+    "sigmoid": lambda v: _sigmoid(v) * _sigmoid(-v),
+    "tanh": lambda v: 1 - np.tanh(v) ** 2,
+    "hardswish": lambda v: np.where(v <= -3, 0, np.where(v < 3, v / 3 + v.dtype.type(0.5), 1)).astype(v.dtype),
+}
+
+
+def slope(values: Array, activation: str | None) -> Array:
+    """Return the derivative of an activation at values."""
+    return np.asarray(_SLOPES[activation](values))
+
+
 def finish(sums: Array, bias: Array | None, residual: Array | None, y: Array, activation: int) -> None:
     """Write sums (..., channels, *block), of real numbers and perhaps more than y has room for, to y.
 
@@ -53,4 +87,4 @@ def finish(sums: Array, bias: Array | None, residual: Array | None, y: Array, ac
         return
     if residual is not None:
         sums = sums + residual.astype(sums.dtype)
-    y[...] = _FUNCTIONS[ACTIVATIONS[activation]](sums)
+    y[...] = activate(sums, ACTIVATIONS[activation])

@@ -1,0 +1,268 @@
+"""The gradients of a layer, by the kernels of the forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._arguments import Padding, PerAxis, channel_axis_of
+from ._dtypes import Array, as_array, compute_type, result_dtype
+from ._engine import fill_in, new_output
+from ._geometry import Geometry, Shape, layer_geometry
+from ._gradients import ConvGradients, checked_needs
+from ._modes import PaddingMode
+from ._transposed import run_transposed, transposed_phases, transposed_sets
+from ._tuning import BORDER_BYTES
+from ._weight_gradient import weight_gradient
+from ._workers import checked_workers
+
+
+def conv_layer_backward(
+    grad_y: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    padding_mode: str | tuple[str, ...] = "zeros",
+    fill_value: complex = 0.0,
+    dilation: PerAxis = 1,
+    groups: int = 1,
+    needs: str | Iterable[str] = ("x", "weight", "bias"),
+    channel_axis: int | None = None,
+    workers: int | None = None,
+) -> ConvGradients:
+    r"""Gradients of a convolution layer with respect to its input, weights and bias.
+
+    Parameters
+    ----------
+    grad_y : array_like
+        The gradient of a number with respect to the layer's output (before any activation), of the output's shape,
+        (C_out, \*S_out) or (N, C_out, \*S_out).
+    x : array_like
+        The layer's input, (C_in, \*S) or (N, C_in, \*S). Its samples are read only for the gradient to `weight`.
+    weight : array_like
+        The layer's filters, (C_out, C_in // groups, \*K). They are read only for the gradient to `x`.
+    stride, padding, padding_mode, fill_value, dilation, groups, channel_axis, workers : optional
+        As in `conv_layer`.
+    needs : str or iterable of str, optional
+        Which gradients to compute: "x", "weight", "bias".
+
+    Returns
+    -------
+    ConvGradients
+        The gradients `x`, `weight` and `bias`, of the shapes of what they belong to, None where not asked for. Their
+        dtype is that of the products they are sums of; what belongs to real numbers is real. For complex arrays
+        the gradient is ``dL/d(re) + 1j * dL/d(im)``, so that a step against it makes the number smaller.
+
+    Raises
+    ------
+    ValueError
+        If shapes or values do not fit; the message names the argument.
+    TypeError
+        If an argument has the wrong type or dtype.
+
+    See Also
+    --------
+    ConvLayer.backward : The same for a prepared layer, with its activation.
+    conv_transpose_layer : The gradient to `x` as a layer of its own.
+
+    Notes
+    -----
+    With ``y[k, i] = bias[k] + sum over c, u of weight[k, c, u] * xp[c, stride * i + dilation * u]``, where xp is x with
+    its padding, the gradients are [1]_::
+
+        weight[k, c, u] = sum over n, i of grad_y[n, k, i] * conj(xp[n, c, stride * i + dilation * u])
+        xp[n, c, stride * i + dilation * u] += conj(weight[k, c, u]) * grad_y[n, k, i]
+        bias[k] = sum over n, i of grad_y[n, k, i]
+
+    and what padding has read from x more than once adds up there: the exact adjoint of the layer.
+
+    References
+    ----------
+    .. [1] Y. LeCun, B. Boser, J. S. Denker et al., "Backpropagation Applied to Handwritten Zip Code Recognition",
+       Neural Computation 1(4), 1989, pp. 541-551. :doi:`10.1162/neco.1989.1.4.541`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ndconv
+    >>> x, weight = np.arange(5.0)[None], np.array([[[1.0, -1.0]]])
+    >>> ndconv.conv_layer_backward(np.ones((1, 4)), x, weight)
+    ConvGradients(x=array([[ 1.,  0.,  0.,  0., -1.]]), weight=array([[[ 6., 10.]]]), bias=array([4.]))
+    """
+    wanted = checked_needs(needs)
+    gradient, array, filters = as_array(grad_y, "grad_y"), as_array(x, "x"), as_array(weight, "weight")
+    threads = checked_workers(workers)
+    ndim = filters.ndim - 2
+    last = channel_axis_of(channel_axis) is not None
+    if last and array.ndim in (ndim + 1, ndim + 2):
+        array = np.moveaxis(array, -1, -ndim - 1)
+    geometry = layer_geometry(array.shape, filters.shape, stride, padding, padding_mode, dilation, groups)
+    shape = (*array.shape[: array.ndim - ndim - 1], geometry.channels_out, *geometry.out_shape)
+    gradient = checked_gradient(gradient, shape, ndim, last)
+    fill_in(fill_value, result_dtype(array, filters))
+    return layer_gradients(gradient, array, filters, geometry, fill_value, wanted, last, threads)
+
+
+def layer_gradients(
+    grad_y: Array, x: Array, weight: Array, geometry: Geometry, fill_value: complex, needs: frozenset[str],
+    channels_last: bool, workers: int | None, packed: dict[Any, Any] | None = None,
+) -> ConvGradients:  # fmt: skip
+    """Return the gradients from checked arrays, channels first; that to x with its channels last if asked to."""
+    grad_x = grad_weight = grad_bias = None
+    if "x" in needs:
+        grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
+    if "weight" in needs:
+        sums = weight_gradient(grad_y, x, geometry, result_dtype(grad_y, x), fill_value, workers)
+        grad_weight = _like(sums, weight)
+    if "bias" in needs:
+        grad_bias = bias_gradient(grad_y, geometry.ndim)
+    return ConvGradients(grad_x, grad_weight, grad_bias)
+
+
+def bias_gradient(grad_y: Array, ndim: int) -> Array:
+    """Return the sums of gradients (*batch, channels, *out) over all but the channels."""
+    dtype = result_dtype(grad_y)
+    sums = grad_y.sum(axis=tuple(range(-ndim, 0)), dtype=np.float32 if dtype == np.float16 else dtype)
+    return np.asarray(sums.sum(axis=0) if sums.ndim == 2 else sums).astype(dtype, copy=False)
+
+
+def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool) -> Array:
+    """Return the gradient to y, channels first as `shape` is, or raise if it has not y's shape."""
+    expected = (*shape[: -ndim - 1], *shape[-ndim:], shape[-ndim - 1]) if channels_last else shape
+    if grad_y.shape != expected:
+        raise ValueError(f"grad_y must have the output's shape {expected}, got {grad_y.shape}")
+    return np.moveaxis(grad_y, -1, -ndim - 1) if channels_last else grad_y
+
+
+def _like(gradient: Array, primal: Array) -> Array:
+    """Return a gradient as real numbers if what it belongs to is real."""
+    return gradient.real if gradient.dtype.kind == "c" and primal.dtype.kind != "c" else gradient
+
+
+# --- The gradient to x ---------------------------------------------------------------------------------------------
+
+
+def _input_gradient(
+    grad_y: Array, x: Array, weight: Array, geometry: Geometry, channels_last: bool, packed: dict[Any, Any] | None,
+    workers: int | None,
+) -> Array:  # fmt: skip
+    g = geometry
+    dtype = result_dtype(grad_y, weight)
+    sets = transposed_sets(weight.conj() if weight.dtype.kind == "c" else weight, g.groups)
+    borders = [region for region in _borders(g) if all(region.shape)]
+    # What is added up is not rounded to half precision before.
+    sum_dtype = np.dtype(compute_type(dtype)) if borders and dtype == np.float16 else dtype
+    if channels_last:
+        shape = (*x.shape[: x.ndim - g.ndim - 1], *g.in_shape, g.channels_in)
+        grad_x = np.moveaxis(new_output(shape, sum_dtype), -1, -g.ndim - 1)
+    else:
+        grad_x = new_output(x.shape, sum_dtype)
+
+    def compute(region: _Region, items: Array, target: Array) -> None:
+        phases = transposed_phases(g, region.first, region.shape)
+        run_transposed(phases, items, sets, target, packed=packed, workers=workers)
+
+    compute(_Region(tuple(before for before, _ in g.padding), g.in_shape), grad_y, grad_x)
+    for border in borders:
+        for region, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize, g.ndim):
+            slab = np.empty((*grad_y[items].shape[: -g.ndim - 1], g.channels_in, *region.shape), sum_dtype)
+            compute(region, grad_y[items], slab)
+            _add_border(slab, region, g, grad_x[items])
+    if channels_last:
+        grad_x = np.moveaxis(grad_x, -g.ndim - 1, -1)
+    return _like(grad_x.astype(dtype, copy=False), x)
+
+
+class _Region:
+    """A box of padded samples."""
+
+    def __init__(self, first: Shape, shape: Shape) -> None:
+        self.first, self.shape = first, shape
+
+    def cut(self, axis: int, start: int, size: int) -> _Region:
+        first, shape = list(self.first), list(self.shape)
+        first[axis], shape[axis] = first[axis] + start, size
+        return _Region(tuple(first), tuple(shape))
+
+
+def _borders(g: Geometry) -> Iterator[_Region]:
+    """Yield boxes that make up the padding that has read samples of x: axis by axis, before it and after it.
+
+    A box lies within x along the axes that had their turn, and where padding is zeros.
+    """
+    inside = [(before, size) for (before, _), size in zip(g.padding, g.in_shape, strict=True)]
+    padded = [
+        place if mode.name == "zeros" else (0, before + size + after)
+        for place, mode, (before, after), size in zip(inside, g.modes, g.padding, g.in_shape, strict=True)
+    ]
+    for axis, (before, after) in enumerate(g.padding):
+        if g.modes[axis].name == "zeros":
+            continue
+        for edge in ((0, before), (before + g.in_shape[axis], after)):
+            ranges = [*inside[:axis], edge, *padded[axis + 1 :]]
+            yield _Region(tuple(first for first, _ in ranges), tuple(size for _, size in ranges))
+
+
+def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Iterator[tuple[_Region, Any]]:
+    """Yield parts of a box, and of the batch, small enough to be computed apart."""
+    most = max(BORDER_BYTES // sample_bytes, 1)
+    axis = int(np.argmax(region.shape))
+    size = region.shape[axis]
+    line = int(np.prod(region.shape, dtype=object)) // size
+    step = max(min(most // line, size), 1)
+    if line > most and size > 1:
+        # One line is too much: cut along the next longest axis, too.
+        for i in range(size):
+            yield from _pieces(region.cut(axis, i, 1), grad_y, sample_bytes, ndim)
+        return
+    batch = max(most // (line * step), 1)
+    items = range(0, len(grad_y), batch) if grad_y.ndim == ndim + 2 else (None,)
+    for start in range(0, size, step):
+        part = region.cut(axis, start, min(step, size - start))
+        for item in items:
+            yield part, slice(None) if item is None else slice(item, item + batch)
+
+
+def _add_border(slab: Array, region: _Region, g: Geometry, grad_x: Array) -> None:
+    """Add the gradients of padded samples to those of the samples that they were read from."""
+    runs = [
+        list(_runs(mode, size, first - before, count))
+        for mode, size, first, (before, _), count in zip(
+            g.modes, g.in_shape, region.first, g.padding, region.shape, strict=True
+        )
+    ]
+    for combination in product(*runs):
+        part = slab[(..., *(source for source, _ in combination))]
+        repeated = tuple(
+            axis - g.ndim
+            for axis, (source, target) in enumerate(combination)
+            if target.stop is not None and abs(target.stop - target.start) == 1 and source.stop - source.start > 1
+        )
+        if repeated:
+            part = part.sum(axis=repeated, keepdims=True)
+        grad_x[(..., *(target for _, target in combination))] += part
+
+
+def _runs(mode: PaddingMode, size: int, first: int, count: int) -> Iterator[tuple[slice, slice]]:
+    """Yield runs of padded samples from `first` on, and where in x they are read: forwards, backwards, or one sample."""
+    position = np.arange(first, first + count)
+    source = position if mode.name == "zeros" else mode.source(position, size)
+    start = 0
+    while start < count:
+        end = start + 1
+        step = int(source[end] - source[start]) if end < count else 0
+        while end < count and source[end] - source[end - 1] == step and abs(step) <= 1:
+            end += 1
+        a, b = int(source[start]), int(source[end - 1])
+        if a <= b:
+            target = slice(a, b + 1)
+        else:
+            target = slice(a, b - 1 if b > 0 else None, -1)
+        yield slice(start, end), target
+        start = end

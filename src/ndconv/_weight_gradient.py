@@ -1,0 +1,140 @@
+"""The gradient to a layer's weights: sums, over all outputs, of products of gradients and padded samples.
+
+This module decides the blocking, as `_methods.direct` does for the forward pass; ``_core/gradient.pxi`` does what it
+says.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _core
+from . import _tuning as tuning
+from ._dtypes import Array, compute_type
+from ._engine import fill_in, is_in_place
+from ._geometry import Geometry, Shape
+from ._methods import Problem, is_remembered
+from ._methods.direct import channels, finish_blocking, largest_box, smallest_box
+from ._workers import Threads
+
+
+class Cut(NamedTuple):
+    """How the work is cut into tasks; the names are those of `Cut` in ``_core/gradient.pxi``."""
+
+    along_lines: bool  # vectors of outputs of one channel, instead of vectors of channels
+    parts: int  # of the boxes of the batch, whose gradients are added in the end
+    groups: int  # of a task, as the next two
+    outputs: int
+    inputs: int
+
+
+def weight_gradient(
+    grad_y: Array, x: Array, geometry: Geometry, dtype: np.dtype[Any], fill_value: complex, workers: int | None
+) -> Array:
+    """Return the gradient (out, in, *kernel) from grad_y (*batch, out, *) and x (*batch, in, *), in the compute type."""
+    shape = (geometry.channels_out, geometry.channels_in // geometry.groups, *geometry.kernel)
+    real_x = x.dtype.kind != "c"
+    if dtype.kind == "c" and grad_y.dtype.kind != "c":
+        grad_y = grad_y.astype(dtype)  # the real parts of complex gradients
+    batch = math.prod(grad_y.shape[: grad_y.ndim - geometry.ndim - 1])
+    if grad_y.size == 0 or math.prod(shape) == 0:
+        return np.zeros(shape, dtype)
+    problem = Problem(
+        geometry=geometry, dtype=dtype, x_is_complex=not real_x, fill_value=fill_in(fill_value, dtype), batch=batch,
+        x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)), y_in_place=False,
+    )  # fmt: skip
+    core = (_remembered_plan if is_remembered(geometry) else _make_plan)(problem)
+    inputs, outputs = channels(problem)
+    real: Array = np.empty((geometry.groups, outputs, inputs, *geometry.kernel), compute_type(dtype))
+    with Threads(geometry.multiply_adds * batch, workers) as threads:
+        if not core.gather(x, grad_y, real, threads):
+            core.gather(x.copy(), grad_y, real, threads)
+    return _of_real(real, dtype, real_x).reshape(shape)
+
+
+def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:
+    """Return gradients of a dtype from those of the real weights that the core has instead of complex ones.
+
+    A complex weight ``a + bi`` stands there as a, -b and b, a (see `_dtypes.real_weights`); the gradients to a and b
+    are the real and imaginary part of its own.
+    """
+    if dtype.kind != "c":
+        return real.astype(dtype, copy=False)
+    groups, outputs, inputs, *kernel = real.shape
+    parts = real.reshape(groups, outputs // 2, 2, -1, 1 if real_x else 2, *kernel)
+    gradient = np.empty((groups, outputs // 2, parts.shape[3], *kernel), dtype)
+    gradient.real, gradient.imag = parts[:, :, 0, :, 0], parts[:, :, 1, :, 0]
+    if not real_x:
+        gradient.real += parts[:, :, 1, :, 1]
+        gradient.imag -= parts[:, :, 0, :, 1]
+    return gradient
+
+
+def _make_plan(problem: Problem) -> Any:
+    core = _core.load(compute_type(problem.dtype))
+    blocking, cut = _block(problem, core)
+    return core.WeightGradient(blocking, cut)
+
+
+_remembered_plan = lru_cache(tuning.REMEMBERED_CALLS)(_make_plan)
+
+
+def _along_lines(problem: Problem, core: Any) -> bool:
+    """Return which micro-kernel takes fewer cycles for a product: that of lines, or that of channels."""
+    g = problem.geometry
+    _, outputs = channels(problem)
+    lanes, width = core.lanes, g.out_shape[-1]
+    over_channels = 0.5 if outputs > lanes else tuning.GRADIENT_VECTOR_CYCLES
+    along_lines = tuning.GRADIENT_LINE_CYCLES[min(outputs, 4).bit_length() - 1]
+    return along_lines * -(-width // lanes) / width < over_channels * -(-outputs // lanes) / outputs
+
+
+def _block(problem: Problem, core: Any) -> tuple[Any, Cut]:
+    """Return the blocking of the padded samples and the cut into tasks, which depend on the problem alone."""
+    g = problem.geometry
+    inputs, outputs = channels(problem)
+    item, lanes = core.compute_dtype.itemsize, core.lanes
+    along_lines = _along_lines(problem, core)
+    unpadded = all(before <= 0 and after <= 0 for before, after in g.padding)
+    in_place = problem.x_in_place and unpadded and g.stride[-1] == 1 and not along_lines
+    flat = in_place and g.ndim > 1 and g.stride[-2] == 1 and g.in_shape[-1] == g.out_shape[-1]
+
+    # Few taps read padded samples too seldom, unless for more output channels.
+    block = lanes if along_lines else core.tile_channels
+    most_outputs = min(outputs, block * max(tuning.GRADIENT_USES // (block * g.taps), 1))
+    rows = outputs if along_lines else -(-most_outputs // lanes) * lanes
+    most_outputs = min(most_outputs, rows)
+    sums_of_input = most_outputs * g.taps * item * (lanes if along_lines else 1)
+    most_inputs = max(min(tuning.GRADIENT_SUM_BYTES // sums_of_input, inputs), 1)
+    pixels = max(tuning.GRADIENT_BYTES // (item * rows), 1)
+    while True:
+        task_inputs = _even(inputs, most_inputs)
+        samples = 1 << 62 if in_place else tuning.GRADIENT_PLANE_BYTES // (item * task_inputs)
+        box = largest_box(g, samples, 1, core, flat, pixels)
+        wide_enough = box and math.prod(box) >= min(tuning.GRADIENT_PIXELS, pixels // 2, math.prod(g.out_shape))
+        if wide_enough or task_inputs == 1:
+            break
+        most_inputs = -(-task_inputs // 2)
+    box = [max(size, 1) for size in box or smallest_box(g, core, flat)]
+
+    items = max(problem.batch, 1) * math.prod(-(-n // part) for n, part in zip(g.out_shape, box, strict=True))
+    wanted = max(min(tuning.TASKS, g.multiply_adds * problem.batch // tuning.TASK_MULTIPLY_ADDS), 1)
+    task_outputs = _even(outputs, most_outputs, 1 if along_lines else core.tile_channels)
+    task_groups = max(tuning.GRADIENT_SUM_BYTES // (sums_of_input * task_inputs), 1)
+    task_groups = _even(g.groups, min(task_groups, max(g.groups // wanted, 1)))
+    tasks = -(-g.groups // task_groups) * -(-outputs // task_outputs) * -(-inputs // task_inputs)
+    weight_bytes = g.groups * outputs * inputs * g.taps * item
+    parts = max(min(-(-wanted // tasks), items, tuning.GRADIENT_PART_BYTES // weight_bytes), 1)
+    blocking = finish_blocking(
+        problem, core, kernel="rows", box=tuple(box), flat=flat, in_place=in_place, interleave=1, n_blocks=1,
+        blocks_per_task=1, groups_per_task=1, channel_block=task_inputs, padded_channels=task_inputs, stretch=1,
+    )  # fmt: skip
+    return blocking, Cut(along_lines, parts, task_groups, task_outputs, task_inputs)
+
+
+def _even(total: int, most: int, step: int = 1) -> int:
+    """Return the size of the parts, of at most `most` and whole steps, into which a total is cut evenly."""
+    pieces = -(-total // max(most, 1))
+    return min(-(-total // (pieces * step)) * step, max(most, 1))
