@@ -13,6 +13,9 @@ FUNCTIONS = (
     "conv_layer",
     "convolve_nd",
     "correlate_nd",
+    "fold_batch_norm",
+    "graph_conv",
+    "graph_conv_backward",
     "layer_cost",
     "output_shape",
     "receptive_field",
@@ -46,6 +49,8 @@ CORRELATION = {
     "out": None,
     "workers": None,
 }
+
+GRAPH = {"normalization": "symmetric", "self_loops": True}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +129,13 @@ def test_signatures():
     assert (
         keywords_of(ndconv.layer_cost, ["input_shape", "weight_shape"]).items() >= {**of_shapes, "bias": True}.items()
     )
+
+
+def test_signatures_of_graph_layers():
+    forward, backward = {"activation": None}, {"needs": ("x", "weight", "bias")}
+    assert keywords_of(ndconv.graph_conv, ["x", "adjacency", "weight", "bias"]) == GRAPH | forward | {"workers": None}
+    told = keywords_of(ndconv.graph_conv_backward, ["grad_y", "x", "adjacency", "weight"])
+    assert told == GRAPH | backward | {"workers": None}
 
 
 def test_signature_of_a_plan():

@@ -9,8 +9,11 @@ from ._config import show_config
 from ._core import machine
 from ._correlate import convolve_nd, correlate_nd
 from ._cost import LayerCost, ReceptiveField, layer_cost, output_shape, receptive_field
+from ._fold import fold_batch_norm
 from ._gradients import ConvGradients
+from ._graph import graph_conv, graph_conv_backward
 from ._layer import ConvLayer, conv_layer
+from ._transpose_layer import conv_transpose_layer, conv_transpose_layer_backward
 from ._workers import set_workers
 
 __version__ = machine.version
@@ -22,8 +25,13 @@ __all__ = [
     "ReceptiveField",
     "conv_layer",
     "conv_layer_backward",
+    "conv_transpose_layer",
+    "conv_transpose_layer_backward",
     "convolve_nd",
     "correlate_nd",
+    "fold_batch_norm",
+    "graph_conv",
+    "graph_conv_backward",
     "layer_cost",
     "output_shape",
     "receptive_field",

@@ -119,7 +119,7 @@ def layer_gradients(
         grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
     if "weight" in needs:
         sums = weight_gradient(grad_y, x, geometry, result_dtype(grad_y, x), fill_value, workers)
-        grad_weight = _like(sums, weight)
+        grad_weight = like(sums, weight)
     if "bias" in needs:
         grad_bias = bias_gradient(grad_y, geometry.ndim)
     return ConvGradients(grad_x, grad_weight, grad_bias)
@@ -140,7 +140,7 @@ def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool
     return np.moveaxis(grad_y, -1, -ndim - 1) if channels_last else grad_y
 
 
-def _like(gradient: Array, primal: Array) -> Array:
+def like(gradient: Array, primal: Array) -> Array:
     """Return a gradient as real numbers if what it belongs to is real."""
     return gradient.real if gradient.dtype.kind == "c" and primal.dtype.kind != "c" else gradient
 
@@ -176,7 +176,7 @@ def _input_gradient(
             _add_border(slab, region, g, grad_x[items])
     if channels_last:
         grad_x = np.moveaxis(grad_x, -g.ndim - 1, -1)
-    return _like(grad_x.astype(dtype, copy=False), x)
+    return like(grad_x.astype(dtype, copy=False), x)
 
 
 class _Region:

@@ -19,12 +19,17 @@ def as_array(value: Any, name: str) -> Array:
             value = np.asarray(value)
         except ValueError as error:
             raise ValueError(f"{name} must be an array or something like one: {error}") from None
-    if value.dtype.kind not in "biufc" or value.dtype.char in "gG":
+    check_dtype(value.dtype, name)
+    return np.asarray(value)
+
+
+def check_dtype(dtype: np.dtype[Any], name: str) -> None:
+    """Raise for a dtype that no call computes in."""
+    if dtype.kind not in "biufc" or dtype.char in "gG":
         raise TypeError(
             f"{name} must have a boolean, integer, float16, float32, float64, complex64 or complex128 dtype, "
-            f"got {value.dtype}"
+            f"got {dtype}"
         )
-    return np.asarray(value)
 
 
 def result_dtype(*arrays: Array) -> np.dtype[Any]:

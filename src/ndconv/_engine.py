@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._arguments import ACTIVATIONS
-from ._dtypes import Array, compute_type, real_weights
+from ._dtypes import Array, compute_type, real_vector, real_weights
 from ._geometry import Geometry, Shape
 from ._methods import Plan, Problem, is_remembered, make_plan
 from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, REMEMBERED_CALLS
@@ -110,6 +110,41 @@ def pack_weights(
     real = real_weights(weight, dtype, x_is_complex)
     with Threads(PACKING_MULTIPLY_ADDS * real.size, workers) as threads:
         return plan.pack(real, threads)
+
+
+def convolve(
+    geometry: Geometry,
+    x: Array,
+    sets: Array,
+    y: Array,
+    *,
+    bias: Array | None = None,
+    residual: Array | None = None,
+    activation: str | None = None,
+    method: str = "auto",
+    packed: dict[Any, Any] | None = None,
+    key: Any = None,
+    workers: int | None = None,
+) -> None:
+    """Compute y (*batch, channels, *out), of any strides, from x (*batch, channels, *in) and weights in sets.
+
+    Packed weights are kept in `packed` for the next call, where `key` tells which they are.
+    """
+    compute = compute_type(y.dtype)
+    y_in_place = y.dtype.name == compute and is_in_place(y, geometry.ndim, compute)
+    batch = math.prod(y.shape[: y.ndim - geometry.ndim - 1])
+    plan = plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch)
+    x_is_complex = x.dtype.kind == "c"
+    place = (key, plan.pack_key(), y.dtype, x_is_complex)
+    weights = None if packed is None else packed.get(place)
+    if weights is None:
+        weights = pack_weights(plan, sets, y.dtype, x_is_complex, workers)
+        if packed is not None:
+            packed[place] = weights
+    vector = None if bias is None else real_vector(bias, y.dtype)
+    work = geometry.multiply_adds * batch
+    while not execute(plan, x, weights, vector, residual, y, activation, None, work, workers):
+        x = x.copy()  # its samples were not aligned
 
 
 def new_output(shape: Shape, dtype: np.dtype[Any]) -> Array:

@@ -6,7 +6,6 @@ sub-pixel convolution of Shi et al., 2016, and the backward-data pass of every f
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -14,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ._dtypes import Array, compute_type, real_vector
-from ._engine import execute, is_in_place, pack_weights, plan_call
+from ._dtypes import Array
+from ._engine import convolve
 from ._geometry import Geometry, Shape, make_geometry
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
@@ -113,37 +112,20 @@ def run_transposed(
 ) -> None:
     """Compute y (*batch, channels, *box) from x (*batch, channels, *in) and weight (groups, out, in, *kernel).
 
-    `packed` keeps packed weights for the next call.
+    Packed weights are kept in `packed` for the next call.
     """
     if y.size == 0:
         return
-    ndim = weight.ndim - 3
-    batch = math.prod(y.shape[: y.ndim - ndim - 1])
-    vector = None if bias is None else real_vector(bias, y.dtype)
     for phase in phases:
         place = (..., *phase.outputs)
         target, other = y[place], None if residual is None else residual[place]
         if phase.geometry is None or x.size == 0:
-            _finish_empty(target, bias, other, activation, ndim)
+            _finish_empty(target, bias, other, activation, weight.ndim - 3)
             continue
-        in_place = target.dtype.name == compute_type(target.dtype) and is_in_place(target, ndim, target.dtype.name)
-        plan = plan_call(phase.geometry, x, in_place, y.dtype, 0, method, batch)
-
-        def pack(plan: Any = plan, taps: tuple[slice, ...] = phase.taps) -> Any:
-            return pack_weights(plan, weight[(..., *taps)], y.dtype, x.dtype.kind == "c", workers)
-
-        weights = _kept(packed, (plan.pack_key(), phase.taps, y.dtype, x.dtype.kind), pack)
-        multiply_adds = phase.geometry.multiply_adds * batch
-        while not execute(plan, x, weights, vector, other, target, activation, None, multiply_adds, workers):
-            x = x.copy()  # its samples were not aligned
-
-
-def _kept(store: dict[Any, Any] | None, key: Any, make: Callable[[], Any]) -> Any:
-    if store is None:
-        return make()
-    if key not in store:
-        store[key] = make()
-    return store[key]
+        convolve(
+            phase.geometry, x, weight[(..., *phase.taps)], target, bias=bias, residual=other, activation=activation,
+            method=method, packed=packed, key=("transposed", phase.taps), workers=workers,
+        )  # fmt: skip
 
 
 def _finish_empty(y: Array, bias: Array | None, residual: Array | None, activation: str | None, ndim: int) -> None:
