@@ -238,19 +238,21 @@ def _add_border(slab: Array, region: _Region, g: Geometry, grad_x: Array) -> Non
         )
     ]
     for combination in product(*runs):
-        part = slab[(..., *(source for source, _ in combination))]
+        source: Any = (..., *(run[0] for run in combination))
+        target: Any = (..., *(run[1] for run in combination))
+        part = slab[source]
         repeated = tuple(
             axis - g.ndim
-            for axis, (source, target) in enumerate(combination)
-            if target.stop is not None and abs(target.stop - target.start) == 1 and source.stop - source.start > 1
+            for axis, (run, at) in enumerate(combination)
+            if at.stop is not None and abs(at.stop - at.start) == 1 and run.stop - run.start > 1
         )
         if repeated:
             part = part.sum(axis=repeated, keepdims=True)
-        grad_x[(..., *(target for _, target in combination))] += part
+        grad_x[target] += part
 
 
 def _runs(mode: PaddingMode, size: int, first: int, count: int) -> Iterator[tuple[slice, slice]]:
-    """Yield runs of padded samples from `first` on, and where in x they are read: forwards, backwards, or one sample."""
+    """Yield runs of padded samples from `first` on, and what they are in x: forwards, backwards, or one sample."""
     position = np.arange(first, first + count)
     source = position if mode.name == "zeros" else mode.source(position, size)
     start = 0
@@ -260,9 +262,5 @@ def _runs(mode: PaddingMode, size: int, first: int, count: int) -> Iterator[tupl
         while end < count and source[end] - source[end - 1] == step and abs(step) <= 1:
             end += 1
         a, b = int(source[start]), int(source[end - 1])
-        if a <= b:
-            target = slice(a, b + 1)
-        else:
-            target = slice(a, b - 1 if b > 0 else None, -1)
-        yield slice(start, end), target
+        yield slice(start, end), slice(a, b + 1) if a <= b else slice(a, b - 1 if b > 0 else None, -1)
         start = end

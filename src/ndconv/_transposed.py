@@ -117,13 +117,14 @@ def run_transposed(
     if y.size == 0:
         return
     for phase in phases:
-        place = (..., *phase.outputs)
+        place: Any = (..., *phase.outputs)
+        taps: Any = (..., *phase.taps)
         target, other = y[place], None if residual is None else residual[place]
         if phase.geometry is None or x.size == 0:
             _finish_empty(target, bias, other, activation, weight.ndim - 3)
             continue
         convolve(
-            phase.geometry, x, weight[(..., *phase.taps)], target, bias=bias, residual=other, activation=activation,
+            phase.geometry, x, weight[taps], target, bias=bias, residual=other, activation=activation,
             method=method, packed=packed, key=("transposed", phase.taps), workers=workers,
         )  # fmt: skip
 

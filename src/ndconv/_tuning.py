@@ -154,8 +154,8 @@ GRADIENT_PIXELS = 128
 GRADIENT_USES = 512
 GRADIENT_PART_BYTES = 2 << 20
 
-# Cycles of a vector's product over a single vector of output channels, each with a sample to broadcast; and along lines,
-# each with a vector of samples to load, for 1, 2 and at least 4 output channels together.
+# Cycles of a vector's product over a single vector of output channels, each with a sample to broadcast; and along
+# lines, each with a vector of samples to load, for 1, 2 and at least 4 output channels together.
 GRADIENT_VECTOR_CYCLES = 1.0
 GRADIENT_LINE_CYCLES = (1.3, 0.75, 0.6)
 

@@ -14,7 +14,7 @@ from . import _core
 from . import _tuning as tuning
 from ._dtypes import Array, compute_type
 from ._engine import fill_in, is_in_place
-from ._geometry import Geometry, Shape
+from ._geometry import Geometry
 from ._methods import Problem, is_remembered
 from ._methods.direct import channels, finish_blocking, largest_box, smallest_box
 from ._workers import Threads
@@ -33,7 +33,7 @@ class Cut(NamedTuple):
 def weight_gradient(
     grad_y: Array, x: Array, geometry: Geometry, dtype: np.dtype[Any], fill_value: complex, workers: int | None
 ) -> Array:
-    """Return the gradient (out, in, *kernel) from grad_y (*batch, out, *) and x (*batch, in, *), in the compute type."""
+    """Return the gradient (out, in, *kernel), of a dtype, from grad_y (*batch, out, *out) and x (*batch, in, *in)."""
     shape = (geometry.channels_out, geometry.channels_in // geometry.groups, *geometry.kernel)
     real_x = x.dtype.kind != "c"
     if dtype.kind == "c" and grad_y.dtype.kind != "c":
@@ -63,8 +63,9 @@ def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:
     if dtype.kind != "c":
         return real.astype(dtype, copy=False)
     groups, outputs, inputs, *kernel = real.shape
-    parts = real.reshape(groups, outputs // 2, 2, -1, 1 if real_x else 2, *kernel)
-    gradient = np.empty((groups, outputs // 2, parts.shape[3], *kernel), dtype)
+    of_x = 1 if real_x else 2
+    parts = real.reshape(groups, outputs // 2, 2, inputs // of_x, of_x, *kernel)
+    gradient = np.empty((groups, outputs // 2, inputs // of_x, *kernel), dtype)
     gradient.real, gradient.imag = parts[:, :, 0, :, 0], parts[:, :, 1, :, 0]
     if not real_x:
         gradient.real += parts[:, :, 1, :, 1]
@@ -85,7 +86,7 @@ def _along_lines(problem: Problem, core: Any) -> bool:
     """Return which micro-kernel takes fewer cycles for a product: that of lines, or that of channels."""
     g = problem.geometry
     _, outputs = channels(problem)
-    lanes, width = core.lanes, g.out_shape[-1]
+    lanes, width = int(core.lanes), g.out_shape[-1]
     over_channels = 0.5 if outputs > lanes else tuning.GRADIENT_VECTOR_CYCLES
     along_lines = tuning.GRADIENT_LINE_CYCLES[min(outputs, 4).bit_length() - 1]
     return along_lines * -(-width // lanes) / width < over_channels * -(-outputs // lanes) / outputs

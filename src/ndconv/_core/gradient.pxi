@@ -62,7 +62,8 @@ cdef inline int sum_over_outputs(Gather* g, const Py_ssize_t* pairs, const int n
     return 0
 
 
-cdef inline int sum_along_lines(Gather* g, const Py_ssize_t* pairs, const int outputs, const int n_pairs) noexcept nogil:
+cdef inline int sum_along_lines(Gather* g, const Py_ssize_t* pairs, const int outputs,
+                                const int n_pairs) noexcept nogil:
     """Adds to the sums of some pairs for some output channels; each lane has a sum of its own."""
     cdef vec acc[REGISTERS]
     cdef vec w[MOST_OUTPUTS]

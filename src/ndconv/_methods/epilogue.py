@@ -48,7 +48,7 @@ def _gelu_slope(v: Array) -> Array:
 
 def _silu_slope(v: Array) -> Array:
     s = _sigmoid(v)
-    return s * (1 + v * (1 - s))
+    return np.asarray(s * (1 + v * (1 - s)))
 
 
 # Where a function has a corner, the slope is that on the left, as everywhere else.
