@@ -125,7 +125,7 @@ def run_transposed(
             continue
         convolve(
             phase.geometry, x, weight[taps], target, bias=bias, residual=other, activation=activation,
-            method=method, packed=packed, key=("transposed", phase.taps), workers=workers,
+            method=method, packed=packed, key=("transposed", str(phase.taps)), workers=workers,
         )  # fmt: skip
 
 
