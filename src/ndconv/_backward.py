@@ -118,10 +118,13 @@ def layer_gradients(
     if "x" in needs:
         grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
     if "weight" in needs:
-        sums = weight_gradient(grad_y, x, geometry, result_dtype(grad_y, x), fill_value, workers)
+        sums, by_bias = weight_gradient(grad_y, x, geometry, result_dtype(grad_y, x), fill_value, workers)
         grad_weight = like(sums, weight)
-    if "bias" in needs:
+        grad_bias = like(by_bias, grad_y).astype(result_dtype(grad_y), copy=False)
+    else:
         grad_bias = bias_gradient(grad_y, geometry.ndim)
+    if "bias" not in needs:
+        grad_bias = None
     return ConvGradients(grad_x, grad_weight, grad_bias)
 
 

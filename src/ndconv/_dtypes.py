@@ -52,9 +52,9 @@ def real_weights(weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Arr
     compute = compute_type(dtype)
     if dtype.kind in "iu":
         # Through the result type, so that narrow values keep their sign.
-        return np.ascontiguousarray(weight, dtype=f"int{compute[4:]}" if dtype.kind == "i" else compute)
+        return np.require(weight, f"int{compute[4:]}" if dtype.kind == "i" else compute, "A")
     if dtype.kind != "c":
-        return np.ascontiguousarray(weight, dtype=compute)
+        return np.require(weight, compute, "A")
     weight = np.asarray(weight, dtype=dtype)
     sets, outputs, inputs, *kernel = weight.shape
     real = np.empty((sets, outputs, 2, inputs, 2 if x_is_complex else 1, *kernel), dtype=compute)

@@ -222,7 +222,7 @@ def conv_transpose_layer_backward(
             convolve(g, gradient, sets, call.first(grad_x), workers=threads)
         grad_x = like(grad_x, array)
     if "weight" in wanted:
-        sums = weight_gradient(call.first(array), gradient, g, result_dtype(gradient, array), 0.0, threads)
+        sums, _ = weight_gradient(call.first(array), gradient, g, result_dtype(gradient, array), 0.0, threads)
         grad_weight = like(sums.conj(), filters)
     if "bias" in wanted:
         grad_bias = bias_gradient(gradient, g.ndim)

@@ -116,6 +116,9 @@ def run_transposed(
     """
     if y.size == 0:
         return
+    if residual is None and any(phase.geometry is None for phase in phases):
+        _finish_empty(y, bias, None, activation, weight.ndim - 3)
+        phases = tuple(phase for phase in phases if phase.geometry is not None)
     for phase in phases:
         place: Any = (..., *phase.outputs)
         taps: Any = (..., *phase.taps)

@@ -91,6 +91,10 @@ VALUE_IN_CYCLES = 8.0
 VALUE_OUT_CYCLES = 18.0
 WEIGHT_BYTES_PER_CYCLE = 5.0
 
+# Cycles that packing takes for each weight in another order, and for each value of Winograd's method.
+PACK_WEIGHT_CYCLES = 4.0
+PACK_VALUE_CYCLES = 3.0
+
 # Taps below which the Fourier method is not considered.
 FOURIER_TAPS = 48
 

@@ -1,4 +1,4 @@
-"""The gradient to a layer's weights: sums, over all outputs, of products of gradients and padded samples.
+"""The gradients to weights and bias: sums, over all outputs, of products of gradients and padded samples.
 
 This module decides the blocking, as `_methods.direct` does for the forward pass; ``_core/gradient.pxi`` does what it
 says.
@@ -32,26 +32,29 @@ class Cut(NamedTuple):
 
 def weight_gradient(
     grad_y: Array, x: Array, geometry: Geometry, dtype: np.dtype[Any], fill_value: complex, workers: int | None
-) -> Array:
-    """Return the gradient (out, in, *kernel), of a dtype, from grad_y (*batch, out, *out) and x (*batch, in, *in)."""
+) -> tuple[Array, Array]:
+    """Return the gradients (out, in, *kernel) and (out,) from grad_y (*batch, out, *out) and x (*batch, in, *in)."""
     shape = (geometry.channels_out, geometry.channels_in // geometry.groups, *geometry.kernel)
     real_x = x.dtype.kind != "c"
     if dtype.kind == "c" and grad_y.dtype.kind != "c":
         grad_y = grad_y.astype(dtype)  # the real parts of complex gradients
     batch = math.prod(grad_y.shape[: grad_y.ndim - geometry.ndim - 1])
     if grad_y.size == 0 or math.prod(shape) == 0:
-        return np.zeros(shape, dtype)
+        return np.zeros(shape, dtype), np.zeros(shape[:1], dtype)
     problem = Problem(
         geometry=geometry, dtype=dtype, x_is_complex=not real_x, fill_value=fill_in(fill_value, dtype), batch=batch,
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)), y_in_place=False,
     )  # fmt: skip
     core = (_remembered_plan if is_remembered(geometry) else _make_plan)(problem)
     inputs, outputs = channels(problem)
-    real: Array = np.empty((geometry.groups, outputs, inputs, *geometry.kernel), compute_type(dtype))
+    real_shape = (geometry.groups, outputs, inputs, *geometry.kernel)
+    real: Array = np.empty(math.prod(real_shape) + geometry.groups * outputs, compute_type(dtype))
     with Threads(geometry.multiply_adds * batch, workers) as threads:
         if not core.gather(x, grad_y, real, threads):
             core.gather(x.copy(), grad_y, real, threads)
-    return _of_real(real, dtype, real_x).reshape(shape)
+    weights, bias = np.split(real, [math.prod(real_shape)])
+    gradient = _of_real(weights.reshape(real_shape), dtype, real_x).reshape(shape)
+    return gradient, bias.view(dtype) if dtype.kind == "c" else bias.astype(dtype)
 
 
 def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:

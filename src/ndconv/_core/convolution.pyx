@@ -32,6 +32,7 @@ cdef extern from "simd.h" nogil:
     const char* NDCONV_LEVEL
     const char* NDCONV_DTYPE
     enum:
+        VECTOR_BYTES
         REGISTERS
         STRIP
         TILE_PIXELS
@@ -137,6 +138,40 @@ cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim)
     return 0
 
 
+cdef class Weights:
+    """Aligned weights (sets, outputs, inputs, *kernel) of the compute type, in any order of memory."""
+
+    cdef Order order
+    cdef cnp.ndarray array
+    cdef cnp.ndarray places
+
+    def __init__(self, cnp.ndarray weights):
+        cdef Order* order = &self.order
+        cdef int axis
+        self.array = weights
+        self.places = np.zeros(1, np.intp)
+        for axis in range(3, cnp.PyArray_NDIM(weights)):
+            at = np.arange(cnp.PyArray_DIM(weights, axis)) * cnp.PyArray_STRIDE(weights, axis)
+            self.places = np.add.outer(self.places, at).ravel()
+        order.source = <const char*> cnp.PyArray_DATA(weights)
+        order.outputs = cnp.PyArray_DIM(weights, 1)
+        order.inputs = cnp.PyArray_DIM(weights, 2)
+        order.taps = cnp.PyArray_SIZE(self.places)
+        order.places = <const Py_ssize_t*> cnp.PyArray_DATA(self.places)
+        order.set = cnp.PyArray_STRIDE(weights, 0)
+        order.output = cnp.PyArray_STRIDE(weights, 1)
+        order.input = cnp.PyArray_STRIDE(weights, 2)
+        order.contiguous = cnp.PyArray_IS_C_CONTIGUOUS(weights)
+        order.nearest = np.min(self.places, initial=0)
+        order.near = (
+            np.ptp(self.places) < VECTOR_BYTES and order.output % <Py_ssize_t> sizeof(real) == 0
+            and not np.any(self.places % sizeof(real))
+        ) if order.taps > 0 else False
+        order.end = order.source + sizeof(real)
+        for axis in range(cnp.PyArray_NDIM(weights)):
+            order.end += max(0, (cnp.PyArray_DIM(weights, axis) - 1) * cnp.PyArray_STRIDE(weights, axis))
+
+
 cdef class Packed:
     """Weights in the order in which a micro-kernel reads them."""
 
@@ -228,20 +263,19 @@ cdef class Direct:
         return <const Py_ssize_t*> cnp.PyArray_DATA(array)
 
     def pack(self, cnp.ndarray weights, int workers=1):
-        """Return packed weights from contiguous ones (sets, channels_out, channels_in, *kernel) of the compute type."""
+        """Return packed weights from aligned ones (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
-        cdef Py_ssize_t size = plan.channels_out * plan.channels_in * plan.taps
-        cdef Py_ssize_t i, n = n_packed_parts(plan), sets = cnp.PyArray_DIM(weights, 0)
-        cdef const real* source = <const real*> cnp.PyArray_DATA(weights)
+        cdef Weights source = Weights(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
+        cdef Py_ssize_t i, n = n_packed_parts(plan), sets = cnp.PyArray_DIM(weights, 0), infinite = 0
         cdef Packed packed = Packed.__new__(Packed)
         packed.weights = <real*> allocate(aligned(max(sets * plan.set_size, 1) * sizeof(real)))
         if packed.weights == NULL:
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
         workers = <int> max(1, min(workers, sets * n))
         with nogil:
-            packed.finite = not plan.skip or all_finite(source, sets * size)
             for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
-                pack_part(plan, source + i // n * size, i % n, packed.weights + i // n * plan.set_size)
+                infinite += not pack_part(plan, &source.order, i // n, i % n, packed.weights + i // n * plan.set_size)
+        packed.finite = infinite == 0
         return packed
 
     cdef Py_ssize_t begin_job(self, Job* job, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual,
@@ -345,15 +379,13 @@ cdef class Winograd(Direct):
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
 
     def pack(self, cnp.ndarray weights, int workers=1):
-        """Return the values of contiguous weights (sets, channels_out, channels_in, *kernel) of the compute type."""
+        """Return the values of aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
         cdef PackBench bench
+        cdef Weights source = Weights(weights)
         cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0), size = lay_pack_bench(tiling, NULL, &bench)
-        cdef Py_ssize_t taps = plan.taps * (9 if tiling.rows > 1 else 3)
-        cdef Py_ssize_t set_of_weights = plan.channels_out * plan.channels_in * taps
-        cdef const real* source = <const real*> cnp.PyArray_DATA(weights)
         cdef char* memory = NULL
         cdef Packed packed = Packed.__new__(Packed)
         packed.finite = True
@@ -365,7 +397,7 @@ cdef class Winograd(Direct):
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
         with nogil:
             for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
-                pack_block(plan, tiling, source + i // n * set_of_weights, i % n * block,
+                pack_block(plan, tiling, &source.order, i // n, i % n * block,
                            packed.weights + i // n * plan.set_size, memory + threadid() * size)
             free(memory)
         return packed
@@ -461,8 +493,9 @@ cdef class WeightGradient(Direct):
         self.scratch_bytes = lay_ledger(&self.plan, &self.cut, NULL, &ledger)
 
     def gather(self, cnp.ndarray x not None, cnp.ndarray grad_y not None, cnp.ndarray target not None, int workers):
-        """Compute `target` (groups * out, in, *kernel), contiguous and of the compute type, from x (*batch, channels,
-        *in) and grad_y (*batch, channels, *out).
+        """Compute the gradients to the weights (groups, out, in, *kernel), and after them to the bias (groups, out).
+
+        `target` has one axis and the compute type; x is (*batch, channels, *in), grad_y (*batch, channels, *out).
 
         Returns False, with nothing done, if the plan reads x in place and its samples are not aligned.
         """
@@ -471,7 +504,7 @@ cdef class WeightGradient(Direct):
         cdef Job job
         cdef Py_ssize_t task, n_tasks, batch = 1, piece = 1 << 12, bytes_of_parts = 0
         cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Ledger))
-        cdef Py_ssize_t n_weights = plan.groups * plan.channels_out * plan.channels_in * plan.taps
+        cdef Py_ssize_t n_values = n_gradients(plan)
         cdef int axis, worker
         cdef char* memory = NULL
         cdef real* gradients = <real*> cnp.PyArray_DATA(target)
@@ -490,7 +523,7 @@ cdef class WeightGradient(Direct):
         )
         workers = <int> max(1, min(workers, n_tasks))
         if cut.parts > 1:
-            bytes_of_parts = aligned(cut.parts * n_weights * sizeof(real))
+            bytes_of_parts = aligned(cut.parts * n_values * sizeof(real))
         memory = <char*> allocate(workers * size + bytes_of_parts)
         if memory == NULL:
             raise MemoryError(f"ndconv needs {workers * size + bytes_of_parts} bytes of scratch memory")
@@ -503,8 +536,8 @@ cdef class WeightGradient(Direct):
             for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
                 gather(plan, cut, &job, task, <Ledger*> (memory + threadid() * size), partial, batch)
             if cut.parts > 1:
-                for task in prange(parts(n_weights, piece), num_threads=workers, schedule="dynamic"):
-                    add_parts(partial, cut.parts, n_weights, task * piece, min(task * piece + piece, n_weights),
+                for task in prange(parts(n_values, piece), num_threads=workers, schedule="dynamic"):
+                    add_parts(partial, cut.parts, n_values, task * piece, min(task * piece + piece, n_values),
                               gradients)
             free(memory)
         return True

@@ -1,4 +1,4 @@
-# The gradient to the weights: each is a sum, over all outputs, of the output's gradient times the sample that the
+# The gradients to the weights and the bias. A weight's is a sum, over all outputs, of the output's gradient times the sample that the
 # weight met there. Samples come from the planes that the forward pass pads, so strides, dilation and padding modes end
 # there; a sum's place in the planes is that of its input channel and tap, and it goes along the outputs' lines.
 #
@@ -27,6 +27,7 @@ cdef struct Ledger:
     Py_ssize_t* pairs
     real* grads
     real* sums
+    real* bias_sums                   # [group][output channel]
 
 
 cdef inline int sum_over_outputs(Gather* g, const Py_ssize_t* pairs, const int n_pairs,
@@ -176,12 +177,17 @@ cdef Py_ssize_t box_size(const Plan* plan) noexcept nogil:
     return size
 
 
+cdef Py_ssize_t lines_of_channels(const Cut* cut) noexcept nogil:
+    """A task's output channels, in whole vectors."""
+    return parts(cut.outputs, LANES) * LANES
+
+
 cdef Py_ssize_t sums_of_group(const Plan* plan, const Cut* cut) noexcept nogil:
     """Samples of a task's sums for one group."""
     cdef Py_ssize_t pairs = cut.inputs * plan.taps
     if cut.along_lines:
         return cut.outputs * pairs * LANES
-    return parts(cut.outputs, LANES) * LANES * pairs
+    return lines_of_channels(cut) * pairs
 
 
 cdef Py_ssize_t lay_ledger(const Plan* plan, const Cut* cut, char* at, Ledger* ledger) noexcept nogil:
@@ -196,9 +202,11 @@ cdef Py_ssize_t lay_ledger(const Plan* plan, const Cut* cut, char* at, Ledger* l
     at += aligned(cut.inputs * plan.taps * sizeof(Py_ssize_t))
     ledger.grads = <real*> at
     # A line's last vector may reach past the last channel.
-    at += aligned((parts(cut.outputs, LANES) * LANES * size + LANES) * sizeof(real))
+    at += aligned((lines_of_channels(cut) * size + LANES) * sizeof(real))
     ledger.sums = <real*> at
     at += aligned(cut.groups * sums_of_group(plan, cut) * sizeof(real))
+    ledger.bias_sums = <real*> at
+    at += aligned(cut.groups * lines_of_channels(cut) * sizeof(real))
     return at - start
 
 
@@ -274,6 +282,37 @@ cdef void read_run(const Samples* samples, real* target, const char* source, Py_
         read_samples(samples, target, source, step, count)
 
 
+cdef void add_bias(const Cut* cut, const real* grads, Py_ssize_t outputs, Py_ssize_t size, real* sums) noexcept nogil:
+    """Adds the gradients of a box, of each output channel, to the sums that are those to the bias."""
+    cdef vec acc[TILE_VECTORS]
+    cdef Py_ssize_t k = 0, i, v, vectors
+    cdef real total
+    if cut.along_lines:
+        for k in range(outputs):
+            acc[0] = vec_splat(0)
+            for i in range(size // LANES):
+                acc[0] = acc[0] + vec_load(grads + i * LANES)
+            total = 0
+            for i in range(LANES):
+                total += (<real*> acc)[i]
+            for i in range(size // LANES * LANES, size):
+                total += grads[i]
+            sums[k] += total
+            grads += size
+        return
+    while k < outputs:
+        vectors = parts(min(outputs - k, TILE_VECTORS * LANES), LANES)
+        for v in range(vectors):
+            acc[v] = vec_splat(0)
+        for i in range(size):
+            for v in range(vectors):
+                acc[v] = acc[v] + vec_load(grads + (i * vectors + v) * LANES)
+        for v in range(vectors):
+            vec_store(sums + k + v * LANES, acc[v] + vec_load(sums + k + v * LANES))
+        grads += size * vectors * LANES
+        k += vectors * LANES
+
+
 cdef void add_box(const Plan* plan, const Cut* cut, const Ledger* ledger, Gather* g, Py_ssize_t outputs,
                   Py_ssize_t n_pairs, real* sums) noexcept nogil:
     """Adds the products of a box to a task's sums for one group."""
@@ -286,7 +325,7 @@ cdef void add_box(const Plan* plan, const Cut* cut, const Ledger* ledger, Gather
         else:
             size = parts(min(outputs - k, TILE_VECTORS * LANES), LANES)
             most = most_pixels(size)
-            g.row = parts(cut.outputs, LANES) * LANES
+            g.row = lines_of_channels(cut)
         g.grads = ledger.grads + k * g.size
         n = parts(n_pairs, most)
         for i in range(n):
@@ -311,7 +350,7 @@ cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssiz
                     total += sums[k * row + pair * LANES + i]
                 target[k * target_row + pair] = total
         return
-    row = parts(cut.outputs, LANES) * LANES
+    row = lines_of_channels(cut)
     k = 0
     while k < outputs:
         pair = 0
@@ -325,6 +364,11 @@ cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssiz
                         target[(k + i) * target_row + pair + j] = sums[(pair + j) * row + k + i]
             pair += n
         k += LANES
+
+
+cdef Py_ssize_t n_gradients(const Plan* plan) noexcept nogil:
+    """Weights, and after them the entries of the bias."""
+    return plan.groups * plan.channels_out * (plan.channels_in * plan.taps + 1)
 
 
 cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t task, Ledger* ledger,
@@ -359,6 +403,7 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
     for channel in range(input_end - input_0):
         for tap in range(plan.taps):
             ledger.pairs[channel * plan.taps + tap] = channel * x_channel + plan.tap_offset[tap]
+    memset(ledger.bias_sums, 0, (group_end - group_0) * lines_of_channels(cut) * sizeof(real))
     memset(ledger.sums, 0, (group_end - group_0) * group_sums * sizeof(real))
     n_items = batch * plan.n_boxes
     for item in range(part * n_items // cut.parts, (part + 1) * n_items // cut.parts):
@@ -392,11 +437,18 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
             else:
                 pad(plan, &job.x, x, &scratch.source, scratch.planes, input_0, input_end)
             read_grads(plan, &job.y, &box, y, output_0, output_end, cut.along_lines, g.size, ledger.grads)
+            if input_0 == 0:
+                add_bias(cut, ledger.grads, output_end - output_0, g.size,
+                         ledger.bias_sums + (group - group_0) * lines_of_channels(cut))
             add_box(plan, cut, ledger, &g, output_end - output_0, n_pairs, ledger.sums + (group - group_0) * group_sums)
-    partial += part * plan.groups * plan.channels_out * target_row
+    partial += part * n_gradients(plan)
     for group in range(group_0, group_end):
         write_sums(plan, cut, ledger.sums + (group - group_0) * group_sums, output_end - output_0, n_pairs,
                    partial + (group * plan.channels_out + output_0) * target_row + input_0 * plan.taps, target_row)
+        if input_0 == 0:
+            memcpy(partial + plan.groups * plan.channels_out * target_row + group * plan.channels_out + output_0,
+                   ledger.bias_sums + (group - group_0) * lines_of_channels(cut),
+                   (output_end - output_0) * sizeof(real))
 
 
 cdef void add_parts(const real* partial, Py_ssize_t n_parts, Py_ssize_t size, Py_ssize_t first, Py_ssize_t end,

@@ -1,5 +1,66 @@
 # Packing: a layer's weights in the order in which its micro-kernel reads them.
 
+cdef struct Order:
+    # Weights (sets, outputs, inputs, taps) in any order of memory: those of a transposed layer are not in this one.
+    const char* source
+    Py_ssize_t outputs, inputs, taps
+    Py_ssize_t set, output, input    # bytes from one to the next
+    const Py_ssize_t* places         # of the taps, in bytes
+    bint contiguous
+    bint near                        # the taps lie within a vector, and outputs whole samples apart
+    Py_ssize_t nearest               # the least of their places
+    const char* end                  # of the array
+
+
+cdef enum:
+    ROWS_TOGETHER = 64
+
+
+cdef void read_rows(const Order* order, Py_ssize_t number, Py_ssize_t first, Py_ssize_t start, Py_ssize_t count,
+                    real* rows) noexcept nogil:
+    """Reads weights start to start + count, counted [input][tap], of LANES output channels: [weight][channel].
+
+    `number` is the set, `first` the first channel; zeros stand where there is no channel.
+    """
+    cdef real turned[MOST_BLOCK]
+    cdef Py_ssize_t i = 0, k, c, t, last, outputs = min(LANES, order.outputs - first)
+    cdef const char* source = order.source + number * order.set + first * order.output
+    cdef const char* at
+    if outputs == LANES and order.contiguous:
+        while i + LANES <= count:
+            transpose_block(<const real*> source + start + i, order.inputs * order.taps, rows + i * LANES, LANES)
+            i += LANES
+    while i < count:
+        c = (start + i) // order.taps
+        t = (start + i) % order.taps
+        at = source + c * order.input
+        last = min(order.taps, t + count - i)
+        if outputs == LANES and order.output == sizeof(real):
+            for t in range(t, last):
+                vec_store(rows + i * LANES, vec_load(<const real*> (at + order.places[t])))
+                i += 1
+        elif outputs == LANES and order.taps > 1 and order.near and (
+            at + order.nearest + (LANES - 1) * order.output + LANES * <Py_ssize_t> sizeof(real) <= order.end
+        ):
+            # An input channel's taps lie within a vector. Channels may lie on pages of their own: send for the next's.
+            k = 0
+            while k < LANES * order.output and at + order.input + k < order.end:
+                prefetch(<const real*> (at + order.input + k))
+                k += 64
+            transpose_block(<const real*> (at + order.nearest), order.output // <Py_ssize_t> sizeof(real), turned, LANES)
+            for t in range(t, last):
+                k = (order.places[t] - order.nearest) // <Py_ssize_t> sizeof(real)
+                vec_store(rows + i * LANES, vec_load(turned + k * LANES))
+                i += 1
+        else:
+            for t in range(t, last):
+                for k in range(LANES):
+                    rows[i * LANES + k] = 0
+                for k in range(outputs):
+                    rows[i * LANES + k] = (<const real*> (at + order.places[t] + k * order.output))[0]
+                i += 1
+
+
 cdef struct Place:
     # Where a weight of an output channel goes: [block of interleaved input channels][tap][channel of the block].
     Py_ssize_t first, channels    # of the block
@@ -27,29 +88,24 @@ cdef inline Py_ssize_t next_place(const Plan* plan, Place* place) noexcept nogil
     return at
 
 
-cdef void pack_tile(const Plan* plan, const real* weights, Py_ssize_t start, real* packed) noexcept nogil:
+cdef void pack_tile(const Plan* plan, const Order* order, Py_ssize_t number, Py_ssize_t start,
+                    real* packed) noexcept nogil:
     """The block of output channels that begins at `start`: [place][lanes], the last vector filled up with zeros."""
-    cdef real turned[MOST_BLOCK]
-    cdef Place place
-    cdef Py_ssize_t i, j, k, v, done, at, width = tile_width(plan, start)
+    cdef real rows[ROWS_TOGETHER * MOST_LANES]
+    cdef Py_ssize_t places[ROWS_TOGETHER]
+    cdef Place place = first_place(plan)
+    cdef Py_ssize_t i, v, count, done = 0, width = tile_width(plan, start)
     cdef Py_ssize_t per_output = plan.channels_in * plan.taps
     packed += start * per_output
-    for v in range(width // LANES):
-        place = first_place(plan)
-        done = 0
-        if start + (v + 1) * LANES <= plan.channels_out:
-            while done + LANES <= per_output:
-                transpose_block(weights + (start + v * LANES) * per_output + done, per_output, turned, LANES)
-                for i in range(LANES):
-                    at = next_place(plan, &place)
-                    vec_store(packed + at * width + v * LANES, vec_load(turned + i * LANES))
-                done += LANES
-        for j in range(done, per_output):
-            at = next_place(plan, &place) * width
-            for k in range(v * LANES, (v + 1) * LANES):
-                packed[at + k] = 0
-                if start + k < plan.channels_out:
-                    packed[at + k] = weights[(start + k) * per_output + j]
+    while done < per_output:
+        count = min(ROWS_TOGETHER, per_output - done)
+        for i in range(count):
+            places[i] = next_place(plan, &place) * width
+        for v in range(width // LANES):
+            read_rows(order, number, start + v * LANES, done, count, rows)
+            for i in range(count):
+                vec_store(packed + places[i] + v * LANES, vec_load(rows + i * LANES))
+        done += count
 
 
 cdef void pack_bank(const Plan* plan, const real* weights, real* packed) noexcept nogil:
@@ -81,17 +137,7 @@ cdef Py_ssize_t n_packed_parts(const Plan* plan) noexcept nogil:
     return parts(plan.channels_out, TILE_VECTORS * LANES) if plan.kernel == TILE else 1
 
 
-cdef void pack_part(const Plan* plan, const real* weights, Py_ssize_t part, real* packed) noexcept nogil:
-    """Packs a part of the weights of one group."""
-    if plan.kernel == TILE:
-        pack_tile(plan, weights, part * TILE_VECTORS * LANES, packed)
-    elif plan.kernel == BANK:
-        pack_bank(plan, weights, packed)
-    else:
-        pack_rows(plan, weights, packed)
-
-
-cdef bint all_finite(const real* weights, Py_ssize_t count) noexcept nogil:
+cdef bint are_finite(const real* weights, Py_ssize_t count) noexcept nogil:
     """Whether zero times each weight is zero."""
     cdef vec sums = vec_splat(0)
     cdef real sum_of_lanes[64]
@@ -107,3 +153,21 @@ cdef bint all_finite(const real* weights, Py_ssize_t count) noexcept nogil:
     for i in range(LANES):
         total = total + sum_of_lanes[i]
     return total == 0
+
+
+cdef bint pack_part(const Plan* plan, const Order* order, Py_ssize_t number, Py_ssize_t part,
+                    real* packed) noexcept nogil:
+    """Packs a part of the weights of one group; whether they are finite, if that matters.
+
+    Weights of the kernels for few channels are contiguous.
+    """
+    cdef Py_ssize_t start = part * TILE_VECTORS * LANES, per_output = plan.channels_in * plan.taps
+    cdef const real* weights = <const real*> (order.source + number * order.set)
+    if plan.kernel == TILE:
+        pack_tile(plan, order, number, start, packed)
+        return not plan.skip or are_finite(packed + start * per_output, tile_width(plan, start) * per_output)
+    if plan.kernel == BANK:
+        pack_bank(plan, weights, packed)
+    else:
+        pack_rows(plan, weights, packed)
+    return True

@@ -482,12 +482,12 @@ cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench)
     return rows + aligned(tiling.points * PACKED_TOGETHER * MOST_VECTOR * sizeof(real))
 
 
-cdef void pack_block(const Plan* plan, const Tiling* tiling, const real* weights, Py_ssize_t block, real* packed,
-                     char* memory) noexcept nogil:
+cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order, Py_ssize_t number, Py_ssize_t block,
+                     real* packed, char* memory) noexcept nogil:
     """Transforms the weights of a block of output channels: [point][place][output channel]."""
     cdef PackBench bench
     cdef Place place = first_place(plan)
-    cdef Py_ssize_t i, j, k, v, count, first, run
+    cdef Py_ssize_t i, j, k, v, count, run
     cdef Py_ssize_t places[PACKED_TOGETHER]
     cdef Py_ssize_t taps = 9 if tiling.rows > 1 else 3
     cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
@@ -498,9 +498,7 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const real* weights
     while j < n:
         count = min(n - j, PACKED_TOGETHER)
         for v in range(width // LANES):
-            first = block + v * LANES
-            read_rows(weights + first * n * taps + j * taps, n * taps, min(LANES, plan.channels_out - first),
-                      count * taps, bench.rows)
+            read_rows(order, number, block + v * LANES, j * taps, count * taps, bench.rows)
             for i in range(count):
                 transform_weights_of(bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step,
                                      tiling.rows, tiling.columns)
@@ -516,19 +514,6 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const real* weights
                        run * width * sizeof(real))
                 i += run
         j += count
-
-
-cdef void read_rows(const real* weights, Py_ssize_t per_output, Py_ssize_t outputs, Py_ssize_t count,
-                    real* rows) noexcept nogil:
-    """Turns `count` weights of some output channels into [weight][channel]; zeros where there is no channel."""
-    cdef Py_ssize_t i = 0, k
-    if outputs == LANES:
-        while i + LANES <= count:
-            transpose_block(weights + i, per_output, rows + i * LANES, LANES)
-            i += LANES
-    for i in range(i, count):
-        for k in range(LANES):
-            rows[i * LANES + k] = weights[k * per_output + i] if k < outputs else 0
 
 
 cdef void transform_weights_of(

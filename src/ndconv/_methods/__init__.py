@@ -33,6 +33,7 @@ class Problem:
     x_in_place: bool  # x's spatial axes are C-contiguous, aligned, native samples of the compute type
     y_in_place: bool  # the same of y
     separable: bool = False  # the kernel is an outer product
+    packing: bool = False  # weights are packed for this call alone, which is part of its cost
 
 
 class Plan(Protocol):

@@ -69,7 +69,8 @@ def why_not(problem: Problem) -> str | None:
 
 def cost(problem: Problem) -> float:
     """Return the predicted cycles on one core."""
-    return min(cycles for _, _, cycles in _kernels(problem, _core.load(compute_type(problem.dtype))))
+    packing = tuning.PACK_WEIGHT_CYCLES * problem.geometry.weights if problem.packing else 0.0
+    return packing + min(cycles for _, _, cycles in _kernels(problem, _core.load(compute_type(problem.dtype))))
 
 
 def plan(problem: Problem) -> DirectPlan:

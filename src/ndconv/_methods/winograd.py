@@ -254,12 +254,14 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     values_out = tiles_out * blocks_out * tiling.points
     per_product = 0.5 + tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
     chunks = max(tiles_out / tiling.chunk, 1.0)
-    weights = chunks * taps * inputs * tiling.points * blocks_out * core.lanes * core.compute_dtype.itemsize
+    values = taps * inputs * tiling.points * blocks_out * core.lanes
+    weights = chunks * values * core.compute_dtype.itemsize
     return float(
         tuning.PAD_CYCLES * samples
         + tuning.VALUE_IN_CYCLES * values_in
         + (tuning.VALUE_OUT_CYCLES + taps * inputs * per_product) * values_out
         + weights / tuning.WEIGHT_BYTES_PER_CYCLE
+        + (tuning.PACK_VALUE_CYCLES * values * g.groups if problem.packing else 0.0)
     )
 
 
