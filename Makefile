@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-isa lint docs bench bench-publish bench-check compare fit clean
+.PHONY: help demo examples test test-isa lint docs bench bench-publish bench-check compare fit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ $(VENV)/installed-%: $(VENV)/wheel pyproject.toml
 
 demo: $(VENV)/installed-demo  ## Run layers on a real ECG, photograph and MRI, check them against SciPy, draw them
 	$(BIN)/python examples/demo.py
+
+examples: $(VENV)/installed-examples  ## Run the scripts of the gallery, and write their pictures to output/
+	$(BIN)/python examples/run_gallery.py
 
 test: $(VENV)/installed-test  ## Run the tests at the best instruction-set level of this machine
 	$(BIN)/python -m pytest --numprocesses auto
@@ -63,4 +66,4 @@ fit: $(VENV)/installed-bench  ## Fit the constants by which "auto" chooses a met
 	$(BIN)/python asv_benches/fit.py
 
 clean:  ## Remove everything that the other targets made
-	rm -rf $(VENV) build docs/_build asv_benches/.asv output
+	rm -rf $(VENV) build docs/_build docs/gallery asv_benches/.asv output

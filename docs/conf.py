@@ -19,6 +19,7 @@ extensions = [
     "sphinx.ext.extlinks",
     "numpydoc",
     "matplotlib.sphinxext.plot_directive",
+    "sphinx_gallery.gen_gallery",
     "mathml",
 ]
 exclude_patterns = ["_build"]
@@ -46,6 +47,21 @@ plot_rcparams = {
 }
 plot_apply_rcparams = True
 
+# The gallery runs its examples during the build, and an example that fails fails the build.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "run_stale_examples": True,  # the library may have changed where the example has not
+    "reset_modules": ("matplotlib", "gallery.use_style"),
+    "capture_repr": (),
+    "image_srcset": ["2x"],
+    "remove_config_comments": True,
+    "show_signature": False,
+    "write_computation_times": False,
+    "download_all_examples": False,
+    "reference_url": {"ndconv": None},  # names of the package in the code lead to the reference
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = "ndconv"
 html_static_path = ["_static"]
@@ -64,5 +80,5 @@ html_theme_options = {
     "pygments_light_style": "tango",
     "pygments_dark_style": "monokai",
 }
-html_sidebars = {"index": [], "install": [], "padding": [], "architecture": []}
+html_sidebars = {"gallery/index": [], "index": [], "install": [], "padding": [], "architecture": []}
 html_favicon = "_static/mark.svg"

@@ -1,4 +1,7 @@
-"""The examples of the README and of the documentation run and print what they say."""
+"""The examples of the README and of the documentation run and print what they say.
+
+The scripts of the gallery run when the documentation is built.
+"""
 
 import doctest
 from pathlib import Path
@@ -6,8 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+GENERATED = {"_build", "gallery"}
 PAGES = sorted(
-    p.relative_to(ROOT) for p in [ROOT / "README.md", *(ROOT / "docs").rglob("*.rst")] if "_build" not in p.parts
+    page
+    for page in (path.relative_to(ROOT) for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.rst")])
+    if GENERATED.isdisjoint(page.parts)
 )
 
 
