@@ -51,8 +51,8 @@ held_out, training = shuffled[:450], shuffled[450:]
 # %%
 # The network
 # -----------
-# A layer is a call of :func:`ndconv.conv_layer`, and its gradient one of :func:`ndconv.conv_layer_backward`. The biases of
-# the paper belong to units, not to maps: they are an array of the output's shape, and enter as a residual.
+# A layer is a call of :func:`ndconv.conv_layer`, and its gradient one of :func:`ndconv.conv_layer_backward`. The biases
+# of the paper belong to units, not to maps: they are an array of the output's shape, and enter as a residual.
 
 AMPLITUDE, SLOPE = 1.7159, 2 / 3
 
