@@ -225,7 +225,7 @@ assert 3 * weights(3) == 27 * 64**2
 assert weights(7) == 49 * 64**2
 
 SIZE, CHANNELS = 27, 16
-fig, axes = plt.subplots(1, 5, figsize=(8, 1.95))
+fig, axes = plt.subplots(1, 5, figsize=(8, 2.1))
 for ax, depth in zip(axes, [1, 2, 3, 6, 12], strict=True):
     stack = Block(*(NormalizedLayer(CHANNELS, CHANNELS, 3) for _ in range(depth)))
     y = stack.forward(rng.standard_normal((32, CHANNELS, SIZE, SIZE)))
@@ -238,9 +238,9 @@ for ax, depth in zip(axes, [1, 2, 3, 6, 12], strict=True):
     (first, last) = np.flatnonzero(influence.any(axis=0))[[0, -1]]
     assert (first, last - first + 1) == (SIZE // 2 + start, size)
 
-    ax.imshow(np.sqrt(influence), cmap="Blues", vmin=0)
+    ax.imshow(np.sqrt(np.where(influence, influence, np.nan)), cmap="Blues", vmin=0)
     ax.add_patch(Rectangle((first - 0.5, first - 0.5), size, size, fill=False, edgecolor="C1", linewidth=1.2))
-    ax.set(title=f"{depth} of 3 × 3 see {size} × {size}", xticks=[], yticks=[])
-axes[0].set_title("1 of 3 × 3 sees 3 × 3")
+    ax.set(title=f"layers: {depth}\npixels: {size} × {size}", xticks=[], yticks=[])
+    ax.spines[:].set_visible(True)
 
 plt.show()
