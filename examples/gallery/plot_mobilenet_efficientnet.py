@@ -44,21 +44,9 @@ rng = np.random.default_rng(0)
 # %%
 # A layer and its gradient
 # ------------------------
-# A layer computes with folded weights: every channel of the weights is scaled, and the way back scales their gradient.
-# Layers of the squeeze-and-excitation have a bias instead of a normalization.
-
-
-def sigmoid(z):
-    """Return the logistic function."""
-    return 1 / (1 + np.exp(-z))
-
-
-SLOPES = {  # of the activations at z
-    None: np.ones_like,
-    "relu": lambda z: (z > 0).astype(z.dtype),
-    "sigmoid": lambda z: sigmoid(z) * (1 - sigmoid(z)),
-    "silu": lambda z: sigmoid(z) * (1 + z * (1 - sigmoid(z))),
-}
+# :meth:`ndconv.ConvLayer.backward` takes a gradient back through the activation and the layer. The layer has folded
+# weights: every filter is scaled, and so is its gradient on the way back. The layers of the squeeze-and-excitation have
+# a bias instead of a normalization.
 
 
 class Layer:
@@ -68,27 +56,23 @@ class Layer:
         channels_out, fan_in = shape[0], np.prod(shape[1:])
         self.weight = np.sqrt(2 / fan_in) * rng.standard_normal(shape)
         self.bias = 0.1 * rng.standard_normal(channels_out)
-        self.folded, self.scale, self.normalization = (self.weight, self.bias), np.ones(channels_out), None
+        folded, self.scale, self.normalization = (self.weight, self.bias), np.ones(channels_out), None
         if normalized:
             mean = 0.1 * rng.standard_normal(channels_out)
             gamma, var = rng.uniform(0.5, 1.5, (2, channels_out))
             self.normalization = {"running_mean": mean, "running_var": var, "weight": gamma}
-            self.folded = ndconv.fold_batch_norm(self.weight, None, gamma, self.bias, mean, var)
+            folded = ndconv.fold_batch_norm(self.weight, None, gamma, self.bias, mean, var)
             self.scale = gamma / np.sqrt(var + 1e-5)
-        self.geometry = {"padding": "same", "groups": groups}
-        self.activation = activation
+        self.layer = ndconv.ConvLayer(*folded, padding="same", groups=groups, activation=activation)
 
     def forward(self, x, residual=None):
-        """Return the output; one call does it all."""
-        self.x, self.residual = x, residual
-        fused = {"residual": residual, "activation": self.activation}
-        return ndconv.conv_layer(x, *self.folded, **fused, **self.geometry)
+        """Return the output."""
+        self.x = x
+        return self.layer(x, residual=residual)
 
     def backward(self, grad_y):
         """Return the gradient of x, and keep those of the weights and the bias."""
-        z = ndconv.conv_layer(self.x, *self.folded, residual=self.residual, **self.geometry)
-        grad_z = grad_y * SLOPES[self.activation](z)
-        grad_x, grad_folded, grad_bias = ndconv.conv_layer_backward(grad_z, self.x, self.folded[0], **self.geometry)
+        grad_x, grad_folded, grad_bias = self.layer.backward(grad_y, self.x)
         self.gradients = [grad_folded * self.scale[:, np.newaxis, np.newaxis, np.newaxis], grad_bias]
         return grad_x
 
@@ -157,7 +141,7 @@ def torch_layer(x, layer, leaves):
     """Return a layer's sum in PyTorch, and add its parameters to the leaves of the graph."""
     weight, bias = (torch.tensor(array, requires_grad=True) for array in (layer.weight, layer.bias))
     leaves += [weight, bias]
-    groups = layer.geometry["groups"]
+    groups = layer.layer.groups
     if layer.normalization is None:
         return functional.conv2d(x, weight, bias, groups=groups)
     y = functional.conv2d(x, weight, padding="same", groups=groups)
@@ -214,8 +198,7 @@ for block, by_torch, channels in [(separable, torch_separable, 128), (mbconv, to
 
 def cost(layer, height=28, width=28):
     """Return what a layer costs on a map."""
-    channels_in = layer.weight.shape[1] * layer.geometry["groups"]
-    return ndconv.layer_cost((channels_in, height, width), layer.weight.shape, **layer.geometry)
+    return layer.layer.cost((layer.weight.shape[1] * layer.layer.groups, height, width))
 
 
 def dense_cost(channels, size):

@@ -232,6 +232,7 @@ for ax, depth in zip(axes, [1, 2, 3, 6, 12], strict=True):
     one_output = np.zeros_like(y)
     one_output[:, :, SIZE // 2, SIZE // 2] = 1
     influence = np.abs(stack.backward(one_output)).mean(axis=(0, 1))
+    influence[influence < 1e-12 * influence.max()] = 0  # rounding
 
     seen = ndconv.receptive_field([(3, 1, 1, 1)] * depth)
     (size,), (start,) = seen.size, seen.start
