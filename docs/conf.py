@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "run_stale_examples": True,  # the library may have changed where the example has not
     "reset_modules": ("matplotlib", "gallery.use_style"),
+    "within_subsection_order": "gallery.ReadingOrder",
     "capture_repr": (),
     "image_srcset": ["2x"],
     "remove_config_comments": True,
