@@ -16,9 +16,6 @@ graph convolutions [2]_ finds out from the friendships, knowing the side of two 
 # The graph has an edge for each friendship. About the members themselves nothing is known, so that the input of each is
 # a channel of its own: the identity matrix.
 
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import networkx
 import numpy as np
@@ -79,6 +76,7 @@ hidden, probability = forward()
 learned = probability.argmax(axis=1)
 accuracy = (learned == side).mean()
 print(f"{(learned == side).sum()} of {len(club)} members on the side that they chose: accuracy {accuracy:.3f}")
+assert accuracy >= 0.9
 
 # %%
 # Colours are what was learned, a ring marks a member who chose otherwise, and the two squares were known beforehand.
@@ -100,14 +98,4 @@ figure.colorbar(drawn, ax=axes, label="probability of the administrator's side",
 axes.set_title(f"Two known members, {len(club) - 2} learned: accuracy {accuracy:.3f}")
 axes.set_axis_off()
 
-# %%
-# As a script, the example keeps its picture, and fails where the network does.
-
-if __name__ == "__main__":
-    output = Path(__file__).resolve().parents[2] / "output"
-    picture = Path(sys.argv[1]) if len(sys.argv) > 1 else output / "karate_club.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, dpi=150)
-    print(f"Picture: {picture}")
-    if accuracy < 0.9:
-        sys.exit(f"the accuracy should be at least 0.9, but is {accuracy:.3f}")
+plt.show()
