@@ -55,6 +55,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib", "gallery.use_style"),
     "within_subsection_order": "gallery.ReadingOrder",
     "capture_repr": (),
+    "thumbnail_size": (480, 200),
     "image_srcset": ["2x"],
     "remove_config_comments": True,
     "show_signature": False,
@@ -73,6 +74,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "ndconv", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
     "show_prev_next": True,
     "show_toc_level": 2,

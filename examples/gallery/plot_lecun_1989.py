@@ -65,7 +65,8 @@ class Layer:
         self.fan_in = int(connected[0].sum())
         self.weight = connected * rng.uniform(-2.4 / self.fan_in, 2.4 / self.fan_in, weight_shape).astype(np.float32)
         self.bias = np.zeros(units, np.float32)
-        self.connected, self.geometry = connected, geometry
+        self.connected = connected
+        self.options = {**geometry, "workers": 1}  # the batches are too small to share among threads
         self.velocity = [np.zeros_like(self.weight), np.zeros_like(self.bias)]
 
     @property
@@ -82,14 +83,14 @@ class Layer:
         """Return the units' outputs for a batch."""
         biases = np.broadcast_to(self.bias, (len(x), *self.bias.shape))
         self.x = x
-        self.y = AMPLITUDE * np.tanh(SLOPE * ndconv.conv_layer(x, self.weight, residual=biases, **self.geometry))
+        self.y = AMPLITUDE * np.tanh(SLOPE * ndconv.conv_layer(x, self.weight, residual=biases, **self.options))
         return self.y
 
     def backward(self, grad_y):
         """Take in the gradient of the outputs, and return that of the inputs."""
         grad_sum = grad_y * SLOPE * (AMPLITUDE - self.y**2 / AMPLITUDE)
         needs = ("x", "weight")
-        gradients = ndconv.conv_layer_backward(grad_sum, self.x, self.weight, needs=needs, **self.geometry)
+        gradients = ndconv.conv_layer_backward(grad_sum, self.x, self.weight, needs=needs, **self.options)
         self.gradients = [gradients.weight * self.connected, grad_sum.sum(axis=0)]
         return gradients.x
 

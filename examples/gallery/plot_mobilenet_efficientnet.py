@@ -17,7 +17,7 @@ excite      1 × 1                         sigmoid
 project     1 × 1, plus the input         none
 =========== ============================= ==============
 
-Every row is one call of :func:`ndconv.conv_layer`, with batch normalization folded into its weights.
+Every row is one call of :func:`ndconv.conv_layer`, with batch normalisation folded into its weights.
 
 .. [1] A. G. Howard, M. Zhu, B. Chen et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
    Applications", 2017, `arXiv:1704.04861 <https://arxiv.org/abs/1704.04861>`_.
@@ -46,7 +46,7 @@ rng = np.random.default_rng(0)
 # ------------------------
 # :meth:`ndconv.ConvLayer.backward` takes a gradient back through the activation and the layer. The layer has folded
 # weights: every filter is scaled, and so is its gradient on the way back. The layers of the squeeze-and-excitation have
-# a bias instead of a normalization.
+# a bias instead of a normalisation.
 
 
 class Layer:
@@ -242,6 +242,7 @@ axes[1].set_yticks([])
 # samples and filters of 3 taps. A depthwise layer stays within the channels, on the diagonal; a pointwise one within
 # the samples; their product has an entry wherever the dense layer has one.
 
+# sphinx_gallery_thumbnail_number = 2
 CHANNELS, SAMPLES, TAPS = 4, 8, 3
 
 

@@ -3,10 +3,10 @@ The blocks of VGG and ResNet
 ============================
 
 Convolution layers seldom come alone. The block of VGG [1]_ stacks layers of 3 × 3 and halves the map. The blocks of
-ResNet [2]_ add batch normalization [3]_ and a residual connection: the *basic* block has two layers of 3 × 3, the
+ResNet [2]_ add batch normalisation [3]_ and a residual connection: the *basic* block has two layers of 3 × 3, the
 *bottleneck* reduces the channels by a layer of 1 × 1, does its 3 × 3 on few of them, and expands again.
 
-Here each is a few calls of :func:`ndconv.conv_layer`. Batch normalization is folded into the weights, and bias,
+Here each is a few calls of :func:`ndconv.conv_layer`. Batch normalisation is folded into the weights, and bias,
 residual and rectifier are part of the calls, so nothing else passes over the maps. Gradients are checked against finite
 differences and, where PyTorch is installed, everything against the same blocks written in PyTorch.
 
@@ -33,16 +33,16 @@ except ImportError:
 rng = np.random.default_rng(0)
 
 # %%
-# A layer with batch normalization
+# A layer with batch normalisation
 # --------------------------------
-# At work, batch normalization divides by the standard deviation of its training and so is a scale and a shift of each
+# At work, batch normalisation divides by the standard deviation of its training and so is a scale and a shift of each
 # channel: it goes into the weights and the bias, and costs nothing. The way back unfolds it again.
 
 EPSILON = 1e-5
 
 
 class NormalizedLayer:
-    """A convolution layer, batch normalization and a rectifier, with the gradients of all that it learns."""
+    """A convolution layer, batch normalisation and a rectifier, with the gradients of all that it learns."""
 
     def __init__(self, channels_out, channels_in, size):
         scale = np.sqrt(2 / (channels_in * size**2))
