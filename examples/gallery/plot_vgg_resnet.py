@@ -7,8 +7,9 @@ ResNet [2]_ add batch normalisation [3]_ and a residual connection: the *basic* 
 *bottleneck* reduces the channels by a layer of 1 × 1, does its 3 × 3 on few of them, and expands again.
 
 Here each is a few calls of :func:`ndconv.conv_layer`. Batch normalisation is folded into the weights, and bias,
-residual and rectifier are part of the calls, so nothing else passes over the maps. Gradients are checked against finite
-differences and, where PyTorch is installed, everything against the same blocks written in PyTorch.
+residual and rectifier are part of the calls, so nothing else passes over the maps. VGG gets batch normalisation, too,
+as is usual today. Gradients are checked against finite differences and, where PyTorch is installed, everything against
+the same blocks written in PyTorch.
 
 .. [1] K. Simonyan, A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015,
    `arXiv:1409.1556 <https://arxiv.org/abs/1409.1556>`_.

@@ -117,7 +117,7 @@ fig, (top, middle, bottom) = plt.subplots(3, 1, figsize=(8, 6.2), sharex=True, h
 time = np.arange(ecg.size)
 top.plot(time, ecg[0], linewidth=0.9, color="C0")
 top.plot(POKED, ecg[0, POKED], "o", color="C1", markersize=5)
-top.annotate("the sample that is poked", (POKED, ecg[0, POKED]), (0, 9), textcoords="offset points", ha="center")
+top.annotate("poked sample", (POKED, ecg[0, POKED]), (0, 9), textcoords="offset points", ha="center")
 top.set(title="An ECG", yticks=[])
 
 rows = {"aspect": "auto", "interpolation": "nearest", "origin": "lower"}
