@@ -1,6 +1,7 @@
-# The gradients to the weights and the bias. A weight's is a sum, over all outputs, of the output's gradient times the sample that the
-# weight met there. Samples come from the planes that the forward pass pads, so strides, dilation and padding modes end
-# there; a sum's place in the planes is that of its input channel and tap, and it goes along the outputs' lines.
+# The gradients to the weights and the bias. A weight's is a sum, over all outputs, of the output's gradient times the
+# sample that the weight met there. Samples come from the planes that the forward pass pads, so strides, dilation and
+# padding modes end there; a sum's place in the planes is that of its input channel and tap, and it goes along the
+# outputs' lines.
 #
 # Two micro-kernels: one vectorised over output channels, and one, where those are few, along the lines.
 

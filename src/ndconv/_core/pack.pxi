@@ -47,7 +47,8 @@ cdef void read_rows(const Order* order, Py_ssize_t number, Py_ssize_t first, Py_
             while k < LANES * order.output and at + order.input + k < order.end:
                 prefetch(<const real*> (at + order.input + k))
                 k += 64
-            transpose_block(<const real*> (at + order.nearest), order.output // <Py_ssize_t> sizeof(real), turned, LANES)
+            transpose_block(<const real*> (at + order.nearest), order.output // <Py_ssize_t> sizeof(real),
+                            turned, LANES)
             for t in range(t, last):
                 k = (order.places[t] - order.nearest) // <Py_ssize_t> sizeof(real)
                 vec_store(rows + i * LANES, vec_load(turned + k * LANES))
