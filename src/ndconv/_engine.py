@@ -46,12 +46,12 @@ def check_activation(activation: str | None, dtype: np.dtype[Any]) -> None:
 
 def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
     """Whether an array's spatial axes, its last, are C-contiguous, native, aligned samples of a compute type."""
-    if array.dtype.kind == "c" or not array.dtype.isnative or not array.flags.aligned:
-        return False
-    if array.dtype.kind in "iu":
-        if np.dtype(dtype).kind != "u" or array.itemsize != np.dtype(dtype).itemsize:
+    compute = np.dtype(dtype)
+    if array.dtype != compute:
+        same_integers = array.dtype.kind == "i" and compute.kind == "u" and array.itemsize == compute.itemsize
+        if not (same_integers and array.dtype.isnative):
             return False
-    elif array.dtype.name != dtype:
+    if not array.flags.aligned:
         return False
     expected = array.itemsize
     for axis in range(array.ndim - 1, array.ndim - ndim - 1, -1):
@@ -132,7 +132,7 @@ def convolve(
     Packed weights are kept in `packed` for the next call, where `key` tells which they are.
     """
     compute = compute_type(y.dtype)
-    y_in_place = y.dtype.name == compute and is_in_place(y, geometry.ndim, compute)
+    y_in_place = y.dtype == compute and is_in_place(y, geometry.ndim, compute)
     batch = math.prod(y.shape[: y.ndim - geometry.ndim - 1])
     plan = plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packed is None)
     x_is_complex = x.dtype.kind == "c"

@@ -48,13 +48,14 @@ def weight_gradient(
     core = (_remembered_plan if is_remembered(geometry) else _make_plan)(problem)
     inputs, outputs = channels(problem)
     real_shape = (geometry.groups, outputs, inputs, *geometry.kernel)
-    real: Array = np.empty(math.prod(real_shape) + geometry.groups * outputs, compute_type(dtype))
+    size = math.prod(real_shape)
+    real: Array = np.empty(size + geometry.groups * outputs, compute_type(dtype))
     with Threads(geometry.multiply_adds * batch, workers) as threads:
         if not core.gather(x, grad_y, real, threads):
             core.gather(x.copy(), grad_y, real, threads)
-    weights, bias = np.split(real, [math.prod(real_shape)])
+    weights, bias = real[:size], real[size:]
     gradient = _of_real(weights.reshape(real_shape), dtype, real_x).reshape(shape)
-    return gradient, bias.view(dtype) if dtype.kind == "c" else bias.astype(dtype)
+    return gradient, bias.view(dtype) if dtype.kind == "c" else bias.astype(dtype, copy=False)
 
 
 def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:

@@ -147,28 +147,38 @@ cdef class Weights:
 
     def __init__(self, cnp.ndarray weights):
         cdef Order* order = &self.order
-        cdef int axis
+        cdef Py_ssize_t* places
+        cdef Py_ssize_t size, step, i, rest, farthest = 0
+        cdef int axis, ndim = cnp.PyArray_NDIM(weights)
         self.array = weights
-        self.places = np.zeros(1, np.intp)
-        for axis in range(3, cnp.PyArray_NDIM(weights)):
-            at = np.arange(cnp.PyArray_DIM(weights, axis)) * cnp.PyArray_STRIDE(weights, axis)
-            self.places = np.add.outer(self.places, at).ravel()
+        order.taps = 1
+        for axis in range(3, ndim):
+            order.taps *= cnp.PyArray_DIM(weights, axis)
+        self.places = np.empty(order.taps, np.intp)
+        places = <Py_ssize_t*> cnp.PyArray_DATA(self.places)
+        order.near = cnp.PyArray_STRIDE(weights, 1) % <Py_ssize_t> sizeof(real) == 0
+        order.nearest = 0
+        for i in range(order.taps):
+            places[i] = 0
+            rest = i
+            for axis in range(ndim - 1, 2, -1):
+                size, step = cnp.PyArray_DIM(weights, axis), cnp.PyArray_STRIDE(weights, axis)
+                places[i] += rest % size * step
+                rest = rest // size
+            order.nearest = min(order.nearest, places[i])
+            farthest = max(farthest, places[i])
+            order.near = order.near and places[i] % <Py_ssize_t> sizeof(real) == 0
+        order.near = order.near and farthest - order.nearest < VECTOR_BYTES
+        order.places = places
         order.source = <const char*> cnp.PyArray_DATA(weights)
         order.outputs = cnp.PyArray_DIM(weights, 1)
         order.inputs = cnp.PyArray_DIM(weights, 2)
-        order.taps = cnp.PyArray_SIZE(self.places)
-        order.places = <const Py_ssize_t*> cnp.PyArray_DATA(self.places)
         order.set = cnp.PyArray_STRIDE(weights, 0)
         order.output = cnp.PyArray_STRIDE(weights, 1)
         order.input = cnp.PyArray_STRIDE(weights, 2)
         order.contiguous = cnp.PyArray_IS_C_CONTIGUOUS(weights)
-        order.nearest = np.min(self.places, initial=0)
-        order.near = (
-            np.ptp(self.places) < VECTOR_BYTES and order.output % <Py_ssize_t> sizeof(real) == 0
-            and not np.any(self.places % sizeof(real))
-        ) if order.taps > 0 else False
         order.end = order.source + sizeof(real)
-        for axis in range(cnp.PyArray_NDIM(weights)):
+        for axis in range(ndim):
             order.end += max(0, (cnp.PyArray_DIM(weights, axis) - 1) * cnp.PyArray_STRIDE(weights, axis))
 
 

@@ -20,6 +20,7 @@ cdef struct Gather:
     Py_ssize_t n_lines, width, size   # of the box of outputs
     real* sums                        # [pair][output channel], or [channel][pair][lane]
     Py_ssize_t row                    # of `sums`
+    bint begins                       # the box is a task's first: there are no sums yet
 
 cdef struct Ledger:
     # What a worker keeps from task to task.
@@ -57,10 +58,13 @@ cdef inline int sum_over_outputs(Gather* g, const Py_ssize_t* pairs, const int n
                     acc[p * vectors + v] = acc[p * vectors + v] + w[v] * x[offset[p]]
             grads += vectors * LANES
             x += 1
+    if not g.begins:
+        for p in range(n_pairs):
+            for v in range(vectors):
+                acc[p * vectors + v] = acc[p * vectors + v] + vec_load(g.sums + p * g.row + v * LANES)
     for p in range(n_pairs):
         for v in range(vectors):
-            vec_store(g.sums + p * g.row + v * LANES,
-                      acc[p * vectors + v] + vec_load(g.sums + p * g.row + v * LANES))
+            vec_store(g.sums + p * g.row + v * LANES, acc[p * vectors + v])
     return 0
 
 
@@ -99,10 +103,13 @@ cdef inline int sum_along_lines(Gather* g, const Py_ssize_t* pairs, const int ou
                 for k in range(outputs):
                     acc[k * n_pairs + p] = acc[k * n_pairs + p] + w[k] * sample
         grads += g.width
+    if not g.begins:
+        for k in range(outputs):
+            for p in range(n_pairs):
+                acc[k * n_pairs + p] = acc[k * n_pairs + p] + vec_load(g.sums + k * g.row + p * LANES)
     for k in range(outputs):
         for p in range(n_pairs):
-            vec_store(g.sums + k * g.row + p * LANES,
-                      acc[k * n_pairs + p] + vec_load(g.sums + k * g.row + p * LANES))
+            vec_store(g.sums + k * g.row + p * LANES, acc[k * n_pairs + p])
     return 0
 
 
@@ -405,10 +412,10 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
         for tap in range(plan.taps):
             ledger.pairs[channel * plan.taps + tap] = channel * x_channel + plan.tap_offset[tap]
     memset(ledger.bias_sums, 0, (group_end - group_0) * lines_of_channels(cut) * sizeof(real))
-    memset(ledger.sums, 0, (group_end - group_0) * group_sums * sizeof(real))
     n_items = batch * plan.n_boxes
     for item in range(part * n_items // cut.parts, (part + 1) * n_items // cut.parts):
         # Box by box, so that neighbours need not be located again.
+        g.begins = item == part * n_items // cut.parts
         box_index = item // batch
         number = item % batch
         rest = box_index
