@@ -63,7 +63,7 @@ def real_weights(weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Arr
     if x_is_complex:
         real[:, :, 0, :, 1] = -weight.imag
         real[:, :, 1, :, 1] = weight.real
-    return real.reshape(sets, 2 * outputs, -1, *kernel)
+    return real.reshape(sets, 2 * outputs, inputs * (2 if x_is_complex else 1), *kernel)
 
 
 def real_vector(vector: Array, dtype: np.dtype[Any]) -> Array:

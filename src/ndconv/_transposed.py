@@ -2,11 +2,14 @@
 
 One phase of the stride at a time: the outputs that lie a stride apart meet the same taps, and are an ordinary
 convolution of stride 1 of the input with those taps, last one first. So no zero is inserted and multiplied (the
-sub-pixel convolution of Shi et al., 2016, and the backward-data pass of every framework).
+sub-pixel convolution of Shi et al., 2016, and the backward-data pass of every framework). Phases along the last axis
+are computed together where that pays, so that rows are written once; see ``_interleaved.py``.
 """
 
+from __future__ import annotations
+
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -16,18 +19,25 @@ import numpy as np
 from ._dtypes import Array
 from ._engine import convolve
 from ._geometry import Geometry, Shape, make_geometry
+from ._interleaved import run_interleaved
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
-from ._tuning import REMEMBERED_CALLS
+from ._tuning import MOST_PHASES, REMEMBERED_CALLS
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The outputs that lie a stride apart, as a convolution of stride 1; without geometry, they meet no tap."""
+    """The outputs that lie a stride apart, as a convolution of stride 1; without geometry, they meet no tap.
+
+    With `columns`, a phase of all axes but the last: those are its phases along that, and the geometry has the taps of
+    all, of which theirs begin at the places `starts`.
+    """
 
     outputs: tuple[slice, ...]
     taps: tuple[slice, ...]
     geometry: Geometry | None
+    columns: tuple[Phase, ...] = ()
+    starts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +82,48 @@ def transposed_phases(geometry: Geometry, first: Shape, outputs: Shape) -> tuple
     `outputs` its shape.
     """
     g = geometry
-    axes = map(_axis_phases, g.out_shape, g.kernel, g.stride, g.dilation, first, outputs)
-    phases = []
-    for phase in product(*axes):
-        turned = None
-        if all(axis.n_taps for axis in phase):
-            turned = make_geometry(
-                channels_in=g.channels_out,
-                channels_out=g.channels_in,
-                groups=g.groups,
-                in_shape=g.out_shape,
-                kernel=tuple(axis.n_taps for axis in phase),
-                stride=(1,) * g.ndim,
-                dilation=tuple(axis.dilation for axis in phase),
-                padding=tuple(axis.padding for axis in phase),
-                modes=(BY_NAME["zeros"],) * g.ndim,
-            )
-        phases.append(Phase(tuple(axis.outputs for axis in phase), tuple(axis.taps for axis in phase), turned))
+    axes = [
+        _axis_phases(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, first, outputs, strict=True)
+    ]
+    together = _together(axes[-1], g.out_shape[-1], outputs[-1])
+    phases: list[Phase] = []
+    for rows in product(*axes[:-1]):
+        columns = tuple(_phase(g, (*rows, column)) for column in axes[-1])
+        if together is None or not all(axis.n_taps for axis in rows):
+            phases.extend(columns)
+        else:
+            starts = tuple(together.padding[0] - column.padding[0] if column.n_taps else 0 for column in axes[-1])
+            phases.append(replace(_phase(g, (*rows, together)), columns=columns, starts=starts))
     return tuple(phases)
+
+
+def _phase(g: Geometry, axes: tuple[_AxisPhase, ...]) -> Phase:
+    """Return what is a phase along each axis as one of the whole."""
+    geometry = None
+    if all(axis.n_taps for axis in axes):
+        geometry = make_geometry(
+            channels_in=g.channels_out,
+            channels_out=g.channels_in,
+            groups=g.groups,
+            in_shape=g.out_shape,
+            kernel=tuple(axis.n_taps for axis in axes),
+            stride=(1,) * g.ndim,
+            dilation=tuple(axis.dilation for axis in axes),
+            padding=tuple(axis.padding for axis in axes),
+            modes=(BY_NAME["zeros"],) * g.ndim,
+        )
+    return Phase(tuple(axis.outputs for axis in axes), tuple(axis.taps for axis in axes), geometry)
+
+
+def _together(phases: list[_AxisPhase], size: int, outputs: int) -> _AxisPhase | None:
+    """Return the phases of an axis as one with the taps of all, or None where those are no dense row of a few."""
+    used = [phase for phase in phases if phase.n_taps]
+    if not 2 <= len(phases) <= MOST_PHASES or not used or any(p.n_taps > 1 and p.dilation > 1 for p in used):
+        return None
+    before = max(phase.padding[0] for phase in used)
+    n_taps = max(phase.n_taps - phase.padding[0] for phase in used) + before
+    after = len(range(0, outputs, len(phases))) + n_taps - 1 - size - before
+    return _AxisPhase(slice(None), slice(None), n_taps, 1, (before, after))
 
 
 def transposed_sets(weight: Array, groups: int) -> Array:
@@ -116,9 +150,6 @@ def run_transposed(
     """
     if y.size == 0:
         return
-    if residual is None and any(phase.geometry is None for phase in phases):
-        _finish_empty(y, bias, None, activation, weight.ndim - 3)
-        phases = tuple(phase for phase in phases if phase.geometry is not None)
     for phase in phases:
         place: Any = (..., *phase.outputs)
         taps: Any = (..., *phase.taps)
@@ -126,10 +157,15 @@ def run_transposed(
         if phase.geometry is None or x.size == 0:
             _finish_empty(target, bias, other, activation, weight.ndim - 3)
             continue
-        convolve(
-            phase.geometry, x, weight[taps], target, bias=bias, residual=other, activation=activation,
-            method=method, packed=packed, key=("transposed", str(phase.taps)), workers=workers,
-        )  # fmt: skip
+        keywords: dict[str, Any] = {
+            "bias": bias, "residual": other, "activation": activation, "method": method, "packed": packed,
+            "workers": workers,
+        }  # fmt: skip
+        if not phase.columns:
+            key = ("transposed", str(phase.taps))
+            convolve(phase.geometry, x, weight[taps], target, key=key, **keywords)
+        elif not run_interleaved(phase, x, weight, target, **keywords):
+            run_transposed(phase.columns, x, weight, y, **{**keywords, "residual": residual})
 
 
 def _finish_empty(y: Array, bias: Array | None, residual: Array | None, activation: str | None, ndim: int) -> None:

@@ -165,3 +165,6 @@ GRADIENT_LINE_CYCLES = (1.3, 0.75, 0.6)
 
 # Bytes of the gradients of padded samples that are computed before they are added to those of the samples they repeat.
 BORDER_BYTES = 4 << 20
+
+# Phases of a transposed layer that are computed together at most, as in ``_core/phases.pxi``.
+MOST_PHASES = 8

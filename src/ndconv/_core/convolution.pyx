@@ -60,6 +60,8 @@ cdef extern from "simd.h" nogil:
     vec vec_even(vec, vec)
     vec vec_odd(vec, vec)
     vec vec_first(vec, int)
+    vec vec_zip_low(vec, vec)
+    vec vec_zip_high(vec, vec)
     void turn_2(char*, const char*)
     void turn_4(char*, const char*)
     void turn_8(char*, const char*)
@@ -84,6 +86,7 @@ include "rows.pxi"
 include "epilogue.pxi"
 include "pack.pxi"
 include "direct.pxi"
+include "phases.pxi"
 include "points.pxi"
 include "winograd.pxi"
 include "gradient.pxi"
@@ -308,6 +311,7 @@ cdef class Direct:
             batch *= job.batch_shape[axis]
         job.direct = rows_take_vectors(plan, &job.y)
         job.weights = packed.weights
+        job.phases = NULL
         job.skip = plan.skip and packed.finite
         job.bias = NULL
         if bias is not None:
@@ -485,6 +489,69 @@ cdef class Winograd(Direct):
                 total += totals[i]
             free(memory)
         return finite and largest * present <= tiling.outlier * total
+
+
+cdef class Interleaved:
+    """A frozen plan of a transposed layer's phases along the last axis, by the direct method.
+
+    ``Interleaved(blockings)`` has one blocking for each phase, which differ in their taps alone.
+    """
+
+    cdef readonly list phases
+
+    def __init__(self, blockings):
+        self.phases = [Direct(blocking) for blocking in blockings]
+
+    def pack(self, weights, int workers=1):
+        """Return the packed weights of each phase from aligned ones (sets, channels_out, channels_in, *kernel)."""
+        return [phase.pack(each, workers) for phase, each in zip(self.phases, weights)]
+
+    def run(self, cnp.ndarray x not None, list packed not None, cnp.ndarray bias, cnp.ndarray residual,
+            cnp.ndarray y not None, int activation, int workers):
+        """Compute y (*batch, channels, *out), the phases of whose rows take turns, from x (*batch, channels, *in)."""
+        cdef Direct first = self.phases[0], phase
+        cdef Packed weights
+        cdef const Plan* plan = &first.plan
+        cdef Phases phases
+        cdef Job job
+        cdef Py_ssize_t task, n_tasks, scratch = aligned(first.scratch_bytes + sizeof(Scratch)), size = 0
+        cdef int f, worker
+        cdef char* memory = NULL
+        cdef Tap* taps
+        phases.n = len(self.phases)
+        phases.width = cnp.PyArray_DIM(y, cnp.PyArray_NDIM(y) - 1)
+        first.begin_job(&phases.whole, x, packed[0], bias, residual, y, activation, None)
+        n_tasks = first.tasks_per_batch * first.begin_job(
+            &job, x, packed[0], bias, None if residual is None else residual[..., :: phases.n], y[..., :: phases.n],
+            activation, None
+        )
+        job.skip = False
+        job.phases = &phases
+        if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
+            return
+        for f in range(phases.n):
+            phase, weights = self.phases[f], packed[f]
+            phases.plan[f] = &phase.plan
+            phases.weights[f] = weights.weights
+            size += 2 * n_listed(&phase.plan) * sizeof(Tap)
+        workers = <int> max(1, min(workers, n_tasks))
+        memory = <char*> allocate(workers * scratch + aligned(size))
+        if memory == NULL:
+            raise MemoryError(f"ndconv needs {workers * scratch + size} bytes of scratch memory")
+        with nogil:
+            taps = <Tap*> (memory + workers * scratch)
+            for f in range(phases.n if plan.kernel == TILE else 0):
+                phases.taps[f] = taps
+                for task in range(2):
+                    # For whole blocks of output channels, and for the last one.
+                    list_all_taps(phases.plan[f], 0 if task == 0 else (plan.n_blocks - 1) * TILE_VECTORS * LANES, taps)
+                    taps += n_listed(phases.plan[f])
+            for worker in range(workers):
+                lay_out(plan, memory + worker * scratch + aligned(sizeof(Scratch)),
+                        <Scratch*> (memory + worker * scratch))
+            for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
+                run_task(plan, &job, task, <Scratch*> (memory + threadid() * scratch))
+            free(memory)
 
 
 cdef class WeightGradient(Direct):

@@ -94,6 +94,7 @@ cdef struct Box:
     char* y                           # the box's first output of channel 0
     const char* residual
     Py_ssize_t first_channel, end_channel    # of the block of input channels
+    Py_ssize_t group
 
 
 cdef inline Py_ssize_t output_offset(const Plan* plan, const Samples* samples, const Box* box,
@@ -464,7 +465,11 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
         while True:
             box.end_channel = min(box.first_channel + plan.channel_block, end_channel)
             for outer in range(n_outer):
-                if plan.kernel == TILE:
+                if job.phases != NULL and plan.kernel == TILE:
+                    run_phase_tiles(plan, job, box, box.group, block, enter_plane(plan, box, outer))
+                elif job.phases != NULL:
+                    run_phase_rows(plan, job, box, box.group, block, enter_plane(plan, box, outer))
+                elif plan.kernel == TILE:
                     run_tiles(plan, job, box, scratch, block, (place * n_outer + outer) * tiles,
                               enter_plane(plan, box, outer))
                 else:
@@ -514,6 +519,7 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
     for group in range(first_group, end_group):
         x = job.x.data + x_batch + channel_offset(&job.x, group * plan.channels_in)
         box.y = job.y.data + y_batch + y_start + channel_offset(&job.y, group * plan.channels_out)
+        box.group = group
         box.residual = NULL
         if job.residual.data != NULL:
             box.residual = (job.residual.data + residual_batch + residual_start

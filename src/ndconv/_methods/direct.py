@@ -61,6 +61,16 @@ class Blocking(NamedTuple):
     chain_length: Array
     tap_order: Array
 
+    def with_taps(self, kernel: tuple[int, ...], start: int, count: int) -> Blocking:
+        """Return the same for some of the kernel's taps along the last axis."""
+        offsets = self.tap_offset.reshape(kernel)[..., start : start + count]
+        order = places = lengths = np.empty(0, np.intp)
+        if self.kernel == "rows" and count:
+            order, places, lengths = _chains(offsets, self.chain_step, max(len(kernel) - 2, 0))
+        return self._replace(
+            tap_offset=offsets.ravel(), skip=False, chain_offset=places, chain_length=lengths, tap_order=order
+        )
+
 
 def why_not(problem: Problem) -> str | None:
     """Return None: the direct method does everything."""
@@ -70,7 +80,7 @@ def why_not(problem: Problem) -> str | None:
 def cost(problem: Problem) -> float:
     """Return the predicted cycles on one core."""
     packing = tuning.PACK_WEIGHT_CYCLES * problem.geometry.weights if problem.packing else 0.0
-    return packing + min(cycles for _, _, cycles in _kernels(problem, _core.load(compute_type(problem.dtype))))
+    return packing + min(cycles for _, _, cycles in kernels(problem, _core.load(compute_type(problem.dtype))))
 
 
 def plan(problem: Problem) -> DirectPlan:
@@ -115,7 +125,7 @@ def _split(total: int, most: int) -> tuple[int, float]:
     return parts, total / parts
 
 
-def _kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
+def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     """Return (kernel, flat, predicted cycles) of each way to run a problem, the first preferred among equals.
 
     A tap costs a cycle for two multiply-adds of vectors, never less than the latency of a sum, and something more for
@@ -254,7 +264,7 @@ def _reach(g: Any, axis: int, outputs: int) -> int:
 
 def make_blocking(problem: Problem, core: Any) -> Blocking:
     """Return the blocking of a problem for one core."""
-    for kernel, flat, _ in sorted(_kernels(problem, core), key=lambda way: way[2]):
+    for kernel, flat, _ in sorted(kernels(problem, core), key=lambda way: way[2]):
         blocking = _try_blocking(problem, core, kernel, flat)
         if blocking is not None:
             return blocking
@@ -277,7 +287,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         if kernel != "tile" and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) < core.lanes:
             in_place = False
 
-    interleave = core.lanes if kernel == "tile" and _pays_to_interleave(problem, core, in_place) else 1
+    interleave = core.lanes if kernel == "tile" and pays_to_interleave(problem, core, in_place) else 1
     in_place = in_place and interleave == 1
     channel_block = padded_channels = inputs
     if kernel == "tile":
@@ -316,7 +326,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     most = {"tile": core.tile_channels, "bank": core.bank_channels, "rows": 1}[kernel]
     n_blocks = max(-(-outputs // most), 1)
     box = [max(size, 1) for size in box]
-    box, blocks_per_task, groups_per_task = _cut(problem, core, kernel, box, n_blocks, in_place, flat)
+    box, blocks_per_task, groups_per_task = cut(problem, core, kernel, box, n_blocks, in_place, flat)
     if padded_channels < inputs:
         # Each task pads all channels anew, so a task has as many outputs as its sums may have bytes for.
         pixels = math.prod(box) + core.strip * math.prod(box[:-1])
@@ -342,7 +352,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     )
 
 
-def _pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
+def pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
     """Return whether the tile reads enough more quickly to make up for a copy of x in another order."""
     g = problem.geometry
     inputs, outputs = channels(problem)
@@ -408,7 +418,7 @@ def _even(g: Any, box: list[int], core: Any) -> list[int]:
     return even
 
 
-def _cut(
+def cut(
     problem: Problem, core: Any, kernel: str, box: list[int], n_blocks: int, in_place: bool, flat: bool
 ) -> tuple[list[int], int, int]:
     """Return (box, blocks of output channels per task, groups per task), so that there are enough tasks for all cores.

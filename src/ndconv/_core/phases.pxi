@@ -1,0 +1,146 @@
+# A transposed layer's phases along the last axis: outputs that lie a stride apart, each phase with taps of its own.
+# They are computed from the same planes, a strip at a time, and interleaved on their way into y, so that y's rows are
+# written once and in whole cache lines.
+
+cdef enum:
+    MOST_PHASES = 8
+
+cdef struct Phases:
+    # `job` describes every n-th output of y's rows, and `whole` all of them.
+    int n
+    const Plan* plan[MOST_PHASES]
+    const real* weights[MOST_PHASES]
+    const Tap* taps[MOST_PHASES]       # of the tile kernel: the same for every task
+    Py_ssize_t width                   # of y's rows
+    Job whole
+
+
+cdef void list_all_taps(const Plan* plan, Py_ssize_t start, Tap* tap) noexcept nogil:
+    """Lists the taps of all input channels for the block of output channels that begins at `start`."""
+    cdef Py_ssize_t c = 0, t, channels, width = tile_width(plan, start)
+    while c < plan.channels_in:
+        channels = min(plan.interleave, plan.channels_in - c)
+        for t in range(plan.taps):
+            tap.x = c * plan.plane_size + plan.tap_offset[t]
+            tap.weight = (c * plan.taps + t * channels) * width
+            tap.channels = channels
+            tap += 1
+        c += channels
+
+
+cdef Py_ssize_t n_listed(const Plan* plan) noexcept nogil:
+    return parts(plan.channels_in, plan.interleave) * plan.taps
+
+
+cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const real* strips, Py_ssize_t strip_size,
+                        Py_ssize_t channel, Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t pixels) noexcept nogil:
+    """Finishes a strip of one output channel, of which each phase has its pixels in a strip of its own."""
+    cdef real run[MOST_PHASES * STRIP + 2 * MOST_LANES]
+    cdef const Phases* phases = job.phases
+    cdef Py_ssize_t i = 0, count = min(phases.n * pixels, phases.width - phases.n * (box.start[plan.ndim - 1] + pixel))
+    cdef int f
+    cdef vec a, b
+    cdef const char* residual = NULL
+    cdef char* y = box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel)
+    if phases.n == 2:
+        while i < pixels:
+            a = vec_load(strips + i)
+            b = vec_load(strips + strip_size + i)
+            vec_store(run + 2 * i, vec_zip_low(a, b))
+            vec_store(run + 2 * i + LANES, vec_zip_high(a, b))
+            i += LANES
+    else:
+        for f in range(phases.n):
+            for i in range(pixels):
+                run[i * phases.n + f] = strips[f * strip_size + i]
+    if phases.whole.plain:
+        copy_samples(<real*> y, run, count)
+        return
+    if box.residual != NULL:
+        residual = (box.residual + channel_offset(&job.residual, channel)
+                    + output_offset(plan, &job.residual, box, line, pixel))
+    finish(&phases.whole, run, y, residual, count)
+
+
+cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_ssize_t group, Py_ssize_t block,
+                          Py_ssize_t plane) noexcept nogil:
+    """One block of output channels over the lines of a box, all phases of a strip before the next."""
+    cdef real sums[MOST_SUMS]
+    cdef real strips[MOST_PHASES * MOST_SUMS]      # [phase][channel][pixel]
+    cdef real first_sums[MOST_VECTOR]
+    cdef const Phases* phases = job.phases
+    cdef const Plan* phase
+    cdef Tile tile
+    cdef Py_ssize_t start = block * TILE_VECTORS * LANES
+    cdef Py_ssize_t outputs = min(TILE_VECTORS * LANES, plan.channels_out - start)
+    cdef Py_ssize_t width = tile_width(plan, start), vectors = width // LANES
+    # More phases have shorter strips, so that all fit the nearest cache.
+    cdef Py_ssize_t strip = STRIP if phases.n <= 2 else STRIP // 3
+    cdef Py_ssize_t i, k, line, pixel, pixels, tiles, done, next_done
+    cdef int f
+    cdef const real* planes
+    tile.interleaved = plan.interleave > 1
+    tile.base_step = 0
+    tile.base = first_sums
+    begin_sums(first_sums, box.bias, start, outputs, width)
+    for line in range(box.lines):
+        planes = box.planes + plane + line * line_stride(plan)
+        pixel = 0
+        while pixel < box.width:
+            pixels = min(strip, box.width - pixel)
+            tiles = parts(pixels, most_pixels(vectors))
+            for f in range(phases.n):
+                phase = phases.plan[f]
+                if phase.taps == 0:
+                    for k in range(outputs):
+                        for i in range(pixels):
+                            strips[f * MOST_SUMS + k * STRIP + i] = first_sums[k]
+                    continue
+                tile.weights = (phases.weights[f] + group * phase.set_size
+                                + start * phase.channels_in * phase.taps)
+                # The last block of output channels may be narrower: its list is the second.
+                tile.taps = phases.taps[f] + (0 if width == TILE_VECTORS * LANES else n_listed(phase))
+                tile.n_taps = n_listed(phase)
+                done = 0
+                for i in range(tiles):
+                    next_done = (i + 1) * pixels // tiles
+                    tile.sums = sums + done * width
+                    tile.x = planes + (pixel + done) * plan.interleave
+                    multiply_tile(&tile, <int> (next_done - done), <int> vectors)
+                    done = next_done
+                transpose_sums(sums, strips + f * MOST_SUMS, pixels, width)
+            for k in range(outputs):
+                finish_phases(plan, job, box, strips + k * STRIP, MOST_SUMS, start + k, line, pixel, pixels)
+            pixel += pixels
+
+
+cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ssize_t group, Py_ssize_t output,
+                         Py_ssize_t plane) noexcept nogil:
+    """The lines of a box for one output channel, several lines at a time."""
+    cdef real strips[MOST_PHASES * EDGE]           # [phase][line][pixel]
+    cdef const Phases* phases = job.phases
+    cdef const Plan* phase
+    cdef Py_ssize_t line = 0, pixel, pixels, vectors, rows, r
+    cdef Py_ssize_t row = LONG_ROW_VECTORS * LANES
+    cdef real bias = 0 if box.bias == NULL else box.bias[output]
+    cdef const real* weights
+    cdef int f
+    while line < box.lines:
+        rows = min(box.lines - line, ROW_ROWS)
+        if box.lines - line == ROW_ROWS + 1:
+            rows = (ROW_ROWS + 1) // 2
+        pixel = 0
+        while pixel < box.width:
+            vectors = min(vectors_at(pixel, box.width, ROW_VECTORS), STRIP // LANES)
+            pixels = min(vectors * LANES, box.width - pixel)
+            for f in range(phases.n):
+                phase = phases.plan[f]
+                weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps
+                rows_of_pixels(strips + f * EDGE, row, bias, True,
+                               box.planes + plane + line * line_stride(plan) + pixel, weights, plan.channels_in,
+                               box.x_channel, phase.chains, phase.chain_offset, phase.chain_length, phase.chain_step,
+                               (vectors - 1) * LANES, <int> rows, <int> vectors, phase.chains_alike)
+            for r in range(rows):
+                finish_phases(plan, job, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
+            pixel += pixels
+        line += rows
