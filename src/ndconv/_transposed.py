@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ._dtypes import Array
-from ._engine import convolve
+from ._dtypes import Array, compute_type
+from ._engine import convolve, plan_of
 from ._geometry import Geometry, Shape, make_geometry
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
@@ -23,11 +23,11 @@ from ._tuning import REMEMBERED_CALLS
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The outputs that lie a stride apart, as a convolution of stride 1; without geometry, they meet no tap."""
+    """Outputs that lie a stride apart and meet a tap, as a convolution of stride 1."""
 
     outputs: tuple[slice, ...]
     taps: tuple[slice, ...]
-    geometry: Geometry | None
+    geometry: Geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,18 @@ def _axis_phases(size: int, taps: int, stride: int, dilation: int, first: int, o
     """
     step = stride // math.gcd(stride, dilation)  # from one tap of a phase to the next
     phases = []
-    for start in range(min(stride, outputs)):
-        place = slice(start, None, stride)
+    for tap in range(min(step, taps)):  # the first of a phase
+        start = (tap * dilation - first) % stride
         count = len(range(start, outputs, stride))
-        sample, phase = divmod(first + start, stride)
-        members = [u for u in range(min(step, taps)) if u * dilation % stride == phase]
-        if not members:
-            phases.append(_AxisPhase(place, slice(0), 0, 1, (0, 0)))
+        if not count:
             continue
-        n_taps = len(range(members[0], taps, step))
-        last = members[0] + (n_taps - 1) * step
+        n_taps = len(range(tap, taps, step))
+        last = tap + (n_taps - 1) * step
         spread = dilation * step // stride
-        before = (last * dilation - phase) // stride - sample
+        before = (last * dilation - first - start) // stride
         after = count + spread * (n_taps - 1) - size - before
-        end = members[0] - step
-        phases.append(_AxisPhase(place, slice(last, end if end >= 0 else None, -step), n_taps, spread, (before, after)))
+        turned = slice(last, tap - step if tap >= step else None, -step)
+        phases.append(_AxisPhase(slice(start, None, stride), turned, n_taps, spread, (before, after)))
     return phases
 
 
@@ -75,19 +72,17 @@ def transposed_phases(geometry: Geometry, first: Shape, outputs: Shape) -> tuple
     axes = map(_axis_phases, g.out_shape, g.kernel, g.stride, g.dilation, first, outputs)
     phases = []
     for phase in product(*axes):
-        turned = None
-        if all(axis.n_taps for axis in phase):
-            turned = make_geometry(
-                channels_in=g.channels_out,
-                channels_out=g.channels_in,
-                groups=g.groups,
-                in_shape=g.out_shape,
-                kernel=tuple(axis.n_taps for axis in phase),
-                stride=(1,) * g.ndim,
-                dilation=tuple(axis.dilation for axis in phase),
-                padding=tuple(axis.padding for axis in phase),
-                modes=(BY_NAME["zeros"],) * g.ndim,
-            )
+        turned = make_geometry(
+            channels_in=g.channels_out,
+            channels_out=g.channels_in,
+            groups=g.groups,
+            in_shape=g.out_shape,
+            kernel=tuple(axis.n_taps for axis in phase),
+            stride=(1,) * g.ndim,
+            dilation=tuple(axis.dilation for axis in phase),
+            padding=tuple(axis.padding for axis in phase),
+            modes=(BY_NAME["zeros"],) * g.ndim,
+        )
         phases.append(Phase(tuple(axis.outputs for axis in phase), tuple(axis.taps for axis in phase), turned))
     return tuple(phases)
 
@@ -116,23 +111,34 @@ def run_transposed(
     """
     if y.size == 0:
         return
-    for phase in phases:
-        place: Any = (..., *phase.outputs)
+    ndim = weight.ndim - 3
+    places: list[Any] = [(..., *phase.outputs) for phase in phases]
+    for phase, place in zip(phases, places, strict=True):
+        plan_of(phase.geometry, x, y[place], method)  # raises before anything is written
+    reached = sum(math.prod(phase.geometry.out_shape) for phase in phases) if x.size else 0
+    if reached < math.prod(y.shape[-ndim:]):
+        _finish_empty(y, bias, residual, activation, ndim)
+    for phase, place in zip(phases, places, strict=True) if reached else ():
         taps: Any = (..., *phase.taps)
-        target, other = y[place], None if residual is None else residual[place]
-        if phase.geometry is None or x.size == 0:
-            _finish_empty(target, bias, other, activation, weight.ndim - 3)
-            continue
+        other = None if residual is None else residual[place]
         convolve(
-            phase.geometry, x, weight[taps], target, bias=bias, residual=other, activation=activation,
-            method=method, packed=packed, key=("transposed", phase.taps), workers=workers,
+            phase.geometry, x, weight[taps], y[place], bias=bias, residual=other, activation=activation,
+            method=method, packed=packed, key=("transposed", str(phase.taps)), workers=workers,
         )  # fmt: skip
 
 
 def _finish_empty(y: Array, bias: Array | None, residual: Array | None, activation: str | None, ndim: int) -> None:
-    """Write the outputs that no sample reaches: what the epilogue makes of nothing."""
-    y[...] = 0 if bias is None else bias.reshape(-1, *(1,) * ndim)
-    if residual is not None:
-        y += residual
-    if activation is not None:
-        y[...] = activate(y.astype(np.result_type(y, np.float32) if y.dtype.kind == "f" else y.dtype), activation)
+    """Write to outputs what the epilogue makes of nothing: some of them, no sample reaches."""
+    dtype = np.dtype(compute_type(y.dtype)) if y.dtype.kind == "f" else y.dtype
+    start = np.zeros((1,) * (ndim + 1), dtype) if bias is None else bias.astype(dtype).reshape(-1, *(1,) * ndim)
+    with np.errstate(over="ignore"):
+        if residual is None:
+            y[...] = activate(start, activation)
+            return
+        # A piece of the arrays at a time.
+        with np.nditer(
+            [y, residual, np.broadcast_to(start, y.shape)], ["external_loop", "buffered"],
+            [["writeonly"], ["readonly"], ["readonly"]], [dtype] * 3, casting="same_kind",
+        ) as pieces:  # fmt: skip
+            for target, other, sums in pieces:
+                target[...] = activate(sums + other, activation)
