@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from ._arguments import Padding, PerAxis, channel_axis_of
 from ._dtypes import Array, as_array, compute_type, result_dtype
-from ._engine import fill_in, new_output
+from ._engine import fill_in, new_output, with_room_for
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
-from ._modes import PaddingMode
 from ._transposed import run_transposed, transposed_phases, transposed_sets
 from ._tuning import BORDER_BYTES
 from ._weight_gradient import weight_gradient
@@ -100,36 +99,48 @@ def conv_layer_backward(
     threads = checked_workers(workers)
     ndim = filters.ndim - 2
     last = channel_axis_of(channel_axis) is not None
-    if last and array.ndim in (ndim + 1, ndim + 2):
+    if last and ndim > 0 and array.ndim in (ndim + 1, ndim + 2):
         array = np.moveaxis(array, -1, -ndim - 1)
     geometry = layer_geometry(array.shape, filters.shape, stride, padding, padding_mode, dilation, groups)
     shape = (*array.shape[: array.ndim - ndim - 1], geometry.channels_out, *geometry.out_shape)
     gradient = checked_gradient(gradient, shape, ndim, last)
-    fill_in(fill_value, result_dtype(array, filters))
+    fill_in(fill_value, result_dtype(with_room_for(array[..., :0], fill_value), filters))
     return layer_gradients(gradient, array, filters, geometry, fill_value, wanted, last, threads)
 
 
 def layer_gradients(
     grad_y: Array, x: Array, weight: Array, geometry: Geometry, fill_value: complex, needs: frozenset[str],
-    channels_last: bool, workers: int | None, packed: dict[Any, Any] | None = None,
+    channels_last: bool, workers: int | None, bias: Array | None = None, packed: dict[Any, Any] | None = None,
 ) -> ConvGradients:  # fmt: skip
     """Return the gradients from checked arrays, channels first; that to x with its channels last if asked to."""
     grad_x = grad_weight = grad_bias = None
+    padded = with_room_for(x, fill_value) if "weight" in needs else x
+    if "weight" in needs:
+        fill_in(fill_value, result_dtype(grad_y, padded))
     if "x" in needs:
         grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
     if "weight" in needs:
-        sums = weight_gradient(grad_y, x, geometry, result_dtype(grad_y, x), fill_value, workers)
+        sums = weight_gradient(grad_y, padded, geometry, result_dtype(grad_y, padded), fill_value, workers)
         grad_weight = like(sums, weight)
     if "bias" in needs:
-        grad_bias = bias_gradient(grad_y, geometry.ndim)
+        sums = bias_gradient(grad_y, geometry.ndim)
+        grad_bias = sums if bias is None else like(sums, bias)
     return ConvGradients(grad_x, grad_weight, grad_bias)
 
 
 def bias_gradient(grad_y: Array, ndim: int) -> Array:
     """Return the sums of gradients (*batch, channels, *out) over all but the channels."""
     dtype = result_dtype(grad_y)
-    sums = grad_y.sum(axis=tuple(range(-ndim, 0)), dtype=np.float32 if dtype == np.float16 else dtype)
-    return np.asarray(sums.sum(axis=0) if sums.ndim == 2 else sums).astype(dtype, copy=False)
+    # In whatever order NumPy goes through them, millions of gradients are not too many for a float64.
+    wide = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
+    axes = (*range(grad_y.ndim - ndim - 1), *range(grad_y.ndim - ndim, grad_y.ndim))
+    return rounded(grad_y.sum(axis=axes, dtype=wide), dtype)
+
+
+def rounded(sums: Array, dtype: np.dtype[Any]) -> Array:
+    """Return sums in a narrower dtype, silent like the kernels where one is too large for it."""
+    with np.errstate(over="ignore"):
+        return sums.astype(dtype, copy=False)
 
 
 def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool) -> Array:
@@ -176,7 +187,7 @@ def _input_gradient(
             _add_border(slab, region, g, grad_x[items])
     if channels_last:
         grad_x = np.moveaxis(grad_x, -g.ndim - 1, -1)
-    return like(grad_x.astype(dtype, copy=False), x)
+    return like(rounded(grad_x, dtype), x)
 
 
 class _Region:
@@ -211,7 +222,7 @@ def _borders(g: Geometry) -> Iterator[_Region]:
 
 def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Iterator[tuple[_Region, Any]]:
     """Yield parts of a box, and of the batch, small enough to be computed apart."""
-    most = max(BORDER_BYTES // sample_bytes, 1)
+    most = max(BORDER_BYTES // max(sample_bytes, 1), 1)
     axis = int(np.argmax(region.shape))
     size = region.shape[axis]
     line = int(np.prod(region.shape, dtype=object)) // size
@@ -231,36 +242,29 @@ def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Ite
 
 def _add_border(slab: Array, region: _Region, g: Geometry, grad_x: Array) -> None:
     """Add the gradients of padded samples to those of the samples that they were read from."""
-    runs = [
-        list(_runs(mode, size, first - before, count))
-        for mode, size, first, (before, _), count in zip(
-            g.modes, g.in_shape, region.first, g.padding, region.shape, strict=True
-        )
-    ]
+    runs = []
+    for axis, mode in enumerate(g.modes):
+        position = np.arange(region.shape[axis]) + (region.first[axis] - g.padding[axis][0])
+        source = position if mode.name == "zeros" else mode.source(position, g.in_shape[axis])
+        slab, source = _merged(slab, source, axis - g.ndim)
+        runs.append(list(_runs(source)))
     for combination in product(*runs):
-        source: Any = (..., *(run[0] for run in combination))
-        target: Any = (..., *(run[1] for run in combination))
-        part = slab[source]
-        repeated = tuple(
-            axis - g.ndim
-            for axis, (run, at) in enumerate(combination)
-            if at.stop is not None and abs(at.stop - at.start) == 1 and run.stop - run.start > 1
-        )
-        if repeated:
-            part = part.sum(axis=repeated, keepdims=True)
-        grad_x[target] += part
+        there: Any = (..., *(run[0] for run in combination))
+        here: Any = (..., *(run[1] for run in combination))
+        grad_x[there] += slab[here]
 
 
-def _runs(mode: PaddingMode, size: int, first: int, count: int) -> Iterator[tuple[slice, slice]]:
-    """Yield runs of padded samples from `first` on, and what they are in x: forwards, backwards, or one sample."""
-    position = np.arange(first, first + count)
-    source = position if mode.name == "zeros" else mode.source(position, size)
-    start = 0
-    while start < count:
-        end = start + 1
-        step = int(source[end] - source[start]) if end < count else 0
-        while end < count and source[end] - source[end - 1] == step and abs(step) <= 1:
-            end += 1
-        a, b = int(source[start]), int(source[end - 1])
-        yield slice(start, end), slice(a, b + 1) if a <= b else slice(a, b - 1 if b > 0 else None, -1)
-        start = end
+def _merged(slab: Array, source: Array, axis: int) -> tuple[Array, Array]:
+    """Add up, along an axis, what has the same source; return the sums with their sources in rising order."""
+    if (np.diff(source) == 1).all():
+        return slab, source
+    order = np.argsort(source, kind="stable")
+    found, first = np.unique(source[order], return_index=True)
+    return np.add.reduceat(slab.take(order, axis), first, axis, slab.dtype), found
+
+
+def _runs(source: Array) -> Iterator[tuple[slice, slice]]:
+    """Yield runs of neighbours among rising sources: which sources they are, and where they stand."""
+    ends = [*(np.flatnonzero(np.diff(source) != 1) + 1), len(source)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        yield slice(int(source[start]), int(source[end - 1]) + 1), slice(start, end)
