@@ -108,6 +108,11 @@ def conv_layer_backward(
     return layer_gradients(gradient, array, filters, geometry, fill_value, wanted, last, threads)
 
 
+# What is not finite, or too large for half precision, is a result like any other, as it is in the kernels.
+_silently = np.errstate(over="ignore", invalid="ignore")
+
+
+@_silently
 def layer_gradients(
     grad_y: Array, x: Array, weight: Array, geometry: Geometry, fill_value: complex, needs: frozenset[str],
     channels_last: bool, workers: int | None, bias: Array | None = None, packed: dict[Any, Any] | None = None,
@@ -128,19 +133,14 @@ def layer_gradients(
     return ConvGradients(grad_x, grad_weight, grad_bias)
 
 
+@_silently
 def bias_gradient(grad_y: Array, ndim: int) -> Array:
     """Return the sums of gradients (*batch, channels, *out) over all but the channels."""
     dtype = result_dtype(grad_y)
     # In whatever order NumPy goes through them, millions of gradients are not too many for a float64.
     wide = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
     axes = (*range(grad_y.ndim - ndim - 1), *range(grad_y.ndim - ndim, grad_y.ndim))
-    return rounded(grad_y.sum(axis=axes, dtype=wide), dtype)
-
-
-def rounded(sums: Array, dtype: np.dtype[Any]) -> Array:
-    """Return sums in a narrower dtype, silent like the kernels where one is too large for it."""
-    with np.errstate(over="ignore"):
-        return sums.astype(dtype, copy=False)
+    return np.asarray(grad_y.sum(axis=axes, dtype=wide)).astype(dtype, copy=False)
 
 
 def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool) -> Array:
@@ -181,13 +181,13 @@ def _input_gradient(
 
     compute(_Region(tuple(before for before, _ in g.padding), g.in_shape), grad_y, grad_x)
     for border in borders:
-        for region, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize, g.ndim):
+        for region, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize + _INDEX_BYTES, g.ndim):
             slab = np.empty((*grad_y[items].shape[: -g.ndim - 1], g.channels_in, *region.shape), sum_dtype)
             compute(region, grad_y[items], slab)
             _add_border(slab, region, g, grad_x[items])
     if channels_last:
         grad_x = np.moveaxis(grad_x, -g.ndim - 1, -1)
-    return like(rounded(grad_x, dtype), x)
+    return like(grad_x.astype(dtype, copy=False), x)
 
 
 class _Region:
@@ -222,7 +222,7 @@ def _borders(g: Geometry) -> Iterator[_Region]:
 
 def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Iterator[tuple[_Region, Any]]:
     """Yield parts of a box, and of the batch, small enough to be computed apart."""
-    most = max(BORDER_BYTES // max(sample_bytes, 1), 1)
+    most = max(BORDER_BYTES // sample_bytes, 1)
     axis = int(np.argmax(region.shape))
     size = region.shape[axis]
     line = int(np.prod(region.shape, dtype=object)) // size
@@ -238,6 +238,10 @@ def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Ite
         part = region.cut(axis, start, min(step, size - start))
         for item in items:
             yield part, slice(None) if item is None else slice(item, item + batch)
+
+
+# What `_merged` needs for a padded sample of a single axis and channel, in five arrays.
+_INDEX_BYTES = 5 * 8
 
 
 def _add_border(slab: Array, region: _Region, g: Geometry, grad_x: Array) -> None:

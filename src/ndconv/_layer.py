@@ -518,7 +518,8 @@ class ConvLayer:
             values = self._linear()(array, workers=threads, residual=other)
             if last:
                 values = np.moveaxis(values, -1, -geometry.ndim - 1)
-            gradient = gradient * slope(values, self.activation)
+            with np.errstate(invalid="ignore"):  # infinity times a slope of 0
+                gradient = gradient * slope(values, self.activation)
         if last:
             array = np.moveaxis(array, -1, -geometry.ndim - 1)
         return layer_gradients(

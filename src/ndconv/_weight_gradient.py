@@ -61,7 +61,7 @@ def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:
     are the real and imaginary part of its own.
     """
     if dtype.kind != "c":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # an infinity, as from the kernels
             return real.astype(dtype, copy=False)
     groups, outputs, inputs, *kernel = real.shape
     of_x = 1 if real_x else 2
