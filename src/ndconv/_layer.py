@@ -31,7 +31,7 @@ from ._engine import (
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._methods import Plan, Problem, candidates, choose, make_plan
-from ._methods.epilogue import slope
+from ._methods.epilogue import times_slope
 from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
@@ -518,8 +518,7 @@ class ConvLayer:
             values = self._linear()(array, workers=threads, residual=other)
             if last:
                 values = np.moveaxis(values, -1, -geometry.ndim - 1)
-            with np.errstate(invalid="ignore"):  # infinity times a slope of 0
-                gradient = gradient * slope(values, self.activation)
+            gradient = times_slope(gradient, values, self.activation)
         if last:
             array = np.moveaxis(array, -1, -geometry.ndim - 1)
         return layer_gradients(

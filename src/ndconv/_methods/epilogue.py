@@ -73,11 +73,18 @@ _SLOPES: dict[str | None, Callable[[Array], Array]] = {
 }
 
 
-def slope(values: Array, activation: str | None) -> Array:
-    """Return the derivative of an activation at values, in their dtype or as booleans."""
-    wide = values.astype(np.float32) if values.dtype == np.float16 else values
-    found = np.asarray(_SLOPES[activation](wide))
-    return found if found.dtype == np.bool_ else found.astype(values.dtype, copy=False)
+def times_slope(gradient: Array, values: Array, activation: str) -> Array:
+    """Return a gradient times the derivative of an activation at values, computed a piece of the arrays at a time."""
+    dtype = np.result_type(gradient, values)
+    wide = np.dtype(np.float32) if dtype == np.float16 else dtype
+    with np.nditer(
+        [gradient, values, None], ["external_loop", "buffered", "zerosize_ok"],
+        [["readonly"], ["readonly"], ["writeonly", "allocate"]], [wide, wide, dtype], casting="same_kind",
+    ) as pieces:  # fmt: skip
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity times a slope of 0
+            for some, at, product in pieces:
+                product[...] = some * _SLOPES[activation](at)
+        return np.asarray(pieces.operands[2])
 
 
 def finish(sums: Array, bias: Array | None, residual: Array | None, y: Array, activation: int) -> None:
