@@ -40,7 +40,7 @@ def same_bits(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-@settings(max_examples=300)
+@settings(max_examples=250)
 @given(call=layer_backward_calls())
 def test_random_calls(call):
     keywords = dict(call.keywords)
@@ -49,7 +49,7 @@ def test_random_calls(call):
     references.check(ndconv.conv_layer_backward(*call.arrays, **call.keywords), needs)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(call=layer_backward_calls(), rng=generators(), dtype=st.sampled_from(["float64", "complex128"]))
 def test_inner_products(call, rng, dtype):
     """<layer(x), g> = <x, gradient of x to g>, and likewise for the weights: the layer is linear in each."""
