@@ -263,8 +263,9 @@ def _merged(slab: Array, source: Array, axis: int) -> tuple[Array, Array]:
     if (np.diff(source) == 1).all():
         return slab, source
     order = np.argsort(source, kind="stable")
-    found, first = np.unique(source[order], return_index=True)
-    return np.add.reduceat(slab.take(order, axis), first, axis, slab.dtype), found
+    source = source[order]
+    first = np.flatnonzero(np.diff(source, prepend=-1))
+    return np.add.reduceat(slab.take(order, axis), first, axis, slab.dtype), source[first]
 
 
 def _runs(source: Array) -> Iterator[tuple[slice, slice]]:
