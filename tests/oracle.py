@@ -144,6 +144,15 @@ def resolve_padding(padding, sizes, kernel, stride, dilation):
     return tuple(pairs)
 
 
+def positions(padding, sizes, kernel, stride, dilation):
+    """Return how many outputs a layer has along each axis."""
+    pairs = resolve_padding(padding, sizes, kernel, stride, dilation)
+    return tuple(
+        (n + before + after - reach(k, e)) // s + 1
+        for n, (before, after), k, e, s in zip(sizes, pairs, kernel, dilation, stride, strict=True)
+    )
+
+
 def _windows(x, axes, kernel, stride, dilation):
     """Return a view of `x`: its `axes` shortened to the output positions, and an axis per kernel axis at the end."""
     spans = tuple(reach(k, e) for k, e in zip(kernel, dilation, strict=True))
@@ -212,22 +221,43 @@ def layer(
         x = extend(x, 2 + i, -before, x.shape[2 + i] + after, mode, fill_value)
     windows = _windows(x, tuple(range(2, 2 + d)), kernel, stride, dilation)
 
-    n, c_in, c_out = x.shape[0], weight.shape[1], weight.shape[0]
-    positions = windows.shape[2 : 2 + d]
+    value, magnitude = _sums(_products, windows, weight, groups)
+    winograd = method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1)
+    return _finish(
+        value, magnitude, weight.shape[1] * math.prod(kernel), dtype, d, batched, channel_axis, bias, residual,
+        activation, direct=method in ("direct", "auto"), fast=winograd or method not in ("direct", "auto"),
+    )  # fmt: skip
 
-    def products(windows, weight):
-        total = np.zeros((n, c_out, *positions), windows.dtype)
-        for g in range(groups):
-            outputs = slice(g * (c_out // groups), (g + 1) * (c_out // groups))
-            inputs = slice(g * c_in, (g + 1) * c_in)
-            for tap in np.ndindex(*kernel):
-                samples = windows[(slice(None), inputs, ..., *tap)]
-                matrix = weight[(outputs, slice(None), *tap)]
-                total[:, outputs] += np.moveaxis(np.tensordot(matrix, samples, axes=(1, 1)), 0, 1)
-        return total
 
-    value = products(windows, weight)
-    magnitude = None if dtype.kind in "iu" else products(np.abs(windows), np.abs(weight))
+def _groups(weight, groups):
+    """Yield each group's output and input channels."""
+    outputs, inputs = weight.shape[0] // groups, weight.shape[1]
+    for g in range(groups):
+        yield slice(g * outputs, (g + 1) * outputs), slice(g * inputs, (g + 1) * inputs)
+
+
+def _products(windows, weight, groups):
+    """Return the sums of windows (N, in, *positions, *kernel) times weights."""
+    kernel = weight.shape[2:]
+    total = np.zeros((windows.shape[0], weight.shape[0], *windows.shape[2 : 2 + len(kernel)]), windows.dtype)
+    for outputs, inputs in _groups(weight, groups):
+        for tap in np.ndindex(*kernel):
+            samples = windows[(slice(None), inputs, ..., *tap)]
+            matrix = weight[(outputs, slice(None), *tap)]
+            total[:, outputs] += np.moveaxis(np.tensordot(matrix, samples, axes=(1, 1)), 0, 1)
+    return total
+
+
+def _sums(function, *operands):
+    """Return sums of products, and the sums of their absolute values, which integers have no use for."""
+    if operands[0].dtype.kind in "iu":
+        return function(*operands), None
+    return function(*operands), function(*(np.abs(a) if isinstance(a, np.ndarray) else a for a in operands))
+
+
+def _finish(value, magnitude, count, dtype, d, batched, channel_axis, bias=None, residual=None, activation=None,
+            *, direct=True, fast=False):  # fmt: skip
+    """Return the reference of `count` products an output, after bias, residual and activation, as the user has it."""
     for extra in (None if bias is None else bias.reshape(-1, *(1,) * d), residual):
         if extra is not None:
             value = value + _widen(extra, dtype)
@@ -238,11 +268,8 @@ def layer(
         if activation is not None:
             value = ACTIVATIONS[activation](value).astype(dtype)
     else:
-        bound = direct_bound(dtype, magnitude, c_in * math.prod(kernel))
-        if method not in ("direct", "auto"):
-            bound = fast_bound(dtype, magnitude, d)
-        elif method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1):
-            bound = np.maximum(bound, fast_bound(dtype, magnitude, d))
+        bound = direct_bound(dtype, magnitude, count) if direct else 0
+        bound = np.maximum(bound, fast_bound(dtype, magnitude, d)) if fast else bound
         if activation is not None:
             before = value.astype(np.float64)
             value = ACTIVATIONS[activation](before)
@@ -255,6 +282,179 @@ def layer(
         return np.moveaxis(a, -1 - d, -1) if channel_axis == -1 else a
 
     return Reference(laid_out(value), dtype, None if bound is None else laid_out(bound))
+
+
+def _batched(a, d, channel_axis):
+    """Return an array as a batch with its channels before the spatial axes."""
+    a = np.asarray(a)
+    if channel_axis == -1:
+        a = np.moveaxis(a, -1, -1 - d)
+    return a if a.ndim == d + 2 else a[None]
+
+
+def _spread(samples, weight, groups, stride, dilation):
+    """Lay the filters (in, out, *kernel), scaled by each of the samples (N, in, *S), over an array and add them up."""
+    kernel = weight.shape[2:]
+    sizes = [(n - 1) * s + reach(k, e) for n, s, k, e in zip(samples.shape[2:], stride, kernel, dilation, strict=True)]
+    total = np.zeros((samples.shape[0], groups * weight.shape[1], *sizes), samples.dtype)
+    for outputs, inputs in _groups(weight, groups):
+        for tap in np.ndindex(*kernel):
+            there = tuple(
+                slice(t * e, t * e + (n - 1) * s + 1, s)
+                for t, e, n, s in zip(tap, dilation, samples.shape[2:], stride, strict=True)
+            )
+            matrix = weight[(outputs, slice(None), *tap)]
+            product = np.tensordot(matrix, samples[:, outputs], axes=(0, 1))
+            total[(slice(None), inputs, *there)] += np.moveaxis(product, 0, 1)
+    return total
+
+
+def _meetings(windows, samples, shape, groups):
+    """Return, for each weight of a shape, the sum of the products of the samples and what it met in their windows."""
+    total = np.zeros(shape, samples.dtype)
+    others = (0, *range(2, samples.ndim))
+    for outputs, inputs in _groups(total, groups):
+        for tap in np.ndindex(*shape[2:]):
+            met = windows[(slice(None), inputs, ..., *tap)]
+            total[(outputs, slice(None), *tap)] = np.tensordot(samples[:, outputs], met, axes=(others, others))
+    return total
+
+
+def fold(padded, axis, start, stop, size, mode):
+    """Add the samples `start` to `stop - 1` of an axis to the samples that `extend` had them from: its adjoint."""
+    source = extend(np.arange(size), 0, start, stop, mode, -1)
+    padded = np.moveaxis(padded, axis, 0)
+    total = np.zeros((size, *padded.shape[1:]), padded.dtype)
+    np.add.at(total, source[source >= 0], padded[source >= 0])
+    return np.moveaxis(total, 0, axis)
+
+
+@dataclass(frozen=True)
+class References:
+    """What the gradients to x, weight and bias must be."""
+
+    x: Reference
+    weight: Reference
+    bias: Reference
+
+    def check(self, actual, needs=("x", "weight", "bias")):
+        """Assert that the gradients asked for are there and right, and that there is no other."""
+        for name in ("x", "weight", "bias"):
+            if name in needs:
+                getattr(self, name).check(getattr(actual, name))
+            else:
+                assert getattr(actual, name) is None
+
+
+def _gradient(value, magnitude, count, dtype, primal, d, batched=True, channel_axis=None, fast=False):
+    """Return the reference of a gradient: real if what it belongs to is."""
+    if dtype.kind == "c" and primal.dtype.kind != "c":
+        value, dtype = value.real, np.empty(0, dtype).real.dtype
+    return _finish(value, magnitude, count, dtype, d, batched, channel_axis, fast=fast)
+
+
+def layer_gradients(grad_y, x, weight, *, stride=1, padding=0, padding_mode="zeros", fill_value=0.0, dilation=1,
+                    groups=1, channel_axis=None):  # fmt: skip
+    """Return what `conv_layer_backward` must return."""
+    grad_y, x, weight = map(np.asarray, (grad_y, x, weight))
+    d, kernel, given = weight.ndim - 2, weight.shape[2:], x
+    stride, dilation = per_axis(stride, d), per_axis(dilation, d)
+    modes = (padding_mode,) * d if isinstance(padding_mode, str) else tuple(padding_mode)
+    batched = x.ndim == d + 2
+    grad_y, x = _batched(grad_y, d, channel_axis), _batched(x, d, channel_axis)
+    sizes, positions = x.shape[2:], grad_y.shape[2:]
+    pairs = resolve_padding(padding, sizes, kernel, stride, dilation)
+
+    dtype = result_dtype(grad_y, weight)
+    folded = []
+    for part in _sums(_spread, _widen(grad_y, dtype), np.conj(_widen(weight, dtype)), groups, stride, dilation):
+        for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
+            if part is not None:
+                part = extend(part, 2 + i, 0, before + sizes[i] + after, "zeros")  # what the last window did not reach
+                part = fold(part, 2 + i, -before, sizes[i] + after, sizes[i], mode)
+        folded.append(part)
+    count = weight.shape[0] // groups * math.prod(kernel)
+    grad_x = _gradient(*folded, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
+
+    dtype = result_dtype(grad_y, x)
+    padded = _widen(x, dtype)
+    for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
+        padded = extend(padded, 2 + i, -before, sizes[i] + after, mode, _widen(np.asarray(fill_value), dtype)[()])
+    windows = np.conj(_windows(padded, tuple(range(2, 2 + d)), kernel, stride, dilation))
+    sums = _sums(_meetings, windows, _widen(grad_y, dtype), weight.shape, groups)
+    grad_weight = _gradient(*sums, len(grad_y) * math.prod(positions), dtype, weight, d)
+    return References(grad_x, grad_weight, _bias_gradient(grad_y))
+
+
+def _bias_gradient(grad_y):
+    dtype = result_dtype(grad_y)
+    others = (0, *range(2, grad_y.ndim))
+    sums = _sums(lambda a: a.sum(axis=others), _widen(grad_y, dtype))
+    return _gradient(*sums, grad_y.size // max(grad_y.shape[1], 1), dtype, grad_y, 0)
+
+
+def transposed_size(padding, output_padding, sizes, kernel, stride, dilation):
+    """Return the pairs of samples that a transposed layer leaves out, and the shape of its output."""
+    whole = [n * s for n, s in zip(sizes, stride, strict=True)]
+    pairs = resolve_padding(padding, whole, kernel, stride, dilation)
+    if padding in ("same", "same_lower"):
+        return pairs, tuple(n + e for n, e in zip(whole, per_axis(output_padding, len(sizes)), strict=True))
+    return pairs, tuple(
+        (n - 1) * s - before - after + reach(k, e) + extra
+        for n, s, (before, after), k, e, extra in zip(
+            sizes, stride, pairs, kernel, dilation, per_axis(output_padding, len(sizes)), strict=True
+        )
+    )
+
+
+def transpose_layer(x, weight, bias=None, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+                    activation=None, residual=None, channel_axis=None, method="auto"):  # fmt: skip
+    """Return what `conv_transpose_layer` must return."""
+    arrays = [None if a is None else np.asarray(a) for a in (x, weight, bias, residual)]
+    dtype = result_dtype(*arrays)
+    x, weight, bias, residual = arrays
+    d, kernel, batched = weight.ndim - 2, weight.shape[2:], x.ndim == weight.ndim
+    stride, dilation = per_axis(stride, d), per_axis(dilation, d)
+    x = _batched(x, d, channel_axis)
+    residual = None if residual is None else _batched(residual, d, channel_axis)
+    pairs, shape = transposed_size(padding, output_padding, x.shape[2:], kernel, stride, dilation)
+    sums = []
+    for part in _sums(_spread, _widen(x, dtype), _widen(weight, dtype), groups, stride, dilation):
+        for i, ((before, _), size) in enumerate(zip(pairs, shape, strict=True)):
+            part = None if part is None else extend(part, 2 + i, before, before + size, "zeros")
+        sums.append(part)
+    count = weight.shape[0] // groups * math.prod(kernel)
+    return _finish(
+        *sums, count, dtype, d, batched, channel_axis, bias, residual, activation,
+        fast=method != "direct" and dtype.kind not in "iu",
+    )  # fmt: skip
+
+
+def transpose_layer_gradients(grad_y, x, weight, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1,
+                              channel_axis=None):  # fmt: skip
+    """Return what `conv_transpose_layer_backward` must return."""
+    grad_y, x, weight = map(np.asarray, (grad_y, x, weight))
+    d, kernel, given = weight.ndim - 2, weight.shape[2:], x
+    stride, dilation = per_axis(stride, d), per_axis(dilation, d)
+    batched = x.ndim == d + 2
+    grad_y, x = _batched(grad_y, d, channel_axis), _batched(x, d, channel_axis)
+    pairs, _ = transposed_size(padding, output_padding, x.shape[2:], kernel, stride, dilation)
+
+    def windows(dtype):
+        whole = _widen(grad_y, dtype)
+        for i, (before, _) in enumerate(pairs):
+            span = (x.shape[2 + i] - 1) * stride[i] + reach(kernel[i], dilation[i])
+            whole = extend(whole, 2 + i, -before, span - before, "zeros")
+        return _windows(whole, tuple(range(2, 2 + d)), kernel, stride, dilation)
+
+    dtype = result_dtype(grad_y, weight)
+    sums = _sums(_products, windows(dtype), np.conj(_widen(weight, dtype)), groups)
+    count = weight.shape[1] * math.prod(kernel)
+    grad_x = _gradient(*sums, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
+    dtype = result_dtype(grad_y, x)
+    sums = _sums(_meetings, windows(dtype), np.conj(_widen(x, dtype)), weight.shape, groups)
+    grad_weight = _gradient(*sums, len(x) * math.prod(x.shape[2:]), dtype, weight, d)
+    return References(grad_x, grad_weight, _bias_gradient(grad_y))
 
 
 def correlate(

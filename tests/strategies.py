@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 from layouts import DTYPES, FLOATS, LAYOUTS, Place, swapped, values
-from oracle import ACTIVATIONS, CANONICAL, reach, resolve_padding, result_dtype
+from oracle import ACTIVATIONS, CANONICAL, per_axis, positions, reach, resolve_padding, result_dtype, transposed_size
 
 NAMED_PADDINGS = ("valid", "same", "same_lower", "full", "causal")
 
@@ -123,16 +123,115 @@ def layer_calls(draw):
     if dtype.kind == "f" and draw(st.booleans()):
         keywords["activation"] = draw(st.sampled_from(sorted(ACTIVATIONS)))
     if draw(st.integers(0, 3)) == 0:
-        pairs = resolve_padding(padding, sizes, kernel, stride, dilation)
-        positions = [
-            (n + b + a - reach(k, e)) // s + 1
-            for n, (b, a), k, e, s in zip(sizes, pairs, kernel, dilation, stride, strict=True)
-        ]
-        shape = (*leading, *positions, outputs) if channel_axis == -1 else (*leading, outputs, *positions)
+        places = positions(padding, sizes, kernel, stride, dilation)
+        shape = (*leading, *places, outputs) if channel_axis == -1 else (*leading, outputs, *places)
         keywords["residual"] = draw(arrays(rng, shape, dtype))
     keywords["method"] = draw(st.sampled_from(("direct", "direct", "auto")))
     out = draw(st.sampled_from((None, None, *Place.layouts)))
     return Call((x, weight), keywords, out)
+
+
+NEEDS = ("x", "weight", "bias")
+
+
+@st.composite
+def layer_backward_calls(draw):
+    """Draw a call of `conv_layer_backward`: that of a layer, with a gradient of any type."""
+    call = draw(layer_calls())
+    x, weight = call.arrays
+    names = ("stride", "padding", "padding_mode", "fill_value", "dilation", "groups", "channel_axis")
+    keywords = {name: call.keywords[name] for name in names if name in call.keywords}
+    d, last = weight.ndim - 2, keywords["channel_axis"] == -1
+    sizes = x.shape[-d - 1 : -1] if last else x.shape[-d:]
+    stride, dilation = per_axis(keywords["stride"], d), per_axis(keywords["dilation"], d)
+    places = positions(keywords["padding"], sizes, weight.shape[2:], stride, dilation)
+    leading = x.shape[: x.ndim - d - 1]
+    shape = (*leading, *places, weight.shape[0]) if last else (*leading, weight.shape[0], *places)
+    grad_y = draw(arrays(draw(generators()), shape, draw(dtypes_beside(x, weight))))
+    return Call((grad_y, x, weight), {**keywords, "needs": draw(needs())})
+
+
+def names_of(needs):
+    """Return the names of the gradients asked for, however they are given."""
+    return {needs} if isinstance(needs, str) else set(needs)
+
+
+def dtypes_beside(*others):
+    """Draw a type: mostly that of the result. A bool beside another type is left to a test of its own."""
+    dtype = result_dtype(*others)
+    if any(a.dtype == np.bool_ for a in others):
+        return st.just(np.dtype(bool))
+    return st.one_of(st.just(dtype), st.just(dtype), st.sampled_from(DTYPES[1:]))
+
+
+def needs():
+    return st.one_of(st.just(NEEDS), st.lists(st.sampled_from(NEEDS), max_size=3), st.sampled_from(NEEDS))
+
+
+@st.composite
+def transpose_calls(draw):
+    """Draw a call of `conv_transpose_layer` with everything that may vary."""
+    rng = draw(generators())
+    d = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 4)))
+    kernel = [draw(st.integers(1, {1: 9, 2: 5, 3: 3, 4: 2}[d])) for _ in range(d)]
+    stride = [draw(st.integers(1, {1: 6, 2: 4, 3: 3, 4: 2}[d])) for _ in range(d)]
+    dilation = [draw(st.integers(1, 4)) for _ in range(d)]
+    sizes = [draw(st.integers(1, {1: 40, 2: 12, 3: 5, 4: 3}[d])) for _ in range(d)]
+    extra = [draw(st.integers(0, max(s, e) - 1)) for s, e in zip(stride, dilation, strict=True)]
+    groups = draw(st.sampled_from((1, 1, 1, 2, 3, 5)))
+    channels = st.sampled_from((1, 1, 2, 3, 4, 5, 8, 17) if d < 3 else (1, 1, 2, 3, 5))
+    c_in, c_out = draw(channels), draw(channels)
+
+    padding = draw(st.sampled_from(("same", "same_lower", "valid", "numbers", "pairs", "pairs")))
+    spans = [(n - 1) * s + reach(k, e) for n, s, k, e in zip(sizes, stride, kernel, dilation, strict=True)]
+    if padding == "numbers":
+        padding = [draw(st.integers(0, (span - 1) // 2)) for span in spans]
+    elif padding == "pairs":
+        before = [draw(st.integers(0, span - 1)) for span in spans]
+        padding = [(b, draw(st.integers(0, span - 1 - b))) for b, span in zip(before, spans, strict=True)]
+    _, shape = transposed_size(padding, extra, sizes, kernel, stride, dilation)
+
+    leading = draw(st.sampled_from(((), (), (1,), (2,), (3,), (0,))))
+    channel_axis = draw(st.sampled_from((None, None, -1)))
+    inputs, outputs = groups * c_in, groups * c_out
+    x_shape = (*leading, *sizes, inputs) if channel_axis == -1 else (*leading, inputs, *sizes)
+    y_shape = (*leading, *shape, outputs) if channel_axis == -1 else (*leading, outputs, *shape)
+    x_type, weight_type = draw(pairs_of_dtypes())
+    x = draw(arrays(rng, x_shape, x_type))
+    weight = draw(arrays(rng, (inputs, c_out, *kernel), weight_type))
+    dtype = result_dtype(x, weight)
+
+    keywords = {"padding": padding, "groups": groups, "channel_axis": channel_axis}
+    keywords["stride"] = _maybe_scalar(draw, stride)
+    keywords["dilation"] = _maybe_scalar(draw, dilation)
+    keywords["output_padding"] = _maybe_scalar(draw, extra)
+    if draw(st.booleans()):
+        keywords["bias"] = draw(arrays(rng, (outputs,), dtype))
+    if dtype.kind == "f" and draw(st.booleans()):
+        keywords["activation"] = draw(st.sampled_from(sorted(ACTIVATIONS)))
+    if draw(st.integers(0, 3)) == 0:
+        keywords["residual"] = draw(arrays(rng, y_shape, dtype))
+    keywords["method"] = draw(st.sampled_from(("direct", "direct", "auto")))
+    return Call((x, weight), keywords, draw(st.sampled_from((None, None, *Place.layouts))))
+
+
+@st.composite
+def transpose_backward_calls(draw):
+    """Draw a call of `conv_transpose_layer_backward`: that of a layer, with a gradient of any type."""
+    call = draw(transpose_calls())
+    x, weight = call.arrays
+    names = ("stride", "padding", "output_padding", "dilation", "groups", "channel_axis")
+    keywords = {name: call.keywords[name] for name in names}
+    d, last = weight.ndim - 2, keywords["channel_axis"] == -1
+    sizes = x.shape[-d - 1 : -1] if last else x.shape[-d:]
+    stride, dilation = per_axis(keywords["stride"], d), per_axis(keywords["dilation"], d)
+    _, shape = transposed_size(
+        keywords["padding"], keywords["output_padding"], sizes, weight.shape[2:], stride, dilation
+    )
+    leading, outputs = x.shape[: x.ndim - d - 1], weight.shape[1] * keywords["groups"]
+    shape = (*leading, *shape, outputs) if last else (*leading, outputs, *shape)
+    grad_y = draw(arrays(draw(generators()), shape, draw(dtypes_beside(x, weight))))
+    return Call((grad_y, x, weight), {**keywords, "needs": draw(needs())})
 
 
 @st.composite

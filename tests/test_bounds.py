@@ -71,6 +71,27 @@ for c_in, c_out, groups, kernel, keywords in LAYERS:
                 plain = ndconv.conv_layer(*arrays[:2], groups=groups, out=out, **keywords)
 """
 
+GRADIENTS = """
+for c_in, c_out, groups, kernel, keywords in LAYERS:
+    for width in WIDTHS:
+        x = random((c_in, 4, width), DTYPE)
+        weight = random((c_out, c_in // groups, *kernel), DTYPE)
+        try:
+            y = ndconv.conv_layer(x, weight, groups=groups, **keywords)
+        except ValueError:
+            continue
+        expected = ndconv.conv_layer_backward(y, x, weight, groups=groups, **keywords)
+        transposed = {name: value for name, value in keywords.items() if name != "padding_mode"}
+        spread = ndconv.conv_transpose_layer(y, weight, groups=groups, **transposed)
+        for at_end in (True, False):
+            arrays = [guarded(a, at_end) for a in (y, x, weight)]
+            found = ndconv.conv_layer_backward(*arrays, groups=groups, **keywords)
+            assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(found, expected))
+            out = guarded(np.zeros(spread.shape, spread.dtype), at_end)
+            ndconv.conv_transpose_layer(arrays[0], arrays[2], groups=groups, **transposed, out=out)
+            assert np.array_equal(out, spread, equal_nan=True)
+"""
+
 CORRELATIONS = """
 for shape, taps in [((n,), (k,)) for n in WIDTHS for k in (1, 3, 8)] + [((5, n), (3, 3)) for n in WIDTHS] + [
     ((3, 4, n), (2, 2, 2)) for n in WIDTHS
@@ -100,6 +121,14 @@ def widths(dtype):
 @pytest.mark.parametrize("level", LEVELS)
 def test_layers(level, dtype):
     isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {widths(dtype)}\n{LAYERS}", NDCONV_ISA=level)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_gradients(level, dtype):
+    table = LAYERS[: LAYERS.index("for c_in")]
+    few = [1, 2, 7, 8, 9, 15, 16, 17, 33]
+    isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {few}\n{table}{GRADIENTS}", NDCONV_ISA=level)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex128", "uint8", "int64"])

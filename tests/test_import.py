@@ -11,6 +11,9 @@ import ndconv
 
 FUNCTIONS = (
     "conv_layer",
+    "conv_layer_backward",
+    "conv_transpose_layer",
+    "conv_transpose_layer_backward",
     "convolve_nd",
     "correlate_nd",
     "fold_batch_norm",
@@ -50,6 +53,7 @@ CORRELATION = {
     "workers": None,
 }
 
+NEEDS = {"needs": ("x", "weight", "bias")}
 GRAPH = {"normalization": "symmetric", "self_loops": True}
 
 
@@ -96,7 +100,7 @@ def test_importing_raises_no_warning():
 
 
 def test_public_names():
-    assert set(NAMES) <= set(ndconv.__all__)
+    assert {*NAMES, "ConvGradients"} <= set(ndconv.__all__)
     assert len(ndconv.__all__) == len(set(ndconv.__all__))
     for name in ndconv.__all__:
         assert hasattr(ndconv, name)
@@ -131,8 +135,23 @@ def test_signatures():
     )
 
 
+def test_signatures_of_gradients_and_transposed_layers():
+    own = ("activation", "residual", "method", "out")
+    backward = {name: value for name, value in LAYER.items() if name not in own} | NEEDS
+    assert keywords_of(ndconv.conv_layer_backward, ["grad_y", "x", "weight"]) == backward
+    transposed = {name: value for name, value in LAYER.items() if name not in ("padding_mode", "fill_value")}
+    transposed["output_padding"] = 0
+    assert keywords_of(ndconv.conv_transpose_layer, ["x", "weight", "bias"]) == transposed
+    backward = {name: value for name, value in transposed.items() if name not in own} | NEEDS
+    assert keywords_of(ndconv.conv_transpose_layer_backward, ["grad_y", "x", "weight"]) == backward
+    told = inspect.signature(ndconv.ConvLayer.backward).parameters
+    assert list(told) == ["self", "grad_y", "x", "needs", "workers", "residual"]
+    assert told["needs"].default == NEEDS["needs"]
+    assert told["residual"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
 def test_signatures_of_graph_layers():
-    forward, backward = {"activation": None}, {"needs": ("x", "weight", "bias")}
+    forward, backward = {"activation": None}, NEEDS
     assert keywords_of(ndconv.graph_conv, ["x", "adjacency", "weight", "bias"]) == GRAPH | forward | {"workers": None}
     told = keywords_of(ndconv.graph_conv_backward, ["grad_y", "x", "adjacency", "weight"])
     assert told == GRAPH | backward | {"workers": None}

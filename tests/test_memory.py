@@ -182,6 +182,65 @@ def test_the_scratch_of_fast_methods_is_bounded(name):
     assert used < 2 * 32 + 8
 
 
+#: Gradients and transposed layers on arrays of 100 MB or so: what is made, and the call.
+LARGE_GRADIENTS = {
+    "to x": (
+        "x = np.broadcast_to(np.float32(1), (32, 1000, 1000)); g = np.ones((32, 1000, 1000), np.float32)",
+        "conv_layer_backward(g, x, np.ones((32, 32, 3, 3), np.float32), padding=1, needs='x', workers=2).x",
+    ),
+    "to x, padded": (
+        "x = np.broadcast_to(np.float32(1), (16, 1500, 1500)); g = np.ones((16, 1500, 1500), np.float32)",
+        "conv_layer_backward(g, x, np.ones((16, 16, 3, 3), np.float32), padding=1, padding_mode='reflect',"
+        " needs='x', workers=2).x",
+    ),
+    "to x, padded widely": (
+        "x = np.ones((1, 5000), np.float32); g = np.ones((1, 10_004_970), np.float32)",
+        "conv_layer_backward(g, x, np.ones((1, 1, 31), np.float32), padding=5_000_000, padding_mode='circular',"
+        " needs='x', workers=2).x",
+    ),
+    "to x, long strides": (
+        "x = np.broadcast_to(np.float32(1), (1, 30_000_000)); g = np.ones((1, 30), np.float32)",
+        "conv_layer_backward(g, x, np.ones((1, 1, 3), np.float32), stride=1_000_000, needs='x', workers=2).x",
+    ),
+    "to the weights": (
+        "x = np.ones((16, 1500, 1500), np.float32); g = np.ones((8, 1500, 1500), np.float32)",
+        "conv_layer_backward(g, x, np.ones((8, 16, 3, 3), np.float32), padding=1, padding_mode='symmetric',"
+        " needs='weight', workers=2).weight",
+    ),
+    "to the weights, byte-swapped": (
+        "x = np.ones((3, 3000, 3000), '>f4'); g = np.ones((4, 1500, 1500), '>f4')",
+        "conv_layer_backward(g, x, np.ones((4, 3, 3, 3), np.float32), padding=1, stride=2, needs='weight',"
+        " workers=2).weight",
+    ),
+    "through an activation": (
+        "x = np.ones((4, 1500, 1500), np.float32)",
+        "ConvLayer(np.ones((4, 4, 3, 3), np.float32), padding=1, activation='silu').backward(x, x, needs='x',"
+        " workers=2).x",
+    ),
+    "to the bias": (
+        "x = np.broadcast_to(np.float32(1), (5000, 5000, 2)); g = np.ones((5000, 5000, 2), np.float32)",
+        "conv_layer_backward(g, x, np.ones((2, 2, 1, 1)), channel_axis=-1, needs='bias').bias",
+    ),
+    "transposed": (
+        "x = np.ones((32, 500, 500), np.float32)",
+        "conv_transpose_layer(x, np.ones((32, 32, 4, 4), np.float32), stride=2, workers=2)",
+    ),
+    "transposed, with gaps": (
+        "x = np.ones((1, 10_000), np.float32); residual = np.ones((1, 29_997_002), np.float32)",
+        "conv_transpose_layer(x, np.ones((1, 1, 2), np.float32), [1], stride=3000, residual=residual,"
+        " activation='gelu', workers=2)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_GRADIENTS)
+def test_gradients_have_a_bounded_scratch(name):
+    """That of the layer, and the pieces of a border; an activation's slopes need the layer's output, too."""
+    make, call = LARGE_GRADIENTS[name]
+    outputs = 2 * 4 * 1500 * 1500 * 4 / 2**20 if "activation=" in call and "backward" in call else 0
+    assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call}))") < 2 * 16 + 3 * 4 + 8 + outputs
+
+
 def test_what_is_remembered_of_calls_is_bounded():
     """A plan of many taps is large; one for each length of x that was ever seen would fill the memory."""
     used = megabytes("""

@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from ._arguments import Padding, PerAxis, channel_axis_of
 from ._dtypes import Array, as_array, compute_type, result_dtype
-from ._engine import fill_in, new_output
+from ._engine import fill_in, new_output, with_room_for
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
-from ._modes import PaddingMode
 from ._transposed import run_transposed, transposed_phases, transposed_sets
 from ._tuning import BORDER_BYTES
 from ._weight_gradient import weight_gradient
@@ -100,39 +99,54 @@ def conv_layer_backward(
     threads = checked_workers(workers)
     ndim = filters.ndim - 2
     last = channel_axis_of(channel_axis) is not None
-    if last and array.ndim in (ndim + 1, ndim + 2):
+    if last and ndim > 0 and array.ndim in (ndim + 1, ndim + 2):
         array = np.moveaxis(array, -1, -ndim - 1)
     geometry = layer_geometry(array.shape, filters.shape, stride, padding, padding_mode, dilation, groups)
     shape = (*array.shape[: array.ndim - ndim - 1], geometry.channels_out, *geometry.out_shape)
     gradient = checked_gradient(gradient, shape, ndim, last)
-    fill_in(fill_value, result_dtype(array, filters))
+    fill_in(fill_value, result_dtype(with_room_for(array[..., :0], fill_value), filters))
     return layer_gradients(gradient, array, filters, geometry, fill_value, wanted, last, threads)
 
 
+# What is not finite, or too large for half precision, is a result like any other, as it is in the kernels.
+_silently = np.errstate(over="ignore", invalid="ignore")
+
+
+@_silently
 def layer_gradients(
     grad_y: Array, x: Array, weight: Array, geometry: Geometry, fill_value: complex, needs: frozenset[str],
-    channels_last: bool, workers: int | None, packed: dict[Any, Any] | None = None,
+    channels_last: bool, workers: int | None, bias: Array | None = None, packed: dict[Any, Any] | None = None,
 ) -> ConvGradients:  # fmt: skip
     """Return the gradients from checked arrays, channels first; that to x with its channels last if asked to."""
     grad_x = grad_weight = grad_bias = None
+    padded = with_room_for(x, fill_value) if "weight" in needs else x
+    if "weight" in needs:
+        fill_in(fill_value, result_dtype(grad_y, padded))
     if "x" in needs:
         grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
     if "weight" in needs:
-        sums, by_bias = weight_gradient(grad_y, x, geometry, result_dtype(grad_y, x), fill_value, workers)
+        sums, by_bias = weight_gradient(
+            grad_y, padded, geometry, result_dtype(grad_y, padded), fill_value, workers
+        )  # fmt: skip
         grad_weight = like(sums, weight)
         grad_bias = like(by_bias, grad_y).astype(result_dtype(grad_y), copy=False)
-    else:
+    elif "bias" in needs:
         grad_bias = bias_gradient(grad_y, geometry.ndim)
     if "bias" not in needs:
         grad_bias = None
+    elif bias is not None:
+        grad_bias = like(grad_bias, bias)
     return ConvGradients(grad_x, grad_weight, grad_bias)
 
 
+@_silently
 def bias_gradient(grad_y: Array, ndim: int) -> Array:
     """Return the sums of gradients (*batch, channels, *out) over all but the channels."""
     dtype = result_dtype(grad_y)
-    sums = grad_y.sum(axis=tuple(range(-ndim, 0)), dtype=np.float32 if dtype == np.float16 else dtype)
-    return np.asarray(sums.sum(axis=0) if sums.ndim == 2 else sums).astype(dtype, copy=False)
+    # In whatever order NumPy goes through them, millions of gradients are not too many for a float64.
+    wide = np.result_type(dtype, np.float64) if dtype.kind in "fc" else dtype
+    axes = (*range(grad_y.ndim - ndim - 1), *range(grad_y.ndim - ndim, grad_y.ndim))
+    return np.asarray(grad_y.sum(axis=axes, dtype=wide)).astype(dtype, copy=False)
 
 
 def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool) -> Array:
@@ -173,7 +187,7 @@ def _input_gradient(
 
     compute(_Region(tuple(before for before, _ in g.padding), g.in_shape), grad_y, grad_x)
     for border in borders:
-        for region, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize, g.ndim):
+        for region, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize + _INDEX_BYTES, g.ndim):
             slab = np.empty((*grad_y[items].shape[: -g.ndim - 1], g.channels_in, *region.shape), sum_dtype)
             compute(region, grad_y[items], slab)
             _add_border(slab, region, g, grad_x[items])
@@ -232,38 +246,36 @@ def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Ite
             yield part, slice(None) if item is None else slice(item, item + batch)
 
 
+# What `_merged` needs for a padded sample of a single axis and channel, in five arrays.
+_INDEX_BYTES = 5 * 8
+
+
 def _add_border(slab: Array, region: _Region, g: Geometry, grad_x: Array) -> None:
     """Add the gradients of padded samples to those of the samples that they were read from."""
-    runs = [
-        list(_runs(mode, size, first - before, count))
-        for mode, size, first, (before, _), count in zip(
-            g.modes, g.in_shape, region.first, g.padding, region.shape, strict=True
-        )
-    ]
+    runs = []
+    for axis, mode in enumerate(g.modes):
+        position = np.arange(region.shape[axis]) + (region.first[axis] - g.padding[axis][0])
+        source = position if mode.name == "zeros" else mode.source(position, g.in_shape[axis])
+        slab, source = _merged(slab, source, axis - g.ndim)
+        runs.append(list(_runs(source)))
     for combination in product(*runs):
-        source: Any = (..., *(run[0] for run in combination))
-        target: Any = (..., *(run[1] for run in combination))
-        part = slab[source]
-        repeated = tuple(
-            axis - g.ndim
-            for axis, (run, at) in enumerate(combination)
-            if at.stop is not None and abs(at.stop - at.start) == 1 and run.stop - run.start > 1
-        )
-        if repeated:
-            part = part.sum(axis=repeated, keepdims=True)
-        grad_x[target] += part
+        there: Any = (..., *(run[0] for run in combination))
+        here: Any = (..., *(run[1] for run in combination))
+        grad_x[there] += slab[here]
 
 
-def _runs(mode: PaddingMode, size: int, first: int, count: int) -> Iterator[tuple[slice, slice]]:
-    """Yield runs of padded samples from `first` on, and what they are in x: forwards, backwards, or one sample."""
-    position = np.arange(first, first + count)
-    source = position if mode.name == "zeros" else mode.source(position, size)
-    start = 0
-    while start < count:
-        end = start + 1
-        step = int(source[end] - source[start]) if end < count else 0
-        while end < count and source[end] - source[end - 1] == step and abs(step) <= 1:
-            end += 1
-        a, b = int(source[start]), int(source[end - 1])
-        yield slice(start, end), slice(a, b + 1) if a <= b else slice(a, b - 1 if b > 0 else None, -1)
-        start = end
+def _merged(slab: Array, source: Array, axis: int) -> tuple[Array, Array]:
+    """Add up, along an axis, what has the same source; return the sums with their sources in rising order."""
+    if (np.diff(source) == 1).all():
+        return slab, source
+    order = np.argsort(source, kind="stable")
+    source = source[order]
+    first = np.flatnonzero(np.diff(source, prepend=-1))
+    return np.add.reduceat(slab.take(order, axis), first, axis, slab.dtype), source[first]
+
+
+def _runs(source: Array) -> Iterator[tuple[slice, slice]]:
+    """Yield runs of neighbours among rising sources: which sources they are, and where they stand."""
+    ends = [*(np.flatnonzero(np.diff(source) != 1) + 1), len(source)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        yield slice(int(source[start]), int(source[end - 1]) + 1), slice(start, end)

@@ -57,13 +57,14 @@ def real_weights(weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Arr
         return np.require(weight, compute, "A")
     weight = np.asarray(weight, dtype=dtype)
     sets, outputs, inputs, *kernel = weight.shape
-    real = np.empty((sets, outputs, 2, inputs, 2 if x_is_complex else 1, *kernel), dtype=compute)
+    of_x = 2 if x_is_complex else 1
+    real = np.empty((sets, outputs, 2, inputs, of_x, *kernel), dtype=compute)
     real[:, :, 0, :, 0] = weight.real
     real[:, :, 1, :, 0] = weight.imag
     if x_is_complex:
         real[:, :, 0, :, 1] = -weight.imag
         real[:, :, 1, :, 1] = weight.real
-    return real.reshape(sets, 2 * outputs, inputs * (2 if x_is_complex else 1), *kernel)
+    return real.reshape(sets, 2 * outputs, of_x * inputs, *kernel)
 
 
 def real_vector(vector: Array, dtype: np.dtype[Any]) -> Array:

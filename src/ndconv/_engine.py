@@ -80,6 +80,14 @@ def plan_call(
     return make_plan(problem, method)
 
 
+def plan_of(geometry: Geometry, x: Array, y: Array, method: str, packing: bool = False) -> Plan:
+    """Return the plan for y (*batch, channels, *out), of any strides, from x (*batch, channels, *in)."""
+    compute = compute_type(y.dtype)
+    y_in_place = y.dtype == compute and is_in_place(y, geometry.ndim, compute)
+    batch = math.prod(y.shape[: y.ndim - geometry.ndim - 1])
+    return plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packing)
+
+
 def execute(
     plan: Plan,
     x: Array,
@@ -131,10 +139,7 @@ def convolve(
 
     Packed weights are kept in `packed` for the next call, where `key` tells which they are.
     """
-    compute = compute_type(y.dtype)
-    y_in_place = y.dtype == compute and is_in_place(y, geometry.ndim, compute)
-    batch = math.prod(y.shape[: y.ndim - geometry.ndim - 1])
-    plan = plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packed is None)
+    plan = plan_of(geometry, x, y, method, packing=packed is None)
     x_is_complex = x.dtype.kind == "c"
     place = (key, plan.pack_key(), y.dtype, x_is_complex)
     weights = None if packed is None else packed.get(place)
@@ -143,7 +148,7 @@ def convolve(
         if packed is not None:
             packed[place] = weights
     vector = None if bias is None else real_vector(bias, y.dtype)
-    work = geometry.multiply_adds * batch
+    work = geometry.multiply_adds * math.prod(y.shape[: y.ndim - geometry.ndim - 1])
     while not execute(plan, x, weights, vector, residual, y, activation, None, work, workers):
         x = x.copy()  # its samples were not aligned
 

@@ -27,18 +27,15 @@ def run_interleaved(
     x: Array,
     weight: Array,
     y: Array,
-    *,
     bias: Array | None,
     residual: Array | None,
     activation: str | None,
-    method: str,
     packed: dict[Any, Any] | None,
     workers: int | None,
 ) -> bool:
     """Compute y (*batch, channels, *out) from x (*batch, channels, *in); whether that can be, and should."""
     g = phase.geometry
-    assert g is not None
-    if method not in ("auto", "direct") or y.dtype.kind in "iu" or g.taps >= tuning.FOURIER_TAPS:
+    if y.dtype.kind in "iu" or g.taps >= tuning.FOURIER_TAPS:
         return False
     batch = math.prod(y.shape[: y.ndim - g.ndim - 1])
     x_is_complex = x.dtype.kind == "c"
@@ -46,16 +43,22 @@ def run_interleaved(
         geometry=g, dtype=y.dtype, x_is_complex=x_is_complex, fill_value=0, batch=batch, x_in_place=False,
         y_in_place=False,
     )  # fmt: skip
-    n_taps = tuple(column.geometry.kernel[-1] if column.geometry else 0 for column in phase.columns)
+    n_taps = tuple(column.geometry.kernel[-1] if column else 0 for column in phase.columns)
     core = _plan(problem, phase.starts, n_taps)
     if core is None:
         return False
     work = g.multiply_adds * batch
-    key = ("interleaved", str(phase.columns), core.phases[0].blocking.kernel, y.dtype, x_is_complex)
+    key = (
+        "interleaved",
+        str([column and column.taps for column in phase.columns]),
+        core.phases[0].blocking.kernel,
+        y.dtype,
+        x_is_complex,
+    )
     with Threads(work, workers) as threads:
         weights = None if packed is None else packed.get(key)
         if weights is None:
-            taps: list[Any] = [(..., *column.taps) for column in phase.columns]
+            taps: list[Any] = [(..., *column.taps) if column else (..., slice(0)) for column in phase.columns]
             weights = core.pack([real_weights(weight[each], y.dtype, x_is_complex) for each in taps], threads)
             if packed is not None:
                 packed[key] = weights

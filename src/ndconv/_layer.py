@@ -31,7 +31,7 @@ from ._engine import (
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._methods import Plan, Problem, candidates, choose, make_plan
-from ._methods.epilogue import slope
+from ._methods.epilogue import times_slope
 from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
@@ -510,15 +510,19 @@ class ConvLayer:
             batch = first[: -geometry.ndim - 1]
             first = (*batch, geometry.channels_out, *geometry.out_shape)
         gradient = checked_gradient(gradient, first, geometry.ndim, last)
+        other = None if residual is None else as_array(residual, "residual")
+        _checked_residual(other, self.output_shape(array.shape))
+        added = [a for a in (self.bias, other) if a is not None]
+        check_activation(self.activation, result_dtype(with_room_for(array, self.fill_value), self.weight, *added))
         if self.activation is not None:
-            values = self._linear()(array, workers=threads, residual=residual)
+            values = self._linear()(array, workers=threads, residual=other)
             if last:
                 values = np.moveaxis(values, -1, -geometry.ndim - 1)
-            gradient = gradient * slope(values, self.activation)
+            gradient = times_slope(gradient, values, self.activation)
         if last:
             array = np.moveaxis(array, -1, -geometry.ndim - 1)
         return layer_gradients(
-            gradient, array, self.weight, geometry, self.fill_value, wanted, last, threads, self._packed
+            gradient, array, self.weight, geometry, self.fill_value, wanted, last, threads, self.bias, self._packed
         )
 
     def _linear(self) -> ConvLayer:
@@ -544,8 +548,8 @@ class ConvLayer:
         return packed, self._vectors[call.dtype]
 
     def _geometry(self, input_shape: Shape) -> Geometry:
-        if self.channel_axis == -1:
-            ndim = self.weight.ndim - 2
+        ndim = self.weight.ndim - 2
+        if self.channel_axis == -1 and len(input_shape) > ndim:
             input_shape = (*input_shape[: -ndim - 1], input_shape[-1], *input_shape[-ndim - 1 : -1])
         s = self._settings
         return layer_geometry(

@@ -280,7 +280,7 @@ def _prepare(
             raise ValueError(f"output_padding must be smaller than stride {s} or dilation {d}, got {output_padding!r}")
     if not all(in_shape):
         raise ValueError(f"x must have at least one sample per spatial axis, got shape {x.shape}")
-    if padding in ("same", "same_lower"):
+    if isinstance(padding, str) and padding in ("same", "same_lower"):
         # A filter shorter than the stride leaves the last samples of S * stride untouched.
         reach = tuple(d * (k - 1) + 1 for d, k in zip(spread, kernel, strict=True))
         extra = tuple(e + max(s - r, 0) for e, s, r in zip(extra, steps, reach, strict=True))

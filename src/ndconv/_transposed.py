@@ -3,7 +3,7 @@
 One phase of the stride at a time: the outputs that lie a stride apart meet the same taps, and are an ordinary
 convolution of stride 1 of the input with those taps, last one first. So no zero is inserted and multiplied (the
 sub-pixel convolution of Shi et al., 2016, and the backward-data pass of every framework). Phases along the last axis
-are computed together where that pays, so that rows are written once; see ``_interleaved.py``.
+are computed together where that can be, so that rows are written once; see ``_interleaved.py``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ._dtypes import Array
-from ._engine import convolve
+from ._dtypes import Array, compute_type
+from ._engine import convolve, plan_of
 from ._geometry import Geometry, Shape, make_geometry
 from ._interleaved import run_interleaved
 from ._methods.epilogue import activate
@@ -27,16 +27,16 @@ from ._tuning import MOST_PHASES, REMEMBERED_CALLS
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """The outputs that lie a stride apart, as a convolution of stride 1; without geometry, they meet no tap.
+    """Outputs that lie a stride apart and meet a tap, as a convolution of stride 1.
 
-    With `columns`, a phase of all axes but the last: those are its phases along that, and the geometry has the taps of
-    all, of which theirs begin at the places `starts`.
+    With `columns`, these are all outputs along the last axis, and the geometry has the taps of all its phases. Those
+    are the columns, in the order of their outputs, None for one that meets no tap; their taps begin at `starts`.
     """
 
     outputs: tuple[slice, ...]
     taps: tuple[slice, ...]
-    geometry: Geometry | None
-    columns: tuple[Phase, ...] = ()
+    geometry: Geometry
+    columns: tuple[Phase | None, ...] = ()
     starts: tuple[int, ...] = ()
 
 
@@ -56,21 +56,18 @@ def _axis_phases(size: int, taps: int, stride: int, dilation: int, first: int, o
     """
     step = stride // math.gcd(stride, dilation)  # from one tap of a phase to the next
     phases = []
-    for start in range(min(stride, outputs)):
-        place = slice(start, None, stride)
+    for tap in range(min(step, taps)):  # the first of a phase
+        start = (tap * dilation - first) % stride
         count = len(range(start, outputs, stride))
-        sample, phase = divmod(first + start, stride)
-        members = [u for u in range(min(step, taps)) if u * dilation % stride == phase]
-        if not members:
-            phases.append(_AxisPhase(place, slice(0), 0, 1, (0, 0)))
+        if not count:
             continue
-        n_taps = len(range(members[0], taps, step))
-        last = members[0] + (n_taps - 1) * step
+        n_taps = len(range(tap, taps, step))
+        last = tap + (n_taps - 1) * step
         spread = dilation * step // stride
-        before = (last * dilation - phase) // stride - sample
+        before = (last * dilation - first - start) // stride
         after = count + spread * (n_taps - 1) - size - before
-        end = members[0] - step
-        phases.append(_AxisPhase(place, slice(last, end if end >= 0 else None, -step), n_taps, spread, (before, after)))
+        turned = slice(last, tap - step if tap >= step else None, -step)
+        phases.append(_AxisPhase(slice(start, None, stride), turned, n_taps, spread, (before, after)))
     return phases
 
 
@@ -85,44 +82,48 @@ def transposed_phases(geometry: Geometry, first: Shape, outputs: Shape) -> tuple
     axes = [
         _axis_phases(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, first, outputs, strict=True)
     ]
-    together = _together(axes[-1], g.out_shape[-1], outputs[-1])
+    n_columns = min(g.stride[-1], outputs[-1])
+    together = _together(axes[-1], g.out_shape[-1], outputs[-1], n_columns)
     phases: list[Phase] = []
     for rows in product(*axes[:-1]):
-        columns = tuple(_phase(g, (*rows, column)) for column in axes[-1])
-        if together is None or not all(axis.n_taps for axis in rows):
-            phases.extend(columns)
-        else:
-            starts = tuple(together.padding[0] - column.padding[0] if column.n_taps else 0 for column in axes[-1])
-            phases.append(replace(_phase(g, (*rows, together)), columns=columns, starts=starts))
+        columns = {column.outputs.start: (column, _phase(g, (*rows, column))) for column in axes[-1]}
+        if together is None:
+            phases.extend(phase for _, phase in columns.values())
+            continue
+        found = [columns.get(place) for place in range(n_columns)]
+        phases.append(
+            replace(
+                _phase(g, (*rows, together)),
+                columns=tuple(each[1] if each else None for each in found),
+                starts=tuple(together.padding[0] - each[0].padding[0] if each else 0 for each in found),
+            )
+        )
     return tuple(phases)
 
 
 def _phase(g: Geometry, axes: tuple[_AxisPhase, ...]) -> Phase:
     """Return what is a phase along each axis as one of the whole."""
-    geometry = None
-    if all(axis.n_taps for axis in axes):
-        geometry = make_geometry(
-            channels_in=g.channels_out,
-            channels_out=g.channels_in,
-            groups=g.groups,
-            in_shape=g.out_shape,
-            kernel=tuple(axis.n_taps for axis in axes),
-            stride=(1,) * g.ndim,
-            dilation=tuple(axis.dilation for axis in axes),
-            padding=tuple(axis.padding for axis in axes),
-            modes=(BY_NAME["zeros"],) * g.ndim,
-        )
+    geometry = make_geometry(
+        channels_in=g.channels_out,
+        channels_out=g.channels_in,
+        groups=g.groups,
+        in_shape=g.out_shape,
+        kernel=tuple(axis.n_taps for axis in axes),
+        stride=(1,) * g.ndim,
+        dilation=tuple(axis.dilation for axis in axes),
+        padding=tuple(axis.padding for axis in axes),
+        modes=(BY_NAME["zeros"],) * g.ndim,
+    )
     return Phase(tuple(axis.outputs for axis in axes), tuple(axis.taps for axis in axes), geometry)
 
 
-def _together(phases: list[_AxisPhase], size: int, outputs: int) -> _AxisPhase | None:
+def _together(phases: list[_AxisPhase], size: int, outputs: int, n_columns: int) -> _AxisPhase | None:
     """Return the phases of an axis as one with the taps of all, or None where those are no dense row of a few."""
-    used = [phase for phase in phases if phase.n_taps]
-    if not 2 <= len(phases) <= MOST_PHASES or not used or any(p.n_taps > 1 and p.dilation > 1 for p in used):
+    if not 2 <= n_columns <= MOST_PHASES or not phases or any(p.n_taps > 1 and p.dilation > 1 for p in phases):
         return None
-    before = max(phase.padding[0] for phase in used)
-    n_taps = max(phase.n_taps - phase.padding[0] for phase in used) + before
-    after = len(range(0, outputs, len(phases))) + n_taps - 1 - size - before
+    before = max(phase.padding[0] for phase in phases)
+    n_taps = max(phase.n_taps - phase.padding[0] for phase in phases) + before
+    after = len(range(0, outputs, n_columns)) + n_taps - 1 - size - before
     return _AxisPhase(slice(None), slice(None), n_taps, 1, (before, after))
 
 
@@ -150,28 +151,53 @@ def run_transposed(
     """
     if y.size == 0:
         return
-    for phase in phases:
-        place: Any = (..., *phase.outputs)
+    ndim = weight.ndim - 3
+    if method not in ("auto", "direct"):
+        phases = tuple(each for phase in phases for each in (phase.columns or (phase,)) if each)
+        for phase in phases:
+            plan_of(phase.geometry, x, _part(y, phase), method)  # raises before anything is written
+    reached = sum(math.prod(_part(y, phase).shape[-ndim:]) for phase in phases) if x.size else 0
+    if reached < math.prod(y.shape[-ndim:]):
+        _finish_empty(y, bias, residual, activation, ndim)
+    for phase in phases if reached else ():
+        _run_phase(phase, x, weight, y, bias, residual, activation, method, packed, workers)
+
+
+def _part(array: Array, phase: Phase) -> Array:
+    place: Any = (..., *phase.outputs)
+    return array[place]
+
+
+def _run_phase(
+    phase: Phase, x: Array, weight: Array, y: Array, bias: Array | None, residual: Array | None,
+    activation: str | None, method: str, packed: dict[Any, Any] | None, workers: int | None,
+) -> None:  # fmt: skip
+    """Compute the outputs of one phase."""
+    target, other = _part(y, phase), None if residual is None else _part(residual, phase)
+    if not phase.columns:
         taps: Any = (..., *phase.taps)
-        target, other = y[place], None if residual is None else residual[place]
-        if phase.geometry is None or x.size == 0:
-            _finish_empty(target, bias, other, activation, weight.ndim - 3)
-            continue
-        keywords: dict[str, Any] = {
-            "bias": bias, "residual": other, "activation": activation, "method": method, "packed": packed,
-            "workers": workers,
-        }  # fmt: skip
-        if not phase.columns:
-            key = ("transposed", str(phase.taps))
-            convolve(phase.geometry, x, weight[taps], target, key=key, **keywords)
-        elif not run_interleaved(phase, x, weight, target, **keywords):
-            run_transposed(phase.columns, x, weight, y, **{**keywords, "residual": residual})
+        convolve(
+            phase.geometry, x, weight[taps], target, bias=bias, residual=other, activation=activation, method=method,
+            packed=packed, key=("transposed", str(phase.taps)), workers=workers,
+        )  # fmt: skip
+    elif not run_interleaved(phase, x, weight, target, bias, other, activation, packed, workers):
+        for column in phase.columns:
+            if column is not None:
+                _run_phase(column, x, weight, y, bias, residual, activation, method, packed, workers)
 
 
 def _finish_empty(y: Array, bias: Array | None, residual: Array | None, activation: str | None, ndim: int) -> None:
-    """Write the outputs that no sample reaches: what the epilogue makes of nothing."""
-    y[...] = 0 if bias is None else bias.reshape(-1, *(1,) * ndim)
-    if residual is not None:
-        y += residual
-    if activation is not None:
-        y[...] = activate(y.astype(np.result_type(y, np.float32) if y.dtype.kind == "f" else y.dtype), activation)
+    """Write to outputs what the epilogue makes of nothing: some of them, no sample reaches."""
+    dtype = np.dtype(compute_type(y.dtype)) if y.dtype.kind == "f" else y.dtype
+    start = np.zeros((1,) * (ndim + 1), dtype) if bias is None else bias.astype(dtype).reshape(-1, *(1,) * ndim)
+    with np.errstate(over="ignore"):
+        if residual is None:
+            y[...] = activate(start, activation)
+            return
+        # A piece of the arrays at a time.
+        with np.nditer(
+            [y, residual, np.broadcast_to(start, y.shape)], ["external_loop", "buffered"],
+            [["writeonly"], ["readonly"], ["readonly"]], [dtype] * 3, casting="same_kind",
+        ) as pieces:  # fmt: skip
+            for target, other, sums in pieces:
+                target[...] = activate(sums + other, activation)

@@ -65,7 +65,8 @@ def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:
     are the real and imaginary part of its own.
     """
     if dtype.kind != "c":
-        return real.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):  # an infinity, as from the kernels
+            return real.astype(dtype, copy=False)
     groups, outputs, inputs, *kernel = real.shape
     of_x = 1 if real_x else 2
     parts = real.reshape(groups, outputs // 2, 2, inputs // of_x, of_x, *kernel)

@@ -43,13 +43,22 @@ def activate(values: Array, activation: str | None) -> Array:
 def _gelu_slope(v: Array) -> Array:
     from scipy.special import ndtr
 
+    v = np.clip(v, -_FAR, _FAR)
     return np.asarray(ndtr(v) + v * np.exp(-v * v / 2) * v.dtype.type(1 / math.sqrt(2 * math.pi)))
 
 
-def _silu_slope(v: Array) -> Array:
-    s = _sigmoid(v)
-    return np.asarray(s * (1 + v * (1 - s)))
+def _tanh_slope(v: Array) -> Array:
+    v = np.clip(v, -_FAR, _FAR)
+    return np.asarray(4 * _sigmoid(2 * v) * _sigmoid(-2 * v))
 
+
+def _silu_slope(v: Array) -> Array:
+    v = np.clip(v, -_FAR, _FAR)
+    return np.asarray(_sigmoid(v) * (1 + v * _sigmoid(-v)))
+
+
+# Where slopes are 0 or 1 in every precision, and nothing overflows.
+_FAR = 1000.0
 
 # Where a function has a corner, the slope is that on the left, as everywhere else.
 _SLOPES: dict[str | None, Callable[[Array], Array]] = {
@@ -59,14 +68,23 @@ _SLOPES: dict[str | None, Callable[[Array], Array]] = {
     "silu": _silu_slope,
     "gelu": _gelu_slope,
     "sigmoid": lambda v: _sigmoid(v) * _sigmoid(-v),
-    "tanh": lambda v: 1 - np.tanh(v) ** 2,
+    "tanh": _tanh_slope,
     "hardswish": lambda v: np.where(v <= -3, 0, np.where(v < 3, v / 3 + v.dtype.type(0.5), 1)).astype(v.dtype),
 }
 
 
-def slope(values: Array, activation: str | None) -> Array:
-    """Return the derivative of an activation at values."""
-    return np.asarray(_SLOPES[activation](values))
+def times_slope(gradient: Array, values: Array, activation: str) -> Array:
+    """Return a gradient times the derivative of an activation at values, computed a piece of the arrays at a time."""
+    dtype = np.result_type(gradient, values)
+    wide = np.dtype(np.float32) if dtype == np.float16 else dtype
+    with np.nditer(
+        [gradient, values, None], ["external_loop", "buffered", "zerosize_ok"],
+        [["readonly"], ["readonly"], ["writeonly", "allocate"]], [wide, wide, dtype], casting="same_kind",
+    ) as pieces:  # fmt: skip
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity times a slope of 0
+            for some, at, product in pieces:
+                product[...] = some * _SLOPES[activation](at)
+        return np.asarray(pieces.operands[2])
 
 
 def finish(sums: Array, bias: Array | None, residual: Array | None, y: Array, activation: int) -> None:
