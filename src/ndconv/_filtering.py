@@ -15,13 +15,13 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 
 from ._dtypes import Array
-from ._engine import execute, is_in_place, new_output, pack_weights
+from ._engine import execute, new_output, pack_weights
 from ._geometry import make_geometry
 from ._methods import Plan, Problem, make_plan
 from ._methods import direct as direct_method
 from ._methods import separable as separable_method
 from ._modes import BY_NAME, PaddingMode
-from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, SEPARABLE_MULTIPLY_ADDS, SLAB_BYTES, WINDOW_TAPS
+from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, SEPARABLE_MULTIPLY_ADDS, SLAB_BYTES, SLAB_OUTPUT_BYTES, WINDOW_TAPS
 from ._workers import Threads
 
 DOUBLE = np.dtype(np.float64)
@@ -70,8 +70,6 @@ def correlate(
 ) -> None:
     """Write to y the sums of x's samples in a window around each, times weights, of as many axes as x."""
     weights = np.where(np.abs(weights) > NEGLIGIBLE, weights, 0.0)
-    if y.size == 0:
-        return
     if x.ndim == 0:
         store(np.multiply(x, weights, dtype=DOUBLE), y)
     elif not weights.any():
@@ -140,12 +138,18 @@ def _run(
         and x.size * weights.size >= SEPARABLE_MULTIPLY_ADDS
         and separable_method.is_separable(weights, DOUBLE)
     )
-    x, y = x[None], y[None]
-    in_place = (is_in_place(array, weights.ndim, DOUBLE.name) for array in (x, y))
-    plan, work = _plan(x.shape[1:], weights.shape, tuple(modes), tuple(padding), cval, *in_place, separable, method)
+    plan, work = _plan(
+        x.shape, weights.shape, tuple(modes), tuple(padding), cval, _is_in_place(x), _is_in_place(y), separable, method
+    )
     packed = pack_weights(plan, weights[None, None, None], DOUBLE, False)
+    x, y = x[None], y[None]
     if not execute(plan, x, packed, None, None, y, None, None, work, workers):
         execute(plan, x.copy(), packed, None, None, y, None, None, work, workers)
+
+
+def _is_in_place(array: Array) -> bool:
+    """Whether the engine may read and write an array as it is."""
+    return array.dtype is DOUBLE and array.flags.c_contiguous and array.flags.aligned
 
 
 @lru_cache(REMEMBERED_CALLS)
@@ -169,8 +173,6 @@ def _plan(
 @bools_as_bytes
 def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y what is left of x after correlations along some axes, one after the other; at least one."""
-    if y.size == 0:
-        return
     if y.dtype.kind == "f" and (cval == 0 or len(passes) == 1 or all(p.mode.name != "zeros" for p in passes)):
         target = _place_for(x, y)
         _by_slabs(x, passes, target, cval)
@@ -218,23 +220,20 @@ def _run_pass(
 
 
 def _by_slabs(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
-    """Write to y what is left of x after passes; slabs of outputs go through all of them while they are in cache."""
-    rows = max(SLAB_BYTES // (DOUBLE.itemsize * math.prod(y.shape[1:])), *(3 * p.weights.size for p in passes if p.axis == 0), 1)
-    slabs = [(n, min(n + rows, len(y))) for n in range(0, len(y), rows)]
-    work = y.size * sum(each.weights.size for each in passes)
-    if len(slabs) == 1 or len(passes) == 1:
-        *earlier, last = passes
-        for each in earlier:
+    """Write to y what is left of x after passes; slabs of a large output go through all while they are in cache."""
+    slabs = _slabs(passes, y)
+    if len(slabs) == 1:
+        for each in passes[:-1]:
             between = new_output(y.shape, y.dtype)
             _run_pass(x, each, between, cval)
             x = between
-        _run_pass(x, last, y, cval)
+        _run_pass(x, passes[-1], y, cval)
         return
 
     def run(slab: tuple[int, int]) -> None:
         _run_slab(x, passes, y, *slab)
 
-    with Threads(work, None) as workers:
+    with Threads(y.size * sum(each.weights.size for each in passes), None) as workers:
         if workers == 1:
             for slab in slabs:
                 run(slab)
@@ -244,6 +243,20 @@ def _by_slabs(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
             with ThreadPoolExecutor(workers) as pool:
                 for _ in pool.map(run, slabs):
                     pass
+
+
+def _slabs(passes: Sequence[Pass], y: Array) -> list[tuple[int, int]]:
+    """Return the first and the last but one row of each slab; a single one for what stays in cache anyway."""
+    steps = len(passes) + sum(each.divisor != 1 for each in passes)
+    if steps == 1 or y.size * DOUBLE.itemsize < SLAB_OUTPUT_BYTES:
+        return [(0, len(y))]
+    rows = max(SLAB_BYTES * len(y) // (DOUBLE.itemsize * y.size), 1)
+    for each in passes[1:]:
+        if each.axis == 0:
+            # What passes before this one compute twice shall be little.
+            rows = max(rows, 3 * each.weights.size)
+    count = -(-len(y) // rows)
+    return [(n * len(y) // count, (n + 1) * len(y) // count) for n in range(count)]
 
 
 def _run_slab(x: Array, passes: Sequence[Pass], y: Array, first: int, end: int) -> None:
@@ -272,8 +285,6 @@ def _run_slab(x: Array, passes: Sequence[Pass], y: Array, first: int, end: int) 
 
 def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the sum of passes, each of x itself; at least one."""
-    if y.size == 0:
-        return
     if y.dtype.kind == "f":
         # As one kernel that is zero beside the axes. Where x is not finite, those zeros would count.
         kernel = np.zeros([max((p.weights.size for p in passes if p.axis == axis), default=1) for axis in range(x.ndim)])
@@ -303,15 +314,18 @@ def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
 @bools_as_bytes
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the means over windows, which are given as passes of ones, along some axes; at least one."""
-    if y.size == 0:
-        return
     if any(each.weights.size > WINDOW_TAPS for each in windows):
         for each in windows:
             _running_means(x, each, y, cval)
             x = y
     elif y.dtype.kind == "f":
         original = x.copy() if np.may_share_memory(x, y) else x
-        filter_by_passes(original, [each._replace(divisor=each.weights.size) for each in windows], y, cval)
+        if y.dtype.itemsize == DOUBLE.itemsize:
+            # Not by weights of 1 / size, which are rounded: the mean of ones is one.
+            means = [each._replace(divisor=each.weights.size) for each in windows]
+        else:
+            means = [each._replace(weights=each.weights / each.weights.size) for each in windows]
+        filter_by_passes(original, means, y, cval)
         if not is_finite(y):
             for each in windows:
                 _running_means(original, each, y, cval)

@@ -54,7 +54,7 @@ def resampled(h: Array, x: Array, up: Any, down: Any, axis: int, mode: str, cval
         taps = -(-h.size // up)
         x, origin = np.moveaxis(x, axis, -1), 0
         padding_mode = BY_NAME[_MODES.get(mode, "zeros")]
-        if mode in _EXTRAPOLATING or (mode == "constant" and cval != 0) or size == 0:
+        if mode in _EXTRAPOLATING or (mode == "constant" and cval != 0):
             position = np.arange(1 - taps, (periods - 1) * step + (period - 1) * down // up + 1)
             x, origin = _samples_at(x.astype(dtype), position, mode, cval), taps - 1
         outputs = np.moveaxis(y, axis, -1)
@@ -108,7 +108,7 @@ def _samples_at(x: Array, position: Array, mode: str, cval: Any) -> Array:
     """Return the samples at positions of the last axis, wherever they lie."""
     size = x.shape[-1]
     inside = (position >= 0) & (position < size)
-    if mode == "constant" or size == 0:
+    if mode == "constant":
         samples = np.full((*x.shape[:-1], position.size), cval, x.dtype)
         samples[..., inside] = x[..., position[inside]]
         return samples

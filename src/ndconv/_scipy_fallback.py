@@ -1,7 +1,8 @@
 """What is handed on to SciPy: calls of the drop-ins that the engine does not promise to do. It happens only here.
 
 These are arrays of a dtype that the engine does not compute in (longdouble, object and what else NumPy has), with which
-SciPy computes or raises, and, where SciPy was told to accept them, arrays of other libraries.
+SciPy computes or raises; empty arrays, for which it has a shape or an error; and, where it was told to accept them,
+arrays of other libraries.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ PLANE_DTYPES = NDIMAGE_DTYPES - {"?"}
 _ARRAY_API = os.environ.get("SCIPY_ARRAY_API", "0").lower() not in ("0", "false", "")
 
 
-def handing_on(original: Function, arrays: int, dtypes: frozenset[str]) -> Callable[[Function], Function]:
-    """Make a drop-in for SciPy's `original`, which still does the calls whose first `arrays` arguments ask for it."""
+def handing_on(
+    original: Function, arrays: int, dtypes: frozenset[str], *, empty: bool = True
+) -> Callable[[Function], Function]:
+    """Make a drop-in for SciPy's `original`, which still does the calls whose first `arrays` arguments ask for it.
+
+    Whether that may be because they are empty, `empty` says.
+    """
     names = original.__code__.co_varnames[:arrays]
 
     def decorate(function: Function) -> Function:
@@ -35,7 +41,7 @@ def handing_on(original: Function, arrays: int, dtypes: frozenset[str]) -> Calla
             if len(given) < arrays:
                 given += tuple(keywords[name] for name in names if name in keywords)
             for value in given:
-                if not _is_promised(value, dtypes):
+                if not _is_promised(value, dtypes, empty):
                     return original(*args, **keywords)
             return function(*args, **keywords)
 
@@ -44,10 +50,11 @@ def handing_on(original: Function, arrays: int, dtypes: frozenset[str]) -> Calla
     return decorate
 
 
-def _is_promised(value: Any, dtypes: frozenset[str]) -> bool:
+def _is_promised(value: Any, dtypes: frozenset[str], empty: bool) -> bool:
     """Whether the engine does what SciPy does with an array."""
     if type(value) is np.ndarray:
-        return value.dtype.char in dtypes
+        return value.dtype.char in dtypes and (value.size > 0 or not empty)
     if _ARRAY_API and type(value).__module__.partition(".")[0] not in ("numpy", "builtins"):
         return False
-    return np.asarray(value).dtype.char in dtypes
+    array = np.asarray(value)
+    return array.dtype.char in dtypes and (array.size > 0 or not empty)

@@ -134,8 +134,6 @@ def _convolved(x: Array, kernel: Array, mode: str, method: str) -> Array:
     _check_mode(mode)
     if method not in ("auto", "direct", "fft"):
         raise ValueError(f"Acceptable method flags are 'auto', 'direct', or 'fft', got {method!r}.")
-    if x.ndim == 1 and 0 in (x.size, kernel.size):
-        raise ValueError(f"{'v' if kernel.size == 0 else 'a'} cannot be empty, got shape (0,)")
     dtype = np.result_type(x, kernel)
     if dtype.kind == "b":
         # Wherever any pair of them is true.
@@ -231,8 +229,6 @@ def _convolved_along(x: Array, kernel: Array, mode: str, axes: Any, *, spread: b
     if x.ndim == kernel.ndim == 0:
         return np.asarray(x * kernel)[()]
     _check_same_ndim(x, kernel, "in1", "in2")
-    if 0 in (x.size, kernel.size):
-        return np.asarray([])
     # An axis with a single sample broadcasts as well.
     slid = [axis for axis in _checked_axes(axes, x.ndim) if 1 not in (x.shape[axis], kernel.shape[axis])]
     if any(a != b and 1 not in (a, b) for axis, (a, b) in enumerate(_pairs(x, kernel)) if axis not in slid):
@@ -303,7 +299,7 @@ def _seconds(x: Array, kernel: Array, mode: str, method: str) -> float:
 def _method_for(x: Array, kernel: Array, mode: str) -> str:
     """Return the method of an array convolved with another, of as many axes."""
     dtype = np.result_type(x, kernel)
-    if dtype.kind == "b" or 0 in (x.size, kernel.size):
+    if dtype.kind == "b":
         return "direct"
     if "i" in (kinds := x.dtype.kind + kernel.dtype.kind) or "u" in kinds:
         largest = _largest(x) * _largest(kernel) * min(x.size, kernel.size)
@@ -346,7 +342,7 @@ def _cheaper(mode: str, kernel: tuple[int, ...], shape: tuple[int, ...], dtype: 
 # --- Two dimensions ---------------------------------------------------------------------------------------------------
 
 
-@handing_on(_scipy.correlate2d, 2, PLANE_DTYPES)
+@handing_on(_scipy.correlate2d, 2, PLANE_DTYPES, empty=False)  # with some boundaries, SciPy does not survive that
 def correlate2d(
     in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
 ) -> Array:
@@ -378,11 +374,16 @@ def correlate2d(
            [ 0, -1]])
     """
     x, kernel, padding, swapped = _planes("correlate2d", in1, in2, mode, boundary, fillvalue)
+    if mode == "same":
+        # Of a kernel of even size, `correlate` takes the output before this one for the middle.
+        first = [-((taps - 1) // 2) for taps in kernel.shape]
+        lags = tuple((lag, lag + size - 1) for lag, size in zip(first, x.shape, strict=True))
+        return correlate_nd(x, kernel, lags=lags, **padding)
     y = correlate_nd(x, kernel, mode, **padding)
     return y[::-1, ::-1] if swapped else y
 
 
-@handing_on(_scipy.convolve2d, 2, PLANE_DTYPES)
+@handing_on(_scipy.convolve2d, 2, PLANE_DTYPES, empty=False)  # with some boundaries, SciPy does not survive that
 def convolve2d(
     in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
 ) -> Array:
@@ -427,8 +428,9 @@ def _planes(
             "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm'), "
             f"got {boundary!r}."
         )
-    fill = _fill_in(fillvalue, np.result_type(x, kernel))
-    return x, kernel, {"padding_mode": _BOUNDARIES[boundary], "fill_value": fill}, swapped
+    padding_mode = _BOUNDARIES[boundary] if x.size else "zeros"
+    fill = _fill_in(fillvalue, np.result_type(x, kernel)) if padding_mode == "zeros" else 0
+    return x, kernel, {"padding_mode": padding_mode, "fill_value": fill}, swapped
 
 
 def _fill_in(fillvalue: Any, dtype: np.dtype[Any]) -> complex:
@@ -437,15 +439,19 @@ def _fill_in(fillvalue: Any, dtype: np.dtype[Any]) -> complex:
     if value.size != 1:
         raise ValueError(f"`fillvalue` must be scalar or an array with one element, got {fillvalue!r}")
     number = complex(value.item())
-    if dtype.kind == "c":
-        return number
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
-    if number.imag or (limits and not (number.real.is_integer() and limits.min <= number.real <= limits.max)):
+    # As SciPy: a scalar is rounded or truncated, an array has to be of a dtype that holds no more than the result's.
+    fits = np.can_cast(value.dtype, dtype) if value.ndim else dtype.kind == "c" or value.dtype.kind != "c"
+    if fits and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        fits = limits.min <= number.real <= limits.max
+    if not fits:
         raise ValueError(
             f"could not cast `fillvalue` directly to the output type {dtype} (it was first converted to complex), "
             f"got {fillvalue!r}"
         )
-    return int(number.real) if limits else number.real
+    if dtype.kind == "c":
+        return number
+    return int(number.real) if dtype.kind in "iu" else number.real
 
 
 # --- One dimension ----------------------------------------------------------------------------------------------------
