@@ -1,8 +1,8 @@
 """A pytest plugin for SciPy's own tests: ndconv's drop-ins stand in for SciPy's functions, wherever SciPy has them.
 
 `make test-scipy` runs it. The report says how often each drop-in was called, and in how many tests any of them was.
-With ``--every-drop-in`` a drop-in that was never called fails the run; ``--spoil NAME`` makes the results of one drop-in
-wrong by 1%, which the tests have to notice.
+With ``--every-drop-in`` a drop-in that was never called fails the run; ``--spoil NAME`` makes the results of one
+drop-in wrong by 1%, which the tests have to notice.
 """
 
 import functools
@@ -22,7 +22,9 @@ current = [None]  # the test that runs
 def pytest_addoption(parser):
     group = parser.getgroup("drop-ins of ndconv")
     group.addoption("--every-drop-in", action="store_true", help="fail if a drop-in is never called")
-    group.addoption("--spoil", metavar="NAME", help="make the results of a drop-in, such as ndimage.sobel, wrong by 1%%")
+    group.addoption(
+        "--spoil", metavar="NAME", help="make the results of a drop-in, such as ndimage.sobel, wrong by 1%%"
+    )
 
 
 def pytest_configure(config):

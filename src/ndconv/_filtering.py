@@ -21,7 +21,14 @@ from ._methods import Plan, Problem, make_plan
 from ._methods import direct as direct_method
 from ._methods import separable as separable_method
 from ._modes import BY_NAME, PaddingMode
-from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, SEPARABLE_MULTIPLY_ADDS, SLAB_BYTES, SLAB_OUTPUT_BYTES, WINDOW_TAPS
+from ._tuning import (
+    ORDERED_BYTES,
+    REMEMBERED_CALLS,
+    SEPARABLE_MULTIPLY_ADDS,
+    SLAB_BYTES,
+    SLAB_OUTPUT_BYTES,
+    WINDOW_TAPS,
+)
 from ._workers import Threads
 
 DOUBLE = np.dtype(np.float64)
@@ -204,15 +211,10 @@ def _window_of(each: Pass, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]
     return tuple(taps), tuple(before)
 
 
-def _run_pass(
-    x: Array, each: Pass, y: Array, cval: float, workers: int | None = None, *, inside: bool = False
-) -> None:
+def _run_pass(x: Array, each: Pass, y: Array, cval: float, workers: int | None = None, *, inside: bool = False) -> None:
     """Let the engine write the pass of x to y; `inside`: x has all samples of all windows."""
     taps, before = _window_of(each, x.ndim)
-    if inside:
-        padding = ((0, 0),) * x.ndim
-    else:
-        padding = _padding(taps, before)
+    padding = ((0, 0),) * x.ndim if inside else _padding(taps, before)
     modes = (each.mode,) * x.ndim
     _run(x, each.weights.reshape(taps), y, modes, padding, cval, direct_method.NAME, workers)
     if each.divisor != 1:
@@ -287,7 +289,9 @@ def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the sum of passes, each of x itself; at least one."""
     if y.dtype.kind == "f":
         # As one kernel that is zero beside the axes. Where x is not finite, those zeros would count.
-        kernel = np.zeros([max((p.weights.size for p in passes if p.axis == axis), default=1) for axis in range(x.ndim)])
+        kernel = np.zeros(
+            [max((p.weights.size for p in passes if p.axis == axis), default=1) for axis in range(x.ndim)]
+        )
         middle = tuple(p // 2 for p in kernel.shape)
         modes, before = [BY_NAME["zeros"]] * x.ndim, [0] * x.ndim
         for each in passes:
@@ -333,9 +337,9 @@ def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) ->
     else:
         for each in windows:
             if _is_exact(x, each.weights):
-                means = new_output(y.shape, DOUBLE)
-                _run_pass(x, each._replace(divisor=each.weights.size), means, cval)
-                store(means, y)
+                quotients = new_output(y.shape, DOUBLE)
+                _run_pass(x, each._replace(divisor=each.weights.size), quotients, cval)
+                store(quotients, y)
             else:
                 _running_means(x, each, y, cval)
             x = y
@@ -427,9 +431,7 @@ def _window(padded: Array, place: Sequence[int], first: int, shape: Sequence[int
     return padded[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
 
 
-def _padded(
-    x: Array, taps: Sequence[int], modes: Sequence[PaddingMode], before: Sequence[int], cval: float
-) -> Array:
+def _padded(x: Array, taps: Sequence[int], modes: Sequence[PaddingMode], before: Sequence[int], cval: float) -> Array:
     """Return a copy of x in double precision with all samples of all windows."""
     padded = np.array(x, DOUBLE)
     for axis, (count, mode, first) in enumerate(zip(taps, modes, before, strict=True)):

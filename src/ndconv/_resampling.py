@@ -1,6 +1,6 @@
 """Up- and downsampling filters: `ndconv.signal.upfirdn` on the engine.
 
-Between two inserted zeros stand samples, so every output needs only each `up`-th weight of the filter: one *phase* of it.
+Between two samples stand inserted zeros, so an output needs only each `up`-th weight of the filter: one *phase* of it.
 The phases come again and again in the same order. Those of one such period are the output channels of a layer, and its
 stride is by how many samples a period moves on.
 """
@@ -28,8 +28,9 @@ _MODES = {
 }
 _EXTRAPOLATING = ("smooth", "antisymmetric", "antireflect", "line")
 
-# Phases go through the engine together where their windows together are no longer than this or two of them.
-SPREAD = 16
+# Phases go through the engine together where all their windows begin within so many samples, or within one window: what
+# is multiplied by zeros then costs less than more calls.
+SPREAD = 160
 
 
 def resampled(h: Array, x: Array, up: Any, down: Any, axis: int, mode: str, cval: Any) -> Array:
@@ -84,10 +85,9 @@ def _banks(h: Array, up: int, down: int, period: int, taps: int) -> Iterator[Ban
     first = 0
     while first < period:
         end = int(np.searchsorted(last, last[first] + spread, side="right"))
-        weights = np.zeros((end - first, int(last[end - 1] - last[first]) + taps), h.dtype)
-        for number in range(first, end):
-            start = int(last[number] - last[first])
-            weights[number - first, start : start + taps] = phases[number * down % up]
+        number, start = np.arange(first, end), last[first:end] - last[first]
+        weights = np.zeros((end - first, int(start[-1]) + taps), h.dtype)
+        weights[(number - first)[:, None], start[:, None] + np.arange(taps)] = phases[number * down % up]
         yield Bank(first, int(last[first]) - taps + 1, weights)
         first = end
 
@@ -101,7 +101,10 @@ def _filter(x: Array, bank: Bank, step: int, origin: int, mode: PaddingMode, y: 
         channels_in=1, channels_out=phases, groups=1, in_shape=(x.shape[-1],), kernel=(window,), stride=(step,),
         dilation=(1,), padding=((before, after),), modes=(mode,), names=("x", "h"),
     )  # fmt: skip
-    convolve(geometry, x[..., None, :], bank.weights[None, :, None], np.swapaxes(y, -1, -2))
+    # Phase after phase, and turned afterwards: the engine writes runs of neighbours.
+    outputs = np.empty((*y.shape[:-2], phases, y.shape[-2]), y.dtype)
+    convolve(geometry, x[..., None, :], bank.weights[None, :, None], outputs)
+    y[...] = np.swapaxes(outputs, -1, -2)
 
 
 def _samples_at(x: Array, position: Array, mode: str, cval: Any) -> Array:

@@ -8,6 +8,7 @@ arrays of other libraries.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -26,13 +27,13 @@ _ARRAY_API = os.environ.get("SCIPY_ARRAY_API", "0").lower() not in ("0", "false"
 
 
 def handing_on(
-    original: Function, arrays: int, dtypes: frozenset[str], *, empty: bool = True
+    original: Callable[..., Any], arrays: int, dtypes: frozenset[str], *, empty: bool = True
 ) -> Callable[[Function], Function]:
     """Make a drop-in for SciPy's `original`, which still does the calls whose first `arrays` arguments ask for it.
 
     Whether that may be because they are empty, `empty` says.
     """
-    names = original.__code__.co_varnames[:arrays]
+    names = list(inspect.signature(original).parameters)[:arrays]
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)

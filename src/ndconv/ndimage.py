@@ -267,7 +267,7 @@ def _by_parts(
         parts = [(input, cval)]
     kernels = [weights.real, weights.imag] if weights.dtype.kind == "c" else [weights]
     # Of each part of the input by each of the weights.
-    products = []
+    products: list[list[Array]] = []
     for part, outside in parts:
         products.append([])
         for kernel in kernels:
@@ -572,7 +572,7 @@ def sobel(
 def prewitt(
     input: ArrayLike, axis: int = -1, output: Output = None, mode: Modes = "reflect", cval: complex = 0.0
 ) -> Array:
-    """Prewitt's filter, as :func:`scipy.ndimage.prewitt`: differences along an axis, summed by 1, 1, 1 along the others.
+    """Prewitt's filter, as :func:`scipy.ndimage.prewitt`: differences along an axis, sums along the others.
 
     Parameters
     ----------
@@ -761,7 +761,9 @@ def _mode_of(mode: Any) -> PaddingMode:
     try:
         return _MODES[mode]
     except (KeyError, TypeError):
-        raise RuntimeError(f"boundary mode not supported: mode must be one of {', '.join(_MODES)}; got {mode!r}") from None
+        raise RuntimeError(
+            f"boundary mode not supported: mode must be one of {', '.join(_MODES)}; got {mode!r}"
+        ) from None
 
 
 def _mirrored(origin: int, taps: int) -> int:

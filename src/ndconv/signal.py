@@ -53,9 +53,6 @@ _BOUNDARIES = {
     "symmetric": "symmetric",
 }
 
-# In which floating dtype others are convolved, if not in float64.
-_FLOATING = {"e": np.float32}
-
 # The integers up to here are exact in double precision, with a bit to spare for rounding.
 _EXACT = 2**52 - 1
 
@@ -137,13 +134,14 @@ def _convolved(x: Array, kernel: Array, mode: str, method: str) -> Array:
     dtype = np.result_type(x, kernel)
     if dtype.kind == "b":
         # Wherever any pair of them is true.
-        return _slid(x.astype(np.int32), kernel.astype(np.int32), mode, "direct") != 0
+        return np.not_equal(_slid(x.astype(np.int32), kernel.astype(np.int32), mode, "direct"), 0)
     if dtype.kind in "iu":
         if method == "auto":
             method = _method_for(x, kernel, mode)
         if method == "fft":
             result = _slid(x.astype(np.float64), kernel.astype(np.float64), mode, "auto")
-            return np.rint(result, out=result).astype(dtype)
+            with np.errstate(invalid="ignore"):  # asked for by name, a transform may not hold large integers
+                return np.rint(result, out=result).astype(dtype)
         return _slid(x, kernel, mode, "direct")
     if method != "fft":
         return _slid(x, kernel, mode, method)
@@ -158,7 +156,7 @@ def _convolved(x: Array, kernel: Array, mode: str, method: str) -> Array:
     return result.astype(dtype, copy=False)
 
 
-def _slid(x: Array, kernel: Array, mode: str, method: str, axes: Sequence[int] | None = None) -> Array:
+def _slid(x: Array, kernel: Array, mode: str, method: str, axes: tuple[int, ...] | None = None) -> Array:
     """Convolve by the engine, the shorter operand slid over the longer one."""
     along = range(x.ndim) if axes is None else axes
     longer = math.prod(kernel.shape[axis] for axis in along) > math.prod(x.shape[axis] for axis in along)
@@ -173,9 +171,7 @@ def _slid(x: Array, kernel: Array, mode: str, method: str, axes: Sequence[int] |
 
 
 @handing_on(_scipy.fftconvolve, 2, SIGNAL_DTYPES)
-def fftconvolve(
-    in1: ArrayLike, in2: ArrayLike, mode: str = "full", axes: int | Sequence[int] | None = None
-) -> Array:
+def fftconvolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", axes: int | Sequence[int] | None = None) -> Array:
     """N-D convolution in floating point along some axes, as :func:`scipy.signal.fftconvolve`.
 
     Parameters
@@ -240,9 +236,7 @@ def _convolved_along(x: Array, kernel: Array, mode: str, axes: Any, *, spread: b
     if not slid:
         result: Array = x * kernel
     else:
-        floating = [each.astype(_FLOATING.get(each.dtype.char, np.float64)) if each.dtype.char not in "fdFD" else each
-                    for each in (x, kernel)]
-        result = _slid(*floating, mode, "auto", slid)
+        result = _slid(_floating(x), _floating(kernel), mode, "auto", tuple(slid))
         if spread and not is_finite(result):
             along = tuple(slid)
             lost = ~(np.isfinite(x).all(along, keepdims=True) & np.isfinite(kernel).all(along, keepdims=True))
@@ -251,6 +245,11 @@ def _convolved_along(x: Array, kernel: Array, mode: str, axes: Any, *, spread: b
         middle = [(n - size) // 2 for n, size in zip(result.shape, x.shape, strict=True)]
         return result[tuple(slice(n, n + size) for n, size in zip(middle, x.shape, strict=True))].copy()
     return result
+
+
+def _floating(array: Array) -> Array:
+    """Return an array in the floating dtype that it is convolved in."""
+    return array if array.dtype.char in "fdFD" else array.astype(np.float32 if array.dtype.char == "e" else np.float64)
 
 
 @handing_on(_scipy.choose_conv_method, 2, SIGNAL_DTYPES)
@@ -384,9 +383,7 @@ def correlate2d(
 
 
 @handing_on(_scipy.convolve2d, 2, PLANE_DTYPES, empty=False)  # with some boundaries, SciPy does not survive that
-def convolve2d(
-    in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
-) -> Array:
+def convolve2d(in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Array:
     """Convolution of two planes, as :func:`scipy.signal.convolve2d`.
 
     Parameters
