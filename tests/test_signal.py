@@ -32,6 +32,7 @@ def eps_of(*operands):
 
 
 @pytest.mark.parametrize("name", ["correlate", "convolve"])
+@settings(max_examples=60)
 @given(data=st.data(), mode=MODES, method=st.sampled_from(["auto", "direct", "fft"]))
 def test_drawn_calls(name, data, mode, method):
     x, kernel = data.draw(pairs("bBhHiIlLfdFD"))
@@ -41,6 +42,7 @@ def test_drawn_calls(name, data, mode, method):
 
 
 @pytest.mark.parametrize("name", ["fftconvolve", "oaconvolve"])
+@settings(max_examples=60)
 @given(data=st.data(), mode=MODES)
 def test_drawn_calls_along_axes(name, data, mode):
     x, kernel = data.draw(pairs("?bilfdFD"))
@@ -54,6 +56,7 @@ def test_drawn_calls_along_axes(name, data, mode):
 
 
 @pytest.mark.parametrize("name", ["correlate2d", "convolve2d"])
+@settings(max_examples=60)
 @given(
     data=st.data(),
     mode=MODES,
@@ -67,6 +70,7 @@ def test_drawn_planes(name, data, mode, boundary, fill):
     check_same(outcome(getattr(signal, name), *call), outcome(getattr(scipy.signal, name), *call))
 
 
+@settings(max_examples=80)
 @given(
     data=st.data(),
     up=st.integers(1, 9),
@@ -108,7 +112,7 @@ def test_signatures(name):
 
 
 @settings(max_examples=20)
-@given(data=st.data(), mode=MODES)
+@given(data=st.data(), mode=st.sampled_from(["full", "valid"]))
 def test_bools(data, mode):
     """In one dimension SciPy has them too."""
     x, kernel = data.draw(pairs("?", max_dims=1))

@@ -369,8 +369,8 @@ def correlate2d(
     --------
     >>> from ndconv import signal
     >>> signal.correlate2d([[1, 2], [3, 4]], [[1, -1]], mode="same", boundary="symm")
-    array([[ 0, -1],
-           [ 0, -1]])
+    array([[-1,  0],
+           [-1,  0]])
     """
     x, kernel, padding, swapped = _planes("correlate2d", in1, in2, mode, boundary, fillvalue)
     if mode == "same":
