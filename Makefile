@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-isa lint docs bench bench-publish bench-check compare fit clean
+.PHONY: help demo examples test test-isa test-scipy lint docs bench bench-publish bench-check compare fit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test-isa: $(VENV)/installed-test  ## Run the tests at the other instruction-set 
 	@for level in $$($(BIN)/python -c 'from ndconv import _core; print(*_core.supported_levels()[:-1])'); do \
 	    echo "== $$level"; NDCONV_ISA=$$level $(BIN)/python -m pytest --numprocesses auto --quiet || exit 1; \
 	done
+
+test-scipy: $(VENV)/installed-test  ## Run SciPy's own tests with ndconv's drop-ins in the place of SciPy's functions
+	PYTHONPATH=tests $(BIN)/python -m pytest -c tests/scipy_standin.ini --numprocesses auto --quiet --every-drop-in \
+	    --pyargs scipy.signal.tests.test_signaltools scipy.signal.tests.test_upfirdn scipy.ndimage.tests.test_filters
 
 lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
 	$(BIN)/ruff check .

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 import ndconv
+import ndconv.ndimage
+import ndconv.signal
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 def public_objects():
-    yield "ndconv", ndconv
-    for name in ndconv.__all__:
-        yield name, getattr(ndconv, name)
+    for module in (ndconv, ndconv.ndimage, ndconv.signal):
+        yield module.__name__, module
+        for name in module.__all__:
+            yield f"{module.__name__}.{name}", getattr(module, name)
 
 
 def examples(name, thing):
@@ -35,9 +38,9 @@ def test_examples(name, thing):
 
 
 #: What a user calls; the classes of results are shown where they are made.
-CALLED = [n for n, thing in public_objects() if callable(thing) and not dataclasses.is_dataclass(thing)]
+CALLED = {n: thing for n, thing in public_objects() if callable(thing) and not dataclasses.is_dataclass(thing)}
 
 
 @pytest.mark.parametrize("name", CALLED)
 def test_there_are_examples(name):
-    assert examples(name, getattr(ndconv, name)), f"{name} shows no example"
+    assert examples(name, CALLED[name]), f"{name} shows no example"

@@ -60,6 +60,7 @@ GRAPH = {"normalization": "symmetric", "self_loops": True}
 @pytest.mark.parametrize(
     "module",
     [
+        "scipy",
         "scipy.signal",
         "scipy.ndimage",
         "scipy.fft",

@@ -1,0 +1,53 @@
+"""Calls of SciPy's functions and of the drop-ins for them, side by side."""
+
+import warnings
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+PLAIN_DTYPES = list("?bBhHiIlLfd")
+DTYPES = [*PLAIN_DTYPES, "F", "D"]
+
+
+def arrays(dtype, shape):
+    """Return a strategy for arrays of values that are neither tiny nor huge, in C or Fortran order."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        elements = st.booleans()
+    elif dtype.kind in "iu":
+        elements = st.integers(-9 if dtype.kind == "i" else 0, 9)
+    else:
+        real = st.integers(-64, 64).map(lambda n: n / 7)
+        elements = real if dtype.kind == "f" else st.builds(complex, real, real)
+    built = npst.arrays(dtype, shape, elements=elements.map(dtype.type))
+    return st.tuples(built, st.booleans()).map(lambda pair: np.asfortranarray(pair[0]) if pair[1] else pair[0])
+
+
+def outcome(function, arguments, keywords):
+    """Return what a call returns, or the exception that it raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return function(*arguments, **keywords)
+        except Exception as error:
+            return error
+
+
+def check_same(ours, theirs, eps=None):
+    """Check that two outcomes are alike: the same error, the same integers, or floats equal to rounding."""
+    if isinstance(theirs, Exception) or isinstance(ours, Exception):
+        assert isinstance(ours, type(theirs)), (ours, theirs)
+        return
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert ours.dtype == theirs.dtype
+    assert ours.shape == theirs.shape
+    if theirs.dtype.kind in "iu":
+        np.testing.assert_array_equal(ours, theirs)
+    elif theirs.dtype.kind == "b":
+        # SciPy leaves other bytes than 0 and 1 in an array of bools.
+        np.testing.assert_array_equal(ours, theirs.view(np.uint8) != 0)
+    elif theirs.size:
+        finite = np.abs(theirs[np.isfinite(theirs)])
+        bound = 200 * (np.finfo(theirs.dtype).eps if eps is None else eps) * max(finite.max(initial=0), 10)
+        np.testing.assert_allclose(ours, theirs, rtol=bound, atol=bound)

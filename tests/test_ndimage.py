@@ -1,0 +1,188 @@
+"""`ndconv.ndimage` against scipy.ndimage: drawn calls of every drop-in, and what draws seldom hit."""
+
+import inspect
+
+import numpy as np
+import pytest
+import scipy.ndimage
+from dropins import DTYPES, arrays, check_same, outcome
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from ndconv import ndimage
+
+MODES = ["reflect", "constant", "nearest", "mirror", "wrap", "grid-mirror", "grid-constant", "grid-wrap"]
+SIGMAS = st.sampled_from([0, 0.3, 1, 2.2])
+
+
+def origins(taps):
+    return st.integers(-(taps // 2), (taps - 1) // 2)
+
+
+def symmetric(weights, sign):
+    return weights if sign is None else weights + sign * weights[::-1]
+
+
+@st.composite
+def keywords_of(draw, name, ndim):
+    """Return the arguments of a drop-in that come after the input."""
+    modes = st.lists(st.sampled_from(MODES), min_size=ndim, max_size=ndim) | st.sampled_from(MODES)
+    how = {"cval": draw(st.sampled_from([0, 0, 1.5, -2]))}
+    if name in ("correlate", "convolve"):
+        axes = draw(st.none() | st.permutations(range(ndim)).flatmap(lambda a: st.sampled_from([a, a[:1]])))
+        shape = draw(st.tuples(*[st.integers(1, 4)] * (ndim if axes is None else len(axes))))
+        how |= {"weights": draw(arrays(draw(st.sampled_from("dlfD")), shape)), "axes": axes}
+        if axes is None or axes == list(range(ndim)):
+            how["origin"] = draw(st.tuples(*map(origins, shape)))
+        return how | {"mode": draw(st.sampled_from(MODES))}
+    if name in ("correlate1d", "convolve1d"):
+        weights = draw(arrays(draw(st.sampled_from("dlfD")), draw(st.integers(1, 7))))
+        weights = symmetric(weights, draw(st.sampled_from([None, 1, -1])))
+        how |= {"weights": weights, "origin": draw(origins(len(weights)))}
+    elif name == "uniform_filter1d":
+        how["size"] = draw(st.integers(1, 9) | st.just(300))
+        how["origin"] = draw(origins(how["size"]))
+    elif name == "uniform_filter":
+        how["size"] = draw(st.tuples(*[st.integers(1, 5)] * ndim))
+        how["origin"] = draw(st.tuples(*map(origins, how["size"])))
+    elif name == "gaussian_filter1d":
+        how |= {"sigma": draw(st.sampled_from([0.3, 1, 2.2])), "order": draw(st.integers(0, 3))}
+    elif name.startswith("gaussian"):
+        how["sigma"] = draw(st.tuples(*[SIGMAS] * ndim))
+        if name == "gaussian_filter":
+            how["order"] = draw(st.tuples(*[st.integers(0, 2)] * ndim))
+            how["radius"] = draw(st.none() | st.integers(0, 4))
+    if "axis" in inspect.signature(getattr(ndimage, name)).parameters:
+        how["axis"] = draw(st.integers(-ndim, ndim - 1))
+    return how | {"mode": draw(st.sampled_from(MODES) if name.endswith("1d") else modes)}
+
+
+@settings(max_examples=40)
+@pytest.mark.parametrize("name", ndimage.__all__)
+@given(data=st.data())
+def test_drawn_calls(name, data):
+    shape = data.draw(npst.array_shapes(max_dims=3, max_side=7))
+    x = data.draw(arrays(data.draw(st.sampled_from(DTYPES)), shape))
+    keywords = data.draw(keywords_of(name, x.ndim))
+    output = data.draw(st.none() | st.sampled_from(DTYPES).map(np.dtype))
+    if output is not None and name.startswith("gaussian") and output.kind in "iu" and output.itemsize == 8:
+        return  # differences of products of derivatives are larger than what doubles hold exactly
+    given = [output, output]
+    if output is not None and data.draw(st.booleans()):
+        given = [np.ones(x.shape, output) for _ in range(2)]
+    ours, theirs = (
+        outcome(getattr(module, name), [x], keywords | {"output": each})
+        for module, each in zip((ndimage, scipy.ndimage), given, strict=True)
+    )
+    # Where SciPy rounds a product of parts to the input's single precision, so large may the difference be.
+    check_same(ours, theirs, np.finfo(np.float32).eps if "F" in (x.dtype.char, _char(keywords)) else None)
+    if isinstance(given[0], np.ndarray) and not isinstance(ours, Exception):
+        assert ours is given[0]
+
+
+def _char(keywords):
+    return keywords["weights"].dtype.char if "weights" in keywords else ""
+
+
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_signatures(name):
+    def parameters(module):
+        told = inspect.signature(getattr(module, name)).parameters.values()
+        return [(p.name, p.kind, p.default) for p in told]
+
+    assert parameters(ndimage) == parameters(scipy.ndimage)
+
+
+ARGUMENTS = {
+    "correlate": [np.array([[0, 1.5, 0.3], [0.2, -1, 0.1]])],
+    "convolve": [np.array([[0, 1.5, 0.3], [0.2, -1, 0.1]])],
+    "correlate1d": [[0.1, 0.7, 0.3, 2]],
+    "convolve1d": [[0.1, 0.7, 0.3, 2]],
+    "gaussian_filter": [2],
+    "gaussian_filter1d": [2],
+    "gaussian_laplace": [1.5],
+    "gaussian_gradient_magnitude": [1.5],
+    "uniform_filter": [5],
+    "uniform_filter1d": [7],
+}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_photographs(rng, name, dtype):
+    """Of integers each is the same, also where a sum is so near to an integer that its last bit decides."""
+    image = np.repeat(rng.integers(0, 256, (30, 5)), 20, axis=1).astype(dtype)
+    arguments = ARGUMENTS.get(name, [])
+    check_same(getattr(ndimage, name)(image, *arguments), getattr(scipy.ndimage, name)(image, *arguments))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_what_is_not_finite(rng, name, bad):
+    image = rng.standard_normal((12, 15))
+    image[4, 6] = bad
+    arguments = ARGUMENTS.get(name, [])
+    with np.errstate(all="ignore"):
+        check_same(getattr(ndimage, name)(image, *arguments), getattr(scipy.ndimage, name)(image, *arguments))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["gaussian_filter", "sobel", "uniform_filter"])
+@pytest.mark.parametrize("shape", [(1100, 1000), (70, 90, 110)])
+def test_slabs(rng, name, mode, shape):
+    """Large arrays go through passes in slabs."""
+    x = rng.standard_normal(shape)
+    arguments = ARGUMENTS.get(name, [])
+    for array in (x, x.astype("float32"), x[::-1]):
+        keywords = {"mode": mode}
+        check_same(
+            getattr(ndimage, name)(array, *arguments, **keywords),
+            getattr(scipy.ndimage, name)(array, *arguments, **keywords),
+        )
+
+
+@pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "correlate1d", "sobel", "laplace"])
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_in_place(rng, name, dtype):
+    x = (rng.random((20, 30)) * 200).astype(dtype)
+    expected = getattr(scipy.ndimage, name)(x, *ARGUMENTS.get(name, []))
+    assert getattr(ndimage, name)(x, *ARGUMENTS.get(name, []), output=x) is x
+    check_same(x, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "keywords"),
+    [
+        ("correlate1d", ([1, 2, 3], [1]), {"mode": "edge"}),
+        ("correlate1d", ([1, 2, 3], []), {}),
+        ("correlate1d", ([1, 2, 3], [[1]]), {}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"origin": 1}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"origin": 0.5}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"axis": 1}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"cval": 1j}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"mode": ["wrap"]}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"origin": [0, 0]}),
+        ("correlate", ([1, 2, 3], [[1, 2]]), {}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"axes": (1,)}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"output": np.zeros(2)}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"output": "S1"}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"output": np.float16}),
+        ("correlate", ([1j, 2, 3], [1, 2]), {"output": "f8"}),
+        ("correlate", (np.ones(3, np.longdouble), [1, 2]), {}),
+        ("uniform_filter1d", (np.ones(3, np.float16), 2), {}),
+        ("uniform_filter1d", ([1, 2, 3], 0), {}),
+        ("uniform_filter1d", ([1, 2, 3], 2.5), {}),
+        ("uniform_filter1d", ([1, 2, 3], 2), {"origin": 1}),
+        ("uniform_filter", ([[1, 2, 3]], [2]), {}),
+        ("gaussian_filter1d", ([1, 2, 3], 1), {"radius": 1.5}),
+        ("gaussian_filter1d", ([1, 2, 3], 1), {"order": -1}),
+        ("gaussian_filter", ([[1, 2, 3]], 1), {"axes": (0, 0)}),
+        ("sobel", ([[1, 2, 3]],), {"mode": ["wrap", "wrap", "wrap"]}),
+    ],
+)
+def test_errors(name, arguments, keywords):
+    theirs = outcome(getattr(scipy.ndimage, name), arguments, keywords)
+    assert isinstance(theirs, Exception)
+    with pytest.raises(type(theirs)):
+        getattr(ndimage, name)(*arguments, **keywords)

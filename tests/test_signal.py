@@ -1,0 +1,194 @@
+"""`ndconv.signal` against scipy.signal: drawn calls of every drop-in, and what draws seldom hit."""
+
+import inspect
+
+import numpy as np
+import pytest
+import scipy.signal
+from dropins import arrays, check_same, outcome
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from ndconv import signal
+
+MODES = st.sampled_from(["full", "same", "valid"])
+SINGLE = np.finfo(np.float32).eps
+
+
+@st.composite
+def pairs(draw, dtypes, max_dims=3):
+    """Return two arrays of as many axes, often of the same dtype."""
+    shape = draw(npst.array_shapes(max_dims=max_dims, max_side=7))
+    other = draw(st.tuples(*[st.integers(1, 7)] * len(shape)))
+    first = draw(st.sampled_from(dtypes))
+    second = draw(st.just(first) | st.sampled_from(dtypes))
+    return draw(arrays(first, shape)), draw(arrays(second, other))
+
+
+def eps_of(*operands):
+    """Return what results may be compared to: SciPy transforms an operand in its own precision."""
+    return SINGLE if any(x.dtype.char in "fF" for x in operands) else None
+
+
+@pytest.mark.parametrize("name", ["correlate", "convolve"])
+@settings(max_examples=60)
+@given(data=st.data(), mode=MODES, method=st.sampled_from(["auto", "direct", "fft"]))
+def test_drawn_calls(name, data, mode, method):
+    x, kernel = data.draw(pairs("bBhHiIlLfdFD"))
+    call = [x, kernel], {"mode": mode, "method": method}
+    theirs = outcome(getattr(scipy.signal, name), *call)
+    check_same(outcome(getattr(signal, name), *call), theirs, eps_of(x, kernel))
+
+
+@pytest.mark.parametrize("name", ["fftconvolve", "oaconvolve"])
+@settings(max_examples=60)
+@given(data=st.data(), mode=MODES)
+def test_drawn_calls_along_axes(name, data, mode):
+    x, kernel = data.draw(pairs("?bilfdFD"))
+    axes = data.draw(st.none() | st.sets(st.integers(0, x.ndim - 1), min_size=1).map(list))
+    if axes is not None and data.draw(st.booleans()):
+        # Broadcast along the others.
+        kernel = kernel[tuple(slice(None) if axis in axes else slice(0, 1) for axis in range(x.ndim))]
+    call = [x, kernel], {"mode": mode, "axes": axes}
+    theirs = outcome(getattr(scipy.signal, name), *call)
+    check_same(outcome(getattr(signal, name), *call), theirs, eps_of(x, kernel))
+
+
+@pytest.mark.parametrize("name", ["correlate2d", "convolve2d"])
+@settings(max_examples=60)
+@given(
+    data=st.data(),
+    mode=MODES,
+    boundary=st.sampled_from(["fill", "pad", "wrap", "circular", "symm", "symmetric", "reflect"]),
+    fill=st.sampled_from([0, 1, 2.5, -1, 300, 1j, [1, 2]]),
+)
+def test_drawn_planes(name, data, mode, boundary, fill):
+    dtype = data.draw(st.sampled_from("bBhHiIlLfdFD"))
+    x, kernel = (data.draw(arrays(dtype, data.draw(st.tuples(*[st.integers(1, 7)] * 2)))) for _ in range(2))
+    call = [x, kernel], {"mode": mode, "boundary": boundary, "fillvalue": fill}
+    check_same(outcome(getattr(signal, name), *call), outcome(getattr(scipy.signal, name), *call))
+
+
+@settings(max_examples=80)
+@given(
+    data=st.data(),
+    up=st.integers(1, 9),
+    down=st.integers(1, 9),
+    mode=st.sampled_from(
+        ["constant", "wrap", "edge", "smooth", "symmetric", "reflect", "antisymmetric", "antireflect", "line"]
+    ),
+    cval=st.sampled_from([0, 1.5]),
+)
+def test_drawn_resampling(data, up, down, mode, cval):
+    shape = data.draw(npst.array_shapes(max_dims=3, max_side=9))
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    assume(shape[axis] > 1)  # SciPy divides by zero in some modes
+    x = data.draw(arrays(data.draw(st.sampled_from("ilfdFD")), shape))
+    h = data.draw(arrays(data.draw(st.sampled_from("ilfdFD")), data.draw(st.integers(1, 30))))
+    call = [h, x, up, down, axis, mode, cval], {}
+    check_same(outcome(signal.upfirdn, *call), outcome(scipy.signal.upfirdn, *call))
+
+
+@pytest.mark.parametrize(("up", "down"), [(160, 147), (147, 160), (3, 2), (1, 50), (50, 1)])
+def test_resampling(rng, up, down):
+    x, h = rng.standard_normal((2, 3000)), rng.standard_normal(2001)
+    check_same(signal.upfirdn(h, x, up, down), scipy.signal.upfirdn(h, x, up, down))
+
+
+@given(first=st.integers(1, 20), second=st.integers(1, 20), mode=st.sampled_from(["full", "same", "valid", "all"]))
+def test_lags(first, second, mode):
+    call = [first, second, mode], {}
+    check_same(outcome(signal.correlation_lags, *call), outcome(scipy.signal.correlation_lags, *call))
+
+
+@pytest.mark.parametrize("name", signal.__all__)
+def test_signatures(name):
+    def parameters(module):
+        told = inspect.signature(getattr(module, name)).parameters.values()
+        return [(p.name, p.kind, p.default) for p in told]
+
+    assert parameters(signal) == parameters(scipy.signal)
+
+
+@settings(max_examples=20)
+@given(data=st.data(), mode=st.sampled_from(["full", "valid"]))
+def test_bools(data, mode):
+    """In one dimension SciPy has them too."""
+    x, kernel = data.draw(pairs("?", max_dims=1))
+    np.testing.assert_array_equal(signal.convolve(x, kernel, mode), scipy.signal.convolve(x, kernel, mode, "direct"))
+
+
+def test_the_faster_method():
+    assert signal.choose_conv_method(np.ones(100_000), np.ones(5)) == "direct"
+    assert signal.choose_conv_method(np.ones(100_000), np.ones(50_000)) == "fft"
+    assert signal.choose_conv_method(np.ones(100_000, bool), np.ones(50_000, bool)) == "direct"
+    large = np.full(100_000, 2**40)
+    assert signal.choose_conv_method(large, large) == "direct"
+    method, times = signal.choose_conv_method(np.ones(1000), np.ones(10), measure=True)
+    assert times[method] == min(times.values())
+
+
+def test_integers_by_transforms_are_exact(rng):
+    x, kernel = rng.integers(-1000, 1000, 40_000), rng.integers(-1000, 1000, 20_000)
+    assert signal.choose_conv_method(x, kernel) == "fft"
+    np.testing.assert_array_equal(signal.convolve(x, kernel), signal.convolve(x, kernel, method="direct"))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite(rng, bad):
+    x, kernel = rng.standard_normal((3, 500)), rng.standard_normal((1, 9))
+    x[1, 100] = bad
+    y = signal.fftconvolve(x, kernel, axes=1)
+    assert np.isnan(y[1]).all()
+    assert np.isfinite(y[[0, 2]]).all()
+    assert (~np.isfinite(signal.convolve(x[1], kernel[0]))).sum() == 9
+    with pytest.warns(RuntimeWarning, match="Use of fft convolution"):
+        signal.convolve(x[1], kernel[0], method="fft")
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, np.clongdouble, object])
+def test_what_scipy_does(dtype):
+    x, kernel = np.arange(5).astype(dtype), np.arange(3).astype(dtype)
+    for name in ("correlate", "convolve"):
+        ours = getattr(signal, name)(x, kernel, method="direct")
+        assert ours.dtype == dtype
+        np.testing.assert_array_equal(ours, getattr(scipy.signal, name)(x, kernel, method="direct"))
+
+
+def test_what_is_empty():
+    assert signal.fftconvolve([], [1]).shape == (0,)
+    with pytest.raises(ValueError, match="empty"):
+        signal.convolve([], [1.0], method="direct")
+    assert signal.convolve2d(np.zeros((0, 3)), np.ones((2, 2)), boundary="wrap").shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "keywords"),
+    [
+        ("correlate", ([1], [[1]]), {}),
+        ("convolve", ([1], [[1]]), {}),
+        ("correlate", ([1], [1]), {"mode": "some"}),
+        ("correlate", ([1], [1]), {"method": "some"}),
+        ("convolve", (np.ones((2, 3)), np.ones((3, 2))), {"mode": "valid"}),
+        ("fftconvolve", ([1], [1]), {"axes": 1}),
+        ("fftconvolve", ([1], [1]), {"axes": 0.5}),
+        ("fftconvolve", ([1], [1]), {"axes": []}),
+        ("fftconvolve", ([[1]], [[1]]), {"axes": [0, 0]}),
+        ("oaconvolve", (np.ones((2, 3)), np.ones((3, 3))), {"axes": 1}),
+        ("convolve2d", ([1], [1]), {}),
+        ("convolve2d", ([[1]], [[1]]), {"boundary": "edge"}),
+        ("convolve2d", ([[1]], [[1]]), {"fillvalue": "x"}),
+        ("convolve2d", (np.ones((2, 2), bool), np.ones((2, 2), bool)), {}),
+        ("upfirdn", ([], [1]), {}),
+        ("upfirdn", ([[1]], [1]), {}),
+        ("upfirdn", ([1], [1]), {"up": 0}),
+        ("upfirdn", ([1], [1]), {"mode": "some"}),
+        ("correlation_lags", (1, 1), {"mode": "some"}),
+    ],
+)
+def test_errors(name, arguments, keywords):
+    theirs = outcome(getattr(scipy.signal, name), arguments, keywords)
+    assert isinstance(theirs, Exception)
+    with pytest.raises(type(theirs)):
+        getattr(signal, name)(*arguments, **keywords)
