@@ -1,6 +1,6 @@
 """Measure ndconv beside its peers in one run, on layers of well-known networks and on correlations of arrays.
 
-    python asv_benches/compare.py [layers|signals|overhead|all] [--filter NAME] [--seconds S] [--workers N] ...
+    python asv_benches/compare.py [KIND|overhead|all] [--filter NAME] [--seconds S] [--workers N] ...
 
 Every installed peer takes part; docs/benchmarks.rst explains the tables.
 """
@@ -20,8 +20,19 @@ from pathlib import Path
 from statistics import geometric_mean, median
 
 import numpy as np
-from benchmarks.shapes import LAYERS, SIGNALS, Layer, Signal
-from contenders import LAYER_PEERS, SIGNAL_PEERS, layer_calls, names, signal_calls, threads
+from benchmarks.shapes import GRADIENTS, LAYERS, SIGNALS, TRANSPOSED, Gradients, Layer, Signal, Transposed
+from contenders import (
+    GRADIENT_PEERS,
+    LAYER_PEERS,
+    SIGNAL_PEERS,
+    TRANSPOSED_PEERS,
+    gradient_calls,
+    layer_calls,
+    names,
+    signal_calls,
+    threads,
+    transposed_calls,
+)
 from measure import Calls, Limits, measure_limits, ratio, take_turns, timed
 from overhead import measure_overhead, print_overhead
 
@@ -49,7 +60,7 @@ class Row:
     agrees: bool
 
 
-def contest(name: str, problem: Layer | Signal, calls: Calls, limits: Limits, seconds: float) -> Row:
+def contest(name: str, problem: Layer | Gradients | Signal, calls: Calls, limits: Limits, seconds: float) -> Row:
     """Check that all contenders give the same answer, then time them."""
     firsts = {contender: timed(call) for contender, call in calls.items()}
     answers = {contender: np.asarray(answer) for contender, (_, answer) in firsts.items()}
@@ -146,6 +157,24 @@ def compare_layers(problems: dict[str, Layer], limits: Limits, options: argparse
     return rows
 
 
+def compare_gradients(problems: dict[str, Gradients], limits: Limits, options: argparse.Namespace) -> list[Row]:
+    contenders = [*OURS, *names(GRADIENT_PEERS, options.dtype)]
+    calls_of = functools.partial(gradient_calls, dtype=options.dtype, workers=options.workers)
+    print_titles("gradients, ms", contenders)
+    rows = compare(problems, calls_of, limits, options.seconds, functools.partial(print_row, contenders))
+    print_summary("gradients", rows)
+    return rows
+
+
+def compare_transposed(problems: dict[str, Transposed], limits: Limits, options: argparse.Namespace) -> list[Row]:
+    contenders = ["ndconv", *names(TRANSPOSED_PEERS, options.dtype)]
+    calls_of = functools.partial(transposed_calls, dtype=options.dtype, workers=options.workers)
+    print_titles("transposed layer, ms", contenders)
+    rows = compare(problems, calls_of, limits, options.seconds, functools.partial(print_row, contenders))
+    print_summary("transposed layers", rows)
+    return rows
+
+
 def compare_signals(problems: dict[str, Signal], limits: Limits, options: argparse.Namespace) -> list[Row]:
     contenders = ["ndconv", *names(SIGNAL_PEERS, options.dtype)]
     calls_of = functools.partial(signal_calls, dtype=options.dtype, workers=options.workers, method=options.method)
@@ -153,6 +182,14 @@ def compare_signals(problems: dict[str, Signal], limits: Limits, options: argpar
     rows = compare(problems, calls_of, limits, options.seconds, functools.partial(print_row, contenders))
     print_summary("correlations", rows)
     return rows
+
+
+KINDS = {
+    "layers": (LAYERS, compare_layers),
+    "gradients": (GRADIENTS, compare_gradients),
+    "transposed": (TRANSPOSED, compare_transposed),
+    "signals": (SIGNALS, compare_signals),
+}
 
 
 # -------------------------------------------------------------------------------------------------------- command line
@@ -179,7 +216,7 @@ def usable_cpus() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", nargs="?", default="all", choices=["layers", "signals", "overhead", "all"])
+    parser.add_argument("what", nargs="?", default="all", choices=[*KINDS, "overhead", "all"])
     parser.add_argument("--workers", type=int, default=usable_cpus(), help="threads of every contender (all CPUs)")
     parser.add_argument("--method", default="auto", help="ndconv's method")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="of all arrays")
@@ -204,8 +241,7 @@ def main() -> int:
     print(json.dumps(results["environment"]))
     print(f"{options.dtype.name}, limits of this machine: {limits}")
     rows = []
-    kinds = (("layers", LAYERS, compare_layers), ("signals", SIGNALS, compare_signals))
-    for kind, table, show in kinds:
+    for kind, (table, show) in KINDS.items():
         problems = {name: problem for name, problem in table.items() if re.search(options.filter, name)}
         if options.what in (kind, "all") and problems:
             with threads(options.workers):

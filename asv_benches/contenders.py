@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 from benchmarks.peers import ndimage_correlate, scipy_correlate, scipy_fft, scipy_overlap_add, seconds_needed
-from benchmarks.shapes import Layer, Signal
+from benchmarks.shapes import Gradients, Layer, Signal, Transposed
 from measure import Call, Calls
 
 import ndconv
@@ -48,6 +48,30 @@ def layer_calls(layer: Layer, dtype: np.dtype, workers: int, method: str) -> Cal
     calls = {"ndconv": functools.partial(packed, x, workers=workers), "conv_layer": plain}
     for name in names(LAYER_PEERS, dtype):
         if call := LAYER_PEERS[name].prepare(x, weight, bias, layer, workers):
+            calls[name] = call
+    return calls
+
+
+def gradient_calls(problem: Gradients, dtype: np.dtype, workers: int) -> Calls:
+    """Return ndconv's two calls for all gradients of a layer, and those of its peers; each returns that to weights."""
+    arrays, options = problem.arrays(dtype), problem.layer.options
+    packed = ndconv.ConvLayer(arrays[2], **options)
+    calls = {
+        "ndconv": lambda: packed.backward(*arrays[:2], workers=workers).weight,
+        "conv_layer": lambda: ndconv.conv_layer_backward(*arrays, workers=workers, **options).weight,
+    }
+    for name in names(GRADIENT_PEERS, dtype):
+        if call := GRADIENT_PEERS[name].prepare(*arrays, problem.layer):
+            calls[name] = call
+    return calls
+
+
+def transposed_calls(layer: Transposed, dtype: np.dtype, workers: int) -> Calls:
+    """Return ndconv's call of a transposed layer, and those of its peers."""
+    x, weight, bias = layer.arrays(dtype)
+    calls = {"ndconv": lambda: ndconv.conv_transpose_layer(x, weight, bias, workers=workers, **layer.options)}
+    for name in names(TRANSPOSED_PEERS, dtype):
+        if call := TRANSPOSED_PEERS[name].prepare(x, weight, bias, layer):
             calls[name] = call
     return calls
 
@@ -129,6 +153,33 @@ def channels_last(x, weight, bias, layer: Layer) -> tuple:
     layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
     x, weight = x.to(memory_format=layout), weight.to(memory_format=layout)
     return x, weight, bias, options | {"groups": layer.groups}
+
+
+def torch_gradients(grad_y, x, weight, layer: Layer, last: bool = False) -> Call | None:
+    """Return PyTorch's backward pass of a layer with a bias, channels first or last."""
+    import torch
+
+    axes = len(layer.spatial)
+    if last and axes == 1:
+        return None
+    layout = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d}[axes if last else 1]
+    arrays = [torch.from_numpy(array).to(memory_format=layout) for array in (grad_y, x, weight)]
+    moves = ([value] * axes for value in (layer.stride, layer.padding, layer.dilation))
+    rest = ([layer.channels_out], *moves, False, [0] * axes, layer.groups, [True] * 3)
+    return lambda: torch.ops.aten.convolution_backward(*arrays, *rest)[1]
+
+
+def torch_transposed(x, weight, bias, layer: Transposed, last: bool = False) -> Call | None:
+    """Return PyTorch's transposed layer, channels first or last."""
+    import torch
+
+    axes = len(layer.spatial)
+    if last and axes == 1:
+        return None
+    layout = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d}[axes if last else 1]
+    conv = {1: torch.conv_transpose1d, 2: torch.conv_transpose2d, 3: torch.conv_transpose3d}[axes]
+    x, weight = (torch.from_numpy(array).to(memory_format=layout) for array in (x, weight))
+    return functools.partial(conv, x, weight, torch.from_numpy(bias), **layer.options)
 
 
 def torch_signal(x, kernel) -> Call:
@@ -249,6 +300,16 @@ LAYER_PEERS = {
     "onnxruntime": Peer(("onnx", "onnxruntime"), onnx_layer, ("float32",)),
     "openvino": Peer(("openvino",), openvino_layer, ("float32",)),
     "jax": Peer(("jax",), jax_layer, ("float32",)),
+}
+
+GRADIENT_PEERS = {
+    "pytorch": Peer(("torch",), torch_gradients),
+    "pytorch-last": Peer(("torch",), functools.partial(torch_gradients, last=True)),
+}
+
+TRANSPOSED_PEERS = {
+    "pytorch": Peer(("torch",), torch_transposed),
+    "pytorch-last": Peer(("torch",), functools.partial(torch_transposed, last=True)),
 }
 
 SIGNAL_PEERS = {

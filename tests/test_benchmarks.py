@@ -7,7 +7,7 @@ import compare
 import contenders
 import numpy as np
 import pytest
-from benchmarks.shapes import LAYERS, Layer, Signal
+from benchmarks.shapes import LAYERS, TRANSPOSED, Gradients, Layer, Signal
 from measure import Limits
 
 import ndconv
@@ -21,6 +21,22 @@ SCIPY = [name for name, peer in contenders.SIGNAL_PEERS.items() if peer.modules 
 def test_output_shape_of_a_layer(name):
     layer = LAYERS[name]
     assert layer.output_shape == ndconv.output_shape(layer.input_shape, layer.weight_shape, **layer.options)
+
+
+@pytest.mark.parametrize("name", TRANSPOSED)
+def test_output_shape_of_a_transposed_layer(name):
+    layer = TRANSPOSED[name]
+    y = ndconv.conv_transpose_layer(
+        np.zeros(layer.input_shape, FLOAT), np.zeros(layer.weight_shape, FLOAT), **layer.options
+    )
+    assert layer.output_shape == y.shape
+
+
+def test_gradient_peers_agree():
+    problem = Gradients(Layer(2, 4, (9, 8), 6, (3, 3), stride=2, padding=1))
+    answers = [call() for call in contenders.gradient_calls(problem, FLOAT, workers=1).values()]
+    for answer in answers:
+        np.testing.assert_allclose(np.asarray(answer), answers[0], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", SCIPY)

@@ -71,6 +71,56 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Transposed(Layer):
+    """One transposed layer: filters (channels in, channels out, *kernel) that the input lays over the output."""
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.channels_in, self.channels_out // self.groups, *self.kernel)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        sizes = ((s - 1) * self.stride + w - 2 * self.padding for s, w in zip(self.spatial, self.widths, strict=True))
+        return (self.batch, self.channels_out, *sizes)
+
+    @property
+    def products(self) -> int:
+        return self.channels_in // self.groups * prod(-(-k // self.stride) for k in self.kernel)
+
+    @property
+    def multiply_adds(self) -> int:
+        return prod(self.input_shape) * prod(self.weight_shape[1:])
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The three gradients of a layer."""
+
+    layer: Layer
+
+    @property
+    def products(self) -> int:
+        """Products summed for the gradient to one weight."""
+        return self.layer.batch * prod(self.layer.output_shape[2:])
+
+    @property
+    def multiply_adds(self) -> int:
+        return 2 * self.layer.multiply_adds
+
+    @property
+    def values(self) -> int:
+        """Numbers read and written."""
+        return 2 * self.layer.values
+
+    def arrays(self, dtype=np.float32) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Random gradient to the output, input and weights, the same in every run."""
+        return normal(dtype, self.layer.output_shape, self.layer.input_shape, self.layer.weight_shape)
+
+    def __str__(self) -> str:
+        return str(self.layer)
+
+
+@dataclass(frozen=True)
 class Signal:
     """One correlation of a single-channel array with a kernel, in mode "same"."""
 
@@ -139,6 +189,21 @@ LAYERS = {
     "vnet_1_16_5_64": Layer(1, 1, (64, 64, 64), 16, (5, 5, 5), padding=2),
     "batch8_resnet_64_56": Layer(8, 64, (56, 56), 64, (3, 3), padding=1),
     "lenet_b64_1_6_28": Layer(64, 1, (28, 28), 6, (5, 5), padding=2),
+}
+
+# Those whose gradients do not take seconds.
+GRADIENTS = {name: Gradients(layer) for name, layer in LAYERS.items() if layer.multiply_adds <= 3e9}
+
+TRANSPOSED = {
+    "k4s2_256_128_14": Transposed(1, 256, (14, 14), 128, (4, 4), stride=2, padding=1),
+    "k4s2_128_64_28": Transposed(1, 128, (28, 28), 64, (4, 4), stride=2, padding=1),
+    "k4s2_64_64_64": Transposed(1, 64, (64, 64), 64, (4, 4), stride=2, padding=1),
+    "k2s2_256_128_14": Transposed(1, 256, (14, 14), 128, (2, 2), stride=2),
+    "k2s2_128_64_28": Transposed(1, 128, (28, 28), 64, (2, 2), stride=2),
+    "k2s2_64_64_64": Transposed(1, 64, (64, 64), 64, (2, 2), stride=2),
+    "1d_k16s8_256_128": Transposed(1, 256, (1000,), 128, (16,), stride=8, padding=4),
+    "3d_k2s2_64_32_16": Transposed(1, 64, (16, 16, 16), 32, (2, 2, 2), stride=2),
+    "3d_k4s2_32_16_16": Transposed(1, 32, (16, 16, 16), 16, (4, 4, 4), stride=2, padding=1),
 }
 
 SIGNALS = {
