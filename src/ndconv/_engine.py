@@ -63,7 +63,7 @@ def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
 
 def plan_call(
     geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int,
-    separable: bool = False, packing: bool = False,
+    separable: bool = False, packing: bool = False, bias: bool = False,
 ) -> Plan:  # fmt: skip
     """Return the plan for x (*batch, channels, *in)."""
     problem = Problem(
@@ -74,6 +74,7 @@ def plan_call(
         batch=batch,
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)),
         y_in_place=y_in_place,
+        bias=bias,
         separable=separable,
         packing=packing,
     )
@@ -134,7 +135,7 @@ def convolve(
     compute = compute_type(y.dtype)
     y_in_place = y.dtype.name == compute and is_in_place(y, geometry.ndim, compute)
     batch = math.prod(y.shape[: y.ndim - geometry.ndim - 1])
-    plan = plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packed is None)
+    plan = plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packed is None, bias=bias is not None)
     x_is_complex = x.dtype.kind == "c"
     place = (key, plan.pack_key(), y.dtype, x_is_complex)
     weights = None if packed is None else packed.get(place)

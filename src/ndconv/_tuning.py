@@ -34,6 +34,9 @@ LEAST_PIXELS = 300
 # their own, and more often than not compete for the same places in cache.
 IN_PLACE_CHANNELS = 16
 
+# Outputs of the signal that decides in which order a kernel of one axis adds up products, whatever the length.
+LONG_SIGNAL = 1 << 14
+
 # Bytes of samples that a bank reads for all its output channels in turn: half an L1 cache.
 STRETCH_BYTES = 24 << 10
 
