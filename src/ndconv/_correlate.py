@@ -254,7 +254,7 @@ def _prepare(
         kernel=taps,
         stride=per_axis(stride, ndim, "stride", minimum=1),
         dilation=dilations,
-        padding=_padding(mode, lags, in_shape, taps, dilations, mirror),
+        padding=padding_of_mode(mode, lags, in_shape, taps, dilations, mirror),
         modes=padding_modes(padding_mode, ndim),
         names=("x", "kernel"),
     )
@@ -344,7 +344,9 @@ def _sliding_axes(x: Array, kernel: Array, axes: Any) -> tuple[int, ...]:
     return slid
 
 
-def _padding(mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool) -> tuple[Pair, ...]:
+def padding_of_mode(
+    mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool
+) -> tuple[Pair, ...]:
     """Return the samples to add before and after x on each axis; fewer than none, to leave some out."""
     reaches = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if lags is None:

@@ -32,6 +32,7 @@ from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._methods import Plan, Problem, candidates, choose, make_plan
 from ._methods.epilogue import slope
+from ._stream import LayerStream
 from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
@@ -521,6 +522,40 @@ class ConvLayer:
         return layer_gradients(
             gradient, array, self.weight, geometry, self.fill_value, wanted, last, threads, self._packed
         )
+
+    def stream(self) -> LayerStream:
+        """Return a stream: the layer for a signal that comes in chunks.
+
+        The outputs of all chunks together are those of one call for the whole signal; by the direct method, which is
+        also what "auto" takes but for long kernels, they are so to the bit. An output is returned with the last sample
+        that it depends on.
+
+        Returns
+        -------
+        LayerStream
+            With the methods ``push(chunk)`` and ``flush()``. Chunks have the layer's layout, with or without a batch,
+            and any number of samples. Streams are independent of each other, and each belongs to one thread at a time.
+
+        Raises
+        ------
+        ValueError
+            If the layer has not one spatial axis, or its `padding` is not "causal", its `padding_mode` neither "zeros"
+            nor "replicate", its `method` not "auto", "direct" or "fft".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ndconv
+        >>> difference = ndconv.ConvLayer([[[-1.0, 1.0]]], padding="causal", padding_mode="replicate")
+        >>> stream = difference.stream()
+        >>> stream.push([[3.0, 5.0]])
+        array([[0., 2.]])
+        >>> stream.push([[9.0, 9.0, 8.0]])
+        array([[ 4.,  0., -1.]])
+        >>> difference([[3.0, 5.0, 9.0, 9.0, 8.0]])
+        array([[ 0.,  2.,  4.,  0., -1.]])
+        """
+        return LayerStream(self)
 
     def _linear(self) -> ConvLayer:
         """Return the layer without its activation, with the same packed weights."""

@@ -136,6 +136,12 @@ SLAB_BYTES = 1 << 20
 SLAB_CYCLES = 150e3
 PASS_CYCLES = 4.0
 
+# Of streams: taps from which on the early ones go by spectra; samples of a block, for each in the root of those that
+# the kernel spans; and plans that are remembered, one for each length of a chunk.
+STREAM_TAPS = 4096
+STREAM_BLOCK = 8.0
+REMEMBERED_STREAM_PLANS = 64
+
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9
 

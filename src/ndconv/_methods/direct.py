@@ -207,7 +207,7 @@ def _has_room(problem: Problem, core: Any, kernel: str) -> bool:
         return True
     inputs, _ = channels(problem)
     samples = _plane_bytes(problem) // (core.compute_dtype.itemsize * max(inputs, 1))
-    return _reach(problem.geometry, 0, 4 * core.lanes) <= samples
+    return bool(_reach(problem.geometry, 0, 4 * core.lanes) <= samples)
 
 
 def _is_in_place(problem: Problem) -> bool:
