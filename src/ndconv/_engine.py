@@ -9,7 +9,7 @@ import numpy as np
 from ._arguments import ACTIVATIONS
 from ._dtypes import Array, compute_type, real_vector, real_weights
 from ._geometry import Geometry, Shape
-from ._methods import Plan, Problem, is_remembered, make_plan
+from ._methods import Plan, Problem, is_remembered, make_plan, sections
 from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, REMEMBERED_CALLS
 from ._workers import Threads
 
@@ -64,8 +64,9 @@ def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
 def plan_call(
     geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int,
     separable: bool = False, packing: bool = False, bias: bool = False,
+    few: bool = False,
 ) -> Plan:  # fmt: skip
-    """Return the plan for x (*batch, channels, *in)."""
+    """Return the plan for x (*batch, channels, *in); `few` outputs of a long kernel may be had from its sections."""
     problem = Problem(
         geometry=geometry,
         dtype=dtype,
@@ -78,6 +79,8 @@ def plan_call(
         separable=separable,
         packing=packing,
     )
+    if few and sections.pays(problem):
+        return sections.SectionsPlan(problem)
     return make_plan(problem, method)
 
 

@@ -591,7 +591,7 @@ class CorrelateStream(_Stream):
         self._dilation = integer(dilation, "dilation", minimum=1)
         self._method = _stream_method(method)
         taps, spread = each.shape[-1:], (self._dilation,)
-        padding = padding_of_mode(one_of(mode, "mode", MODES), None, (0,), taps, spread, False)[0]
+        padding = padding_of_mode(one_of(mode, "mode", MODES), None, (0,), taps, spread, False, ())[0]
         fill_in(fill_value, np.dtype(np.complex128))
         reach = self._dilation * (taps[0] - 1)
         name = _stream_padding_mode(padding_mode, reach)

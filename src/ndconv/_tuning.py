@@ -136,6 +136,11 @@ SLAB_BYTES = 1 << 20
 SLAB_CYCLES = 150e3
 PASS_CYCLES = 4.0
 
+# Taps of a section of a long kernel, about an L1 cache of samples; and outputs up to which sections are taken, since
+# more are quicker by way of spectra.
+SECTION_TAPS = 4096
+SECTION_OUTPUTS = 2048
+
 # Of streams: taps from which on the early ones go by spectra; samples of a block, for each in the root of those that
 # the kernel spans; and plans that are remembered, one for each length of a chunk.
 STREAM_TAPS = 4096
