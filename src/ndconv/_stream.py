@@ -371,7 +371,8 @@ class _Stream:
         """Raise where a chunk is not like the first one."""
         assert self._first is not None
         if (*x.shape[:axis], 0, *x.shape[axis + 1 :]) != self._first.shape:
-            sizes = ["n" if i == axis else str(size) for i, size in enumerate(self._first.shape)]
+            time = self._axis(self._first.ndim)
+            sizes = ["n" if i == time else str(size) for i, size in enumerate(self._first.shape)]
             raise ValueError(f"chunk must have shape ({', '.join(sizes)}) as the first one had, got {x.shape}")
         if not np.can_cast(x.dtype, self._first.dtype, "safe"):
             raise TypeError(
