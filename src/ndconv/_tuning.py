@@ -136,9 +136,12 @@ SLAB_BYTES = 1 << 20
 SLAB_CYCLES = 150e3
 PASS_CYCLES = 4.0
 
-# Taps of a section of a long kernel, about an L1 cache of samples; and outputs up to which sections are taken, since
-# more are quicker by way of spectra.
-SECTION_TAPS = 4096
+# Taps of a section of a long kernel, whose plan is remembered; sections that are packed and run together, some megabytes
+# of taps: with fewer, threads meet so often that on a busy machine they mostly wait for each other; the fewest for which
+# it is done; and outputs up to which it is, since more are quicker by spectra.
+SECTION_TAPS = 1024
+SECTIONS_TOGETHER = 1024
+LEAST_SECTIONS = 8
 SECTION_OUTPUTS = 2048
 
 # Of streams: taps from which on the early ones go by spectra; samples of a block, for each in the root of those that

@@ -6,7 +6,7 @@ share the taps, where there are hardly any outputs to share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from .._geometry import make_geometry
 from . import direct
 
 if TYPE_CHECKING:
-    from . import Problem
+    from . import Plan, Problem
 
 
 def pays(problem: Problem) -> bool:
@@ -28,7 +28,7 @@ def pays(problem: Problem) -> bool:
     return (
         g.ndim == 1
         and g.channels_in == g.channels_out == 1
-        and g.taps >= 2 * tuning.SECTION_TAPS
+        and g.taps >= tuning.LEAST_SECTIONS * tuning.SECTION_TAPS
         and 0 < g.out_shape[0] <= tuning.SECTION_OUTPUTS
     )
 
@@ -37,42 +37,17 @@ class SectionsPlan:
     """The `Plan` of a correlation of a single channel along one axis."""
 
     def __init__(self, problem: Problem) -> None:
-        g = problem.geometry
-        self.geometry = g
-        self.fill_value = problem.fill_value
-        self.number, rest = divmod(g.taps, tuning.SECTION_TAPS)
-        self.step = tuning.SECTION_TAPS * g.dilation[0]
+        self.problem = problem
+        self.geometry = problem.geometry
         self.sum_dtype = np.result_type(problem.dtype, np.float32) if problem.dtype.kind in "fc" else problem.dtype
-        self.sections = self._plan(problem, tuning.SECTION_TAPS, self.number)
-        self.rest = self._plan(problem, rest, 1) if rest else None
-
-    def _plan(self, problem: Problem, taps: int, batch: int) -> direct.DirectPlan:
-        g = problem.geometry
-        geometry = make_geometry(
-            channels_in=1, channels_out=1, groups=1, in_shape=(self._window(taps),), kernel=(taps,), stride=g.stride,
-            dilation=g.dilation, padding=((0, 0),), modes=g.modes, names=("x", "kernel"),
-        )  # fmt: skip
-        return direct.DirectPlan(
-            replace(problem, geometry=geometry, dtype=self.sum_dtype, batch=batch, x_in_place=False, y_in_place=True)
-        )
-
-    def _window(self, taps: int) -> int:
-        g = self.geometry
-        return g.dilation[0] * (taps - 1) + (g.out_shape[0] - 1) * g.stride[0] + 1
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
-        return "sections", self.sections.pack_key(), self.rest and self.rest.pack_key()
+        return "sections"
 
     def pack(self, weights: Array, workers: int = 1) -> Any:
-        """Return the packed weights of each set's sections, and of its other taps."""
-        whole = self.number * tuning.SECTION_TAPS
-        packed = []
-        for one in weights:
-            sections = np.moveaxis(one[..., :whole].reshape(*one.shape[:2], self.number, -1), 2, 0)
-            rest = None if self.rest is None else self.rest.pack(one[None, ..., whole:], workers)
-            packed.append((self.sections.pack(sections, workers), rest))
-        return packed
+        """Return the weights as they are: each is used once, and some are packed at a time."""
+        return weights
 
     def run(
         self, x: Array, packed: Any, bias: Array | None, residual: Array | None, y: Array, activation: int,
@@ -80,37 +55,69 @@ class SectionsPlan:
     ) -> bool:  # fmt: skip
         """Compute y (*batch, 1, outputs) from x (*batch, 1, samples); always True."""
         assert bias is residual is None
-        batch = y.shape[:-2]
-        for place in np.ndindex(*batch):
-            which = sum(i * step for i, step in zip(place, weight_batch or (), strict=True))
-            samples = self._samples(x[(*place, 0)])
-            windows = sliding_window_view(samples, self._window(tuning.SECTION_TAPS))[:: self.step][: self.number]
-            parts = np.empty((self.number, 1, y.shape[-1]), self.sum_dtype)
-            self.sections.run(windows[:, None], packed[which][0], None, None, parts, 0, (1,), workers)
-            total = parts.sum(axis=0, dtype=self.sum_dtype)
-            if self.rest is not None:
-                last = np.empty_like(total)
-                self.rest.run(samples[None, self.number * self.step :], packed[which][1], None, None, last, 0, None, 1)
-                total += last
-            y[place] = total
+        for place in np.ndindex(*y.shape[:-2]):
+            weight_set = sum(i * step for i, step in zip(place, weight_batch or (), strict=True))
+            y[place] = self._sum(x[(*place, 0)], packed[weight_set], workers)
         return True
 
-    def _samples(self, row: Array) -> Array:
-        """Return the samples that the outputs read, some of which may stand outside the row."""
+    def _sum(self, row: Array, weights: Array, workers: int) -> Array:
+        """Return the outputs (1, outputs) of a row and weights (out, in, taps)."""
+        total = np.zeros((1, self.geometry.out_shape[0]), self.sum_dtype)
+        for first, number, taps in self._parts():
+            plan = self._plan(taps, number)
+            sections = weights[..., first : first + number * taps].reshape(*weights.shape[:2], number, taps)
+            window = self._window(taps)
+            step = taps * self.geometry.dilation[0]
+            samples = self._samples(row, first * self.geometry.dilation[0], (number - 1) * step + window)
+            windows = sliding_window_view(samples, window)[::step, np.newaxis]
+            sums = np.empty((number, *total.shape), self.sum_dtype)
+            packed = plan.pack(np.moveaxis(sections, 2, 0), workers)
+            plan.run(windows, packed, None, None, sums, 0, (1,), workers)
+            total += sums.sum(axis=0, dtype=self.sum_dtype)
+        return total
+
+    def _parts(self) -> Iterator[tuple[int, int, int]]:
+        """Yield the first tap, the number and the taps of sections that run together."""
+        number, rest = divmod(self.geometry.taps, tuning.SECTION_TAPS)
+        for first in range(0, number, tuning.SECTIONS_TOGETHER):
+            yield first * tuning.SECTION_TAPS, min(number - first, tuning.SECTIONS_TOGETHER), tuning.SECTION_TAPS
+        if rest:
+            yield number * tuning.SECTION_TAPS, 1, rest
+
+    def _plan(self, taps: int, number: int) -> Plan:
+        from . import make_plan
+
         g = self.geometry
-        start, stop = -g.padding[0][0], row.size + g.padding[0][1]
+        geometry = make_geometry(
+            channels_in=1, channels_out=1, groups=1, in_shape=(self._window(taps),), kernel=(taps,), stride=g.stride,
+            dilation=g.dilation, padding=((0, 0),), modes=g.modes, names=("x", "kernel"),
+        )  # fmt: skip
+        problem = replace(
+            self.problem, geometry=geometry, dtype=self.sum_dtype, batch=number, x_in_place=False, y_in_place=True
+        )
+        return make_plan(problem, direct.NAME)
+
+    def _window(self, taps: int) -> int:
+        """Return how many samples the outputs of so many taps read."""
+        g = self.geometry
+        return g.dilation[0] * (taps - 1) + (g.out_shape[0] - 1) * g.stride[0] + 1
+
+    def _samples(self, row: Array, start: int, count: int) -> Array:
+        """Return `count` samples from `start` on in the padded row."""
+        start -= self.geometry.padding[0][0]
+        stop, mode = start + count, self.geometry.modes[0]
         if start >= 0 and stop <= row.size:
             return row[start:stop]
-        if g.modes[0].name != "zeros":
-            return row[g.modes[0].source(np.arange(start, stop), row.size)]
+        if mode.name != "zeros":
+            return row[mode.source(np.arange(start, stop), row.size)]
         # In the sums' dtype, which has room for what is filled in.
         real = self.sum_dtype.kind == "c" and row.dtype.kind != "c"
-        samples = np.empty(stop - start, compute_type(self.sum_dtype) if real else self.sum_dtype)
-        first, end = max(start, 0), min(stop, row.size)
-        fill = self.fill_value if samples.dtype.kind == "c" else self.fill_value.real
-        samples[: first - start] = samples[end - start :] = np.asarray(fill).astype(samples.dtype)
+        samples = np.empty(count, compute_type(self.sum_dtype) if real else self.sum_dtype)
+        fill = self.problem.fill_value
+        samples[:] = np.asarray(fill if samples.dtype.kind == "c" else fill.real).astype(samples.dtype)
+        first, end = min(max(start, 0), row.size), min(max(stop, 0), row.size)
         samples[first - start : end - start] = row[first:end]
         return samples
 
     def __str__(self) -> str:
-        return f"{self.number} sections of {tuning.SECTION_TAPS} taps"
+        return f"sections of {tuning.SECTION_TAPS} taps"
