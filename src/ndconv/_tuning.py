@@ -136,9 +136,9 @@ SLAB_BYTES = 1 << 20
 SLAB_CYCLES = 150e3
 PASS_CYCLES = 4.0
 
-# Taps of a section of a long kernel, whose plan is remembered; sections that are packed and run together, some megabytes
-# of taps: with fewer, threads meet so often that on a busy machine they mostly wait for each other; the fewest for which
-# it is done; and outputs up to which it is, since more are quicker by spectra.
+# Taps of a section of a long kernel, whose plan is remembered; sections that are packed and run together, some
+# megabytes of taps: with fewer, threads meet so often that on a busy machine they mostly wait for each other; the least
+# for which it is done; and outputs up to which it is, since more are quicker by spectra.
 SECTION_TAPS = 1024
 SECTIONS_TOGETHER = 1024
 LEAST_SECTIONS = 8

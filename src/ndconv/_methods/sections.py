@@ -6,6 +6,7 @@ share the taps, where there are hardly any outputs to share.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -79,8 +80,10 @@ class SectionsPlan:
     def _parts(self) -> Iterator[tuple[int, int, int]]:
         """Yield the first tap, the number and the taps of sections that run together."""
         number, rest = divmod(self.geometry.taps, tuning.SECTION_TAPS)
-        for first in range(0, number, tuning.SECTIONS_TOGETHER):
-            yield first * tuning.SECTION_TAPS, min(number - first, tuning.SECTIONS_TOGETHER), tuning.SECTION_TAPS
+        # The first and the last may see samples outside x; all between them then read x where it is.
+        bounds = [0, *range(1, number - 1, tuning.SECTIONS_TOGETHER), number - 1, number]
+        for first, end in itertools.pairwise(bounds):
+            yield first * tuning.SECTION_TAPS, end - first, tuning.SECTION_TAPS
         if rest:
             yield number * tuning.SECTION_TAPS, 1, rest
 
