@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import METHODS, MODES, Pair, integer, one_of, padding_modes, padding_pairs
+from ._arguments import METHODS, MODES, Pair, integer, one_of, padding_modes, padding_pairs, per_axis
 from ._correlate import padding_of_mode
 from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
 from ._engine import check_activation, execute, fill_in, is_in_place, new_output, pack_weights, with_room_for
@@ -444,7 +444,8 @@ class LayerStream(_Stream):
         weight = layer.weight
         if weight.ndim != 3:
             raise ValueError(f"weight must have one spatial axis for a stream, got shape {weight.shape}")
-        self._stride, self._dilation = (integer(np.ravel(v)[0], "") for v in (layer.stride, layer.dilation))
+        (self._stride,) = per_axis(layer.stride, 1, "stride")
+        (self._dilation,) = per_axis(layer.dilation, 1, "dilation")
         reach = self._dilation * (weight.shape[-1] - 1)
         # What "same" adds depends on the length; it is least and most for these.
         lengths = (self._stride * (reach + 1), self._stride * (reach + 1) + 1)
