@@ -172,6 +172,57 @@ def test_lags_without_any_overlap_are_refused(rng, lags):
         ndconv.correlate_nd(x, kernel, lags=lags)
 
 
+@pytest.mark.parametrize("padding_mode", ["replicate", "reflect", "symmetric", "circular"])
+@pytest.mark.parametrize("lags", [(100, 104), (-104, -100), (-30, 25), (7, 9)])
+def test_lags_without_any_overlap_have_a_meaning_where_padding_has(rng, padding_mode, lags):
+    x, kernel = values(rng, 8, "float64"), values(rng, 3, "float64")
+    arguments = {"lags": lags, "padding_mode": padding_mode}
+    oracle.correlate(x, kernel, **arguments).check(ndconv.correlate_nd(x, kernel, **arguments))
+    oracle.convolve(x, kernel, **arguments).check(ndconv.convolve_nd(x, kernel, **arguments))
+
+
+def test_lags_may_lack_overlap_on_the_axis_alone_whose_padding_has_a_meaning(rng):
+    x, kernel = values(rng, (6, 8), "float64"), values(rng, (2, 3), "float64")
+    arguments = {"lags": ((-1, 5), (20, 24)), "padding_mode": ("zeros", "circular")}
+    oracle.correlate(x, kernel, **arguments).check(ndconv.correlate_nd(x, kernel, **arguments))
+    with pytest.raises(ValueError, match=r"lags must lie in -1\.\.5"):
+        ndconv.correlate_nd(x, kernel, **arguments | {"lags": ((-1, 6), (20, 24))})
+
+
+@pytest.mark.parametrize("mode", ["same", "valid"])
+def test_lags_and_a_mode_exclude_each_other(mode):
+    for function in (ndconv.correlate_nd, ndconv.convolve_nd):
+        with pytest.raises(ValueError, match=rf"lags stands instead of a mode, got lags=\(0, 1\) and mode='{mode}'"):
+            function(np.ones(5), np.ones(3), mode, lags=(0, 1))
+
+
+@pytest.mark.parametrize("padding_mode", oracle.MODES)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "int16", "uint64"])
+@pytest.mark.parametrize(("n", "k", "lags"), [(9000, 8192, (-40, 30)), (8200, 9001, (-900, 2)), (30000, 10000, (5, 6))])
+def test_some_lags_of_long_signals(rng, padding_mode, dtype, n, k, lags):
+    x, kernel = values(rng, n, dtype), values(rng, k, dtype)
+    arguments = {"lags": lags, "padding_mode": padding_mode, "stride": 3, "dilation": 1, "fill_value": 2}
+    oracle.correlate(x, kernel, **arguments).check(ndconv.correlate_nd(x, kernel, **arguments))
+
+
+def test_some_lags_of_many_long_signals(rng):
+    x, kernel = values(rng, (3, 20000), "float32"), values(rng, (3, 9000), "complex64")
+    arguments = {"axes": 1, "lags": (-20, 20), "dilation": 2}
+    oracle.correlate(x, kernel, **arguments).check(ndconv.correlate_nd(x, kernel, **arguments))
+    oracle.convolve(x[::-1], kernel[0], lags=(30, 90)).check(ndconv.convolve_nd(x[::-1], kernel[0], lags=(30, 90)))
+    swapped = np.array(x.T, x.dtype.newbyteorder())
+    oracle.correlate(swapped, kernel[:1].T, axes=0, lags=(0, 9)).check(
+        ndconv.correlate_nd(swapped, kernel[:1].T, axes=0, lags=(0, 9))
+    )
+
+
+def test_an_infinity_reaches_the_lags_that_see_it(rng):
+    x, kernel = values(rng, 20000, "float64"), values(rng, 8200, "float64")
+    x[8230] = np.inf
+    y = ndconv.correlate_nd(x, kernel, lags=(0, 60))
+    np.testing.assert_array_equal(np.isfinite(y), np.arange(61) < 31)
+
+
 def test_lags_of_a_convolution_count_the_samples_of_the_full_result(rng):
     x, kernel = values(rng, (9, 12), "complex128"), values(rng, (3, 4), "complex128")
     full = scipy.signal.convolve(x, kernel, "full", method="direct")

@@ -25,7 +25,7 @@ FUNCTIONS = (
     "set_workers",
     "show_config",
 )
-NAMES = (*FUNCTIONS, "ConvLayer")
+NAMES = (*FUNCTIONS, "ConvLayer", "CorrelateStream", "LayerStream")
 
 LAYER = {
     "stride": 1,
@@ -158,6 +158,14 @@ def test_signatures_of_graph_layers():
     assert told == GRAPH | backward | {"workers": None}
 
 
+def test_signature_of_a_stream():
+    told = keywords_of(ndconv.CorrelateStream, ["kernel", "mode"])
+    shared = {k: CORRELATION[k] for k in ("padding_mode", "fill_value", "stride", "dilation", "method", "workers")}
+    assert told == shared | {"axis": -1}
+    assert inspect.signature(ndconv.CorrelateStream).parameters["mode"].default == "full"
+    assert list(inspect.signature(ndconv.LayerStream).parameters) == ["layer"]
+
+
 def test_signature_of_a_plan():
     told = inspect.signature(ndconv.ConvLayer).parameters
     for name in ("stride", "padding", "padding_mode", "fill_value", "dilation", "groups", "activation", "channel_axis"):
@@ -170,8 +178,8 @@ def test_annotations_and_docstrings(name):
     thing = getattr(ndconv, name)
     functions = [thing]
     if inspect.isclass(thing):
-        functions = [f for n, f in vars(thing).items() if inspect.isfunction(f) and not n.startswith("_")]
-        functions += [thing.__init__, thing.__call__]
+        members = inspect.getmembers(thing, inspect.isfunction)
+        functions = [f for name, f in members if not name.startswith("_") or name in ("__init__", "__call__")]
     assert inspect.getdoc(thing)
     for function in functions:
         signature = inspect.signature(function)

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 STYLE = Path(__file__).resolve().parents[2] / "examples" / "gallery.mplstyle"
-READING_ORDER = ["layer_in_numbers", "lecun", "vgg", "mobilenet", "wavenet", "deeplab", "mri", "karate"]
+READING_ORDER = ["layer_in_numbers", "lecun", "vgg", "mobilenet", "wavenet", "stream", "deeplab", "mri", "karate"]
 
 
 def use_style(gallery_conf: dict, script: str) -> None:

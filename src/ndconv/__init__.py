@@ -13,6 +13,7 @@ from ._fold import fold_batch_norm
 from ._gradients import ConvGradients
 from ._graph import graph_conv, graph_conv_backward
 from ._layer import ConvLayer, conv_layer
+from ._stream import CorrelateStream, LayerStream
 from ._transpose_layer import conv_transpose_layer, conv_transpose_layer_backward
 from ._workers import set_workers
 
@@ -21,7 +22,9 @@ __version__ = machine.version
 __all__ = [
     "ConvGradients",
     "ConvLayer",
+    "CorrelateStream",
     "LayerCost",
+    "LayerStream",
     "ReceptiveField",
     "conv_layer",
     "conv_layer_backward",

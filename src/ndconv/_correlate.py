@@ -27,6 +27,7 @@ from ._engine import (
 from ._geometry import Geometry, Shape, make_geometry, reordered
 from ._methods import Plan
 from ._methods.separable import is_separable
+from ._modes import PaddingMode
 from ._tuning import SEPARABLE_MULTIPLY_ADDS
 from ._workers import checked_workers
 
@@ -74,7 +75,8 @@ def correlate_nd(
         By default all axes of the kernel; one with fewer axes than x slides along x's last ones.
     lags : tuple, optional
         (first, last), or one such pair per axis: compute only those lags, both ends included, instead of a mode. Lag k
-        is the output for a kernel whose first sample lies on sample k of x.
+        is the output for a kernel whose first sample lies on sample k of x. Under "zeros", kernel and x have to touch;
+        the other padding modes give every lag a meaning.
     method : str, optional
         "auto" takes the fastest; "direct" multiplies and adds; "fft" multiplies spectra, for large kernels;
         "separable" makes a pass along each axis, for a kernel that is an outer product ("auto" finds that out).
@@ -246,6 +248,7 @@ def _prepare(
     dilations = per_axis(dilation, ndim, "dilation", minimum=1)
     in_shape = tuple(x.shape[axis] for axis in slid)
     taps = tuple(kernel.shape[axis] for axis in slid)
+    modes = padding_modes(padding_mode, ndim)
     geometry = make_geometry(
         channels_in=1,
         channels_out=1,
@@ -254,8 +257,8 @@ def _prepare(
         kernel=taps,
         stride=per_axis(stride, ndim, "stride", minimum=1),
         dilation=dilations,
-        padding=_padding(mode, lags, in_shape, taps, dilations, mirror),
-        modes=padding_modes(padding_mode, ndim),
+        padding=padding_of_mode(mode, lags, in_shape, taps, dilations, mirror, modes),
+        modes=modes,
         names=("x", "kernel"),
     )
     dtype = result_dtype(x, kernel)
@@ -294,6 +297,7 @@ def _prepare(
             method,
             items,
             separable and kernel.size == math.prod(taps),
+            few=lags is not None and method in ("auto", "direct"),
         ),
         dtype=dtype,
         y_shape=tuple(shape),
@@ -344,7 +348,9 @@ def _sliding_axes(x: Array, kernel: Array, axes: Any) -> tuple[int, ...]:
     return slid
 
 
-def _padding(mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool) -> tuple[Pair, ...]:
+def padding_of_mode(
+    mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool, modes: tuple[PaddingMode, ...]
+) -> tuple[Pair, ...]:
     """Return the samples to add before and after x on each axis; fewer than none, to leave some out."""
     reaches = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if lags is None:
@@ -356,10 +362,17 @@ def _padding(mode: str, lags: Any, in_shape: Shape, kernel: Shape, dilation: Sha
     if mode != "full":
         raise ValueError(f"lags stands instead of a mode, got lags={lags!r} and mode={mode!r}")
     pairs = []
-    for (first, last), size, reach in zip(lag_ranges(lags, len(kernel)), in_shape, reaches, strict=True):
+    for (first, last), size, reach, outside in zip(
+        lag_ranges(lags, len(kernel)), in_shape, reaches, modes, strict=True
+    ):
         lowest = 0 if mirror else -reach
-        if first < lowest or last > lowest + size + reach - 1:
-            raise ValueError(f"lags must lie in {lowest}..{lowest + size + reach - 1}, got {(first, last)!r}")
+        highest = lowest + size + reach - 1
+        # Where kernel and x do not touch, a repeated x still has something to say; zeros have not.
+        if outside.name == "zeros" and (first < lowest or last > highest):
+            raise ValueError(
+                f"lags must lie in {lowest}..{highest}, where kernel and x touch, under padding_mode 'zeros'; "
+                f"got {(first, last)!r}"
+            )
         before = lowest + reach - first if mirror else -first
         pairs.append((before, last - first + reach + 1 - size - before))
     return tuple(pairs)

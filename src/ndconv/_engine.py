@@ -9,7 +9,7 @@ import numpy as np
 from ._arguments import ACTIVATIONS
 from ._dtypes import Array, compute_type, real_vector, real_weights
 from ._geometry import Geometry, Shape
-from ._methods import Plan, Problem, is_remembered, make_plan
+from ._methods import Plan, Problem, is_remembered, make_plan, sections
 from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, REMEMBERED_CALLS
 from ._workers import Threads
 
@@ -63,9 +63,10 @@ def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
 
 def plan_call(
     geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int,
-    separable: bool = False, packing: bool = False,
+    separable: bool = False, packing: bool = False, bias: bool = False,
+    few: bool = False,
 ) -> Plan:  # fmt: skip
-    """Return the plan for x (*batch, channels, *in)."""
+    """Return the plan for x (*batch, channels, *in); `few` outputs of a long kernel may be had from its sections."""
     problem = Problem(
         geometry=geometry,
         dtype=dtype,
@@ -74,18 +75,21 @@ def plan_call(
         batch=batch,
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)),
         y_in_place=y_in_place,
+        bias=bias,
         separable=separable,
         packing=packing,
     )
+    if few and sections.pays(problem):
+        return sections.SectionsPlan(problem)
     return make_plan(problem, method)
 
 
-def plan_of(geometry: Geometry, x: Array, y: Array, method: str, packing: bool = False) -> Plan:
+def plan_of(geometry: Geometry, x: Array, y: Array, method: str, packing: bool = False, bias: bool = False) -> Plan:
     """Return the plan for y (*batch, channels, *out), of any strides, from x (*batch, channels, *in)."""
     compute = compute_type(y.dtype)
     y_in_place = y.dtype == compute and is_in_place(y, geometry.ndim, compute)
     batch = math.prod(y.shape[: y.ndim - geometry.ndim - 1])
-    return plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packing)
+    return plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packing, bias=bias)
 
 
 def execute(
@@ -139,7 +143,7 @@ def convolve(
 
     Packed weights are kept in `packed` for the next call, where `key` tells which they are.
     """
-    plan = plan_of(geometry, x, y, method, packing=packed is None)
+    plan = plan_of(geometry, x, y, method, packing=packed is None, bias=bias is not None)
     x_is_complex = x.dtype.kind == "c"
     place = (key, plan.pack_key(), y.dtype, x_is_complex)
     weights = None if packed is None else packed.get(place)

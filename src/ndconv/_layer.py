@@ -32,6 +32,7 @@ from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._methods import Plan, Problem, candidates, choose, make_plan
 from ._methods.epilogue import times_slope
+from ._stream import LayerStream
 from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
@@ -69,8 +70,10 @@ class _Call(NamedTuple):
         return self.multiply_adds < SERIAL_MULTIPLY_ADDS
 
 
-def _prepare(x: Array, weight: Array, others: list[Array], settings: _Settings, out: Array | None) -> _Call:
-    """Check everything and make the plan; `others` take part in the result's dtype."""
+def _prepare(
+    x: Array, weight: Array, bias: Array | None, residual: Array | None, settings: _Settings, out: Array | None
+) -> _Call:
+    """Check everything and make the plan."""
     activation = one_of(settings.activation, "activation", ACTIVATIONS)
     method = one_of(settings.method, "method", METHODS)
     ndim = weight.ndim - 2
@@ -85,7 +88,7 @@ def _prepare(x: Array, weight: Array, others: list[Array], settings: _Settings, 
         x.shape, weight.shape, settings.stride, settings.padding, settings.padding_mode, settings.dilation,
         settings.groups,
     )  # fmt: skip
-    dtype = result_dtype(x, weight, *others)
+    dtype = result_dtype(x, weight, *(a for a in (bias, residual) if a is not None))
     check_activation(activation, dtype)
     fill_value = fill_in(settings.fill_value, dtype)
     batch = x.shape[: x.ndim - ndim - 1]
@@ -100,7 +103,7 @@ def _prepare(x: Array, weight: Array, others: list[Array], settings: _Settings, 
     size = math.prod(batch)
     return _Call(
         geometry=geometry,
-        plan=plan_call(geometry, x, y_in_place, dtype, fill_value, method, size),
+        plan=plan_call(geometry, x, y_in_place, dtype, fill_value, method, size, bias=bias is not None),
         dtype=dtype,
         x_is_complex=x.dtype.kind == "c",
         activation=activation,
@@ -278,7 +281,7 @@ def conv_layer(
         stride, padding, padding_mode, fill_value, dilation, groups, activation, channel_axis, method
     )  # fmt: skip
     threads = checked_workers(workers)
-    call = _prepare(array, filters, [a for a in (vector, other) if a is not None], settings, out)
+    call = _prepare(array, filters, vector, other, settings, out)
     _checked_residual(other, call.y_shape)
     if key is not None and array is x:
         remember(_calls, key, call, call.geometry)
@@ -451,8 +454,7 @@ class ConvLayer:
         array = with_room_for(as_array(x, "x"), self.fill_value)
         other = None if residual is None else as_array(residual, "residual")
         threads = self._workers if workers is None else checked_workers(workers)
-        others = [a for a in (self.bias, other) if a is not None]
-        call = _prepare(array, self.weight, others, self._settings, out)
+        call = _prepare(array, self.weight, self.bias, other, self._settings, out)
         _checked_residual(other, call.y_shape)
         packed, vector = self._pack(call)
         if out is None and residual is None and array is x:
@@ -525,6 +527,40 @@ class ConvLayer:
             gradient, array, self.weight, geometry, self.fill_value, wanted, last, threads, self.bias, self._packed
         )
 
+    def stream(self) -> LayerStream:
+        """Return a stream: the layer for a signal that comes in chunks.
+
+        The outputs of all chunks together are those of one call for the whole signal; by the direct method, which is
+        also what "auto" takes but for long kernels, they are so to the bit. An output is returned with the last sample
+        that it depends on.
+
+        Returns
+        -------
+        LayerStream
+            With the methods ``push(chunk)`` and ``flush()``. Chunks have the layer's layout, with or without a batch,
+            and any number of samples. Streams are independent of each other, and each belongs to one thread at a time.
+
+        Raises
+        ------
+        ValueError
+            If the layer has not one spatial axis, or its `padding` is not "causal", its `padding_mode` neither "zeros"
+            nor "replicate", its `method` not "auto", "direct" or "fft".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import ndconv
+        >>> difference = ndconv.ConvLayer([[[-1.0, 1.0]]], padding="causal", padding_mode="replicate")
+        >>> stream = difference.stream()
+        >>> stream.push([[3.0, 5.0]])
+        array([[0., 2.]])
+        >>> stream.push([[9.0, 9.0, 8.0]])
+        array([[ 4.,  0., -1.]])
+        >>> difference([[3.0, 5.0, 9.0, 9.0, 8.0]])
+        array([[ 0.,  2.,  4.,  0., -1.]])
+        """
+        return LayerStream(self)
+
     def _linear(self) -> ConvLayer:
         """Return the layer without its activation, with the same packed weights."""
         linear = ConvLayer.__new__(ConvLayer)
@@ -584,6 +620,7 @@ class ConvLayer:
             batch=math.prod(input_shape[: len(input_shape) - g.ndim - 1]),
             x_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
             y_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
+            bias=self.bias is not None,
         )  # fmt: skip
         chosen = choose(problem, self.method)
         lines = [f"{self!r} on {dtype} {tuple(input_shape)}", f"{'method':<12}{'time':>12}  note"]

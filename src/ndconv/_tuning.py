@@ -34,6 +34,9 @@ LEAST_PIXELS = 300
 # their own, and more often than not compete for the same places in cache.
 IN_PLACE_CHANNELS = 16
 
+# Outputs of the signal that decides in which order a kernel of one axis adds up products, whatever the length.
+LONG_SIGNAL = 1 << 14
+
 # Bytes of samples that a bank reads for all its output channels in turn: half an L1 cache.
 STRETCH_BYTES = 24 << 10
 
@@ -140,6 +143,20 @@ WINDOW_TAPS = 256
 
 # Bytes of an output from which on the filters of ndimage go through it slab by slab.
 SLAB_OUTPUT_BYTES = 4 << 20
+
+# Taps of a section of a long kernel, whose plan is remembered; sections that are packed and run together, some
+# megabytes of taps: with fewer, threads meet so often that on a busy machine they mostly wait for each other; the least
+# for which it is done; and outputs up to which it is, since more are quicker by spectra.
+SECTION_TAPS = 1024
+SECTIONS_TOGETHER = 1024
+LEAST_SECTIONS = 8
+SECTION_OUTPUTS = 2048
+
+# Of streams: taps from which on the early ones go by spectra; samples of a block, for each in the root of those that
+# the kernel spans; and plans that are remembered, one for each length of a chunk.
+STREAM_TAPS = 4096
+STREAM_BLOCK = 8.0
+REMEMBERED_STREAM_PLANS = 64
 
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9

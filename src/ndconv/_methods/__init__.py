@@ -32,6 +32,7 @@ class Problem:
     batch: int
     x_in_place: bool  # x's spatial axes are C-contiguous, aligned, native samples of the compute type
     y_in_place: bool  # the same of y
+    bias: bool = False  # whether the sums begin with one
     separable: bool = False  # the kernel is an outer product
     packing: bool = False  # weights are packed for this call alone, which is part of its cost
 

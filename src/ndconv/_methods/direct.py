@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ def why_not(problem: Problem) -> str | None:
 def cost(problem: Problem) -> float:
     """Return the predicted cycles on one core."""
     packing = tuning.PACK_WEIGHT_CYCLES * problem.geometry.weights if problem.packing else 0.0
-    return packing + min(cycles for _, _, cycles in kernels(problem, _core.load(compute_type(problem.dtype))))
+    return packing + _ranked(problem, _core.load(compute_type(problem.dtype)))[0][2]
 
 
 def plan(problem: Problem) -> DirectPlan:
@@ -182,6 +183,67 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     return ways
 
 
+def _ranked(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
+    """Return the ways to run a problem, best first.
+
+    Of one axis, all that add up products in the same order as the way that is best for a long signal come first: so an
+    output's bits depend neither on the length nor on what follows, and a signal may come in chunks.
+    """
+    g = problem.geometry
+    ways = sorted(kernels(problem, core), key=lambda way: way[2])
+    if g.ndim > 1:
+        return ways
+    long = replace(problem, geometry=replace(g, out_shape=(tuning.LONG_SIGNAL,)))
+    best = min((way for way in kernels(long, core) if _has_room(problem, core, way[0])), key=lambda way: way[2])
+    order = _sum_order(problem, core, best[0])
+    return sorted(ways, key=lambda way: _sum_order(problem, core, way[0]) != order)
+
+
+def _sum_order(problem: Problem, core: Any, kernel: str) -> str:
+    """Return a name for the order in which a kernel adds up the products of an output of one axis."""
+    if kernel == "rows" and problem.geometry.stride[0] > 1:
+        return "phases"
+    if kernel == "tile":
+        # Its sums are added to the bias; the other kernels' sums begin with it.
+        interleave, channel_block = _channel_blocks(problem, core, _is_in_place(problem))
+        if problem.bias or interleave > 1 or channel_block < channels(problem)[0]:
+            return "tile"
+    return "taps"
+
+
+def _has_room(problem: Problem, core: Any, kernel: str) -> bool:
+    """Whether the planes of all input channels stay within bounds, along one axis, for a box of any length."""
+    if kernel == "tile" or _is_in_place(problem):
+        return True
+    inputs, _ = channels(problem)
+    samples = _plane_bytes(problem) // (core.compute_dtype.itemsize * max(inputs, 1))
+    return bool(_reach(problem.geometry, 0, 4 * core.lanes) <= samples)
+
+
+def _is_in_place(problem: Problem) -> bool:
+    """Whether x itself may serve as the planes."""
+    g = problem.geometry
+    return problem.x_in_place and all(b <= 0 and a <= 0 for b, a in g.padding) and g.stride[-1] == 1
+
+
+def _plane_bytes(problem: Problem) -> int:
+    """Return how many bytes the planes of all input channels may have."""
+    g = problem.geometry
+    inputs, outputs = channels(problem)
+    if inputs == 1 and g.taps * outputs < tuning.FEW_READS * math.prod(g.stride):
+        return tuning.NEAREST_PLANE_BYTES
+    return tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
+
+
+def _channel_blocks(problem: Problem, core: Any, in_place: bool) -> tuple[int, int]:
+    """Return how many input channels a tile's planes interleave, and how many it sums at a time."""
+    inputs, _ = channels(problem)
+    interleave = core.lanes if pays_to_interleave(problem, core, in_place) else 1
+    each = problem.geometry.taps * core.tile_channels * core.compute_dtype.itemsize * interleave
+    blocks = _split(-(-inputs // interleave), max(tuning.WEIGHT_BYTES // each, 1))[1]
+    return interleave, max(min(math.ceil(blocks) * interleave, inputs), 1)
+
+
 def _tile_blocks(outputs: int, core: Any) -> list[int]:
     """Return the vectors of each block of output channels."""
     vectors = -(-outputs // core.lanes)
@@ -264,7 +326,7 @@ def _reach(g: Any, axis: int, outputs: int) -> int:
 
 def make_blocking(problem: Problem, core: Any) -> Blocking:
     """Return the blocking of a problem for one core."""
-    for kernel, flat, _ in sorted(kernels(problem, core), key=lambda way: way[2]):
+    for kernel, flat, _ in _ranked(problem, core):
         blocking = _try_blocking(problem, core, kernel, flat)
         if blocking is not None:
             return blocking
@@ -276,8 +338,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     g = problem.geometry
     inputs, outputs = channels(problem)
     item = core.compute_dtype.itemsize
-    unpadded = all(before <= 0 and after <= 0 for before, after in g.padding)
-    in_place = problem.x_in_place and unpadded and g.stride[-1] == 1
+    in_place = _is_in_place(problem)
     if kernel == "bank" and min(inputs, outputs) > tuning.IN_PLACE_CHANNELS:
         in_place = False
     if in_place:
@@ -287,13 +348,11 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         if kernel != "tile" and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) < core.lanes:
             in_place = False
 
-    interleave = core.lanes if kernel == "tile" and pays_to_interleave(problem, core, in_place) else 1
-    in_place = in_place and interleave == 1
+    interleave = 1
     channel_block = padded_channels = inputs
     if kernel == "tile":
-        most = max(tuning.WEIGHT_BYTES // (g.taps * core.tile_channels * item * interleave), 1)
-        blocks = _split(-(-inputs // interleave), most)[1]
-        channel_block = max(min(math.ceil(blocks) * interleave, inputs), 1)
+        interleave, channel_block = _channel_blocks(problem, core, in_place)
+        in_place = in_place and interleave == 1
     elif kernel == "bank" and problem.y_in_place and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) >= core.lanes:
         most = max(tuning.STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
         channel_block = max(math.ceil(_split(inputs, most)[1]), 1)
@@ -305,10 +364,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         if channel_block < inputs and kernel == "tile":
             box = largest_box(g, 1 << 62, copies, core, flat, sums)
     else:
-        limit = tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
-        if inputs == 1 and g.taps * outputs < tuning.FEW_READS * math.prod(g.stride):
-            limit = tuning.NEAREST_PLANE_BYTES
-        box = largest_box(g, limit // (item * max(inputs, 1)), copies, core, flat, sums)
+        box = largest_box(g, _plane_bytes(problem) // (item * max(inputs, 1)), copies, core, flat, sums)
         if box is None and kernel != "tile":
             return None
         if box is None:
