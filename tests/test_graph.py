@@ -399,7 +399,7 @@ def test_gradients_through_a_complex_graph(rng):
         (iter(["bias", "weight"]), {"bias", "weight"}),
         ((), set()),
     ],
-    ids=repr,
+    ids=["x", "weight", "bias", "tuple", "set", "iterator", "nothing"],
 )
 def test_needs(needs, given):
     operands = np.ones((3, 2)), np.ones((3, 4)), np.eye(3), np.ones((4, 2))

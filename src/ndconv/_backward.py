@@ -118,24 +118,21 @@ def layer_gradients(
     channels_last: bool, workers: int | None, bias: Array | None = None, packed: dict[Any, Any] | None = None,
 ) -> ConvGradients:  # fmt: skip
     """Return the gradients from checked arrays, channels first; that to x with its channels last if asked to."""
-    grad_x = grad_weight = grad_bias = None
+    grad_x = grad_weight = grad_bias = by_bias = None
     padded = with_room_for(x, fill_value) if "weight" in needs else x
     if "weight" in needs:
         fill_in(fill_value, result_dtype(grad_y, padded))
     if "x" in needs:
         grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
     if "weight" in needs:
-        sums, by_bias = weight_gradient(
-            grad_y, padded, geometry, result_dtype(grad_y, padded), fill_value, workers
-        )  # fmt: skip
+        dtype = result_dtype(grad_y, padded)
+        sums, by_bias = weight_gradient(grad_y, padded, geometry, dtype, fill_value, workers)
         grad_weight = like(sums, weight)
-        grad_bias = like(by_bias, grad_y).astype(result_dtype(grad_y), copy=False)
-    elif "bias" in needs:
-        grad_bias = bias_gradient(grad_y, geometry.ndim)
-    if "bias" not in needs:
-        grad_bias = None
-    elif bias is not None:
-        grad_bias = like(grad_bias, bias)
+    if "bias" in needs:
+        if by_bias is None:
+            by_bias = bias_gradient(grad_y, geometry.ndim)
+        by_bias = like(by_bias, grad_y).astype(result_dtype(grad_y), copy=False)
+        grad_bias = by_bias if bias is None else like(by_bias, bias)
     return ConvGradients(grad_x, grad_weight, grad_bias)
 
 

@@ -164,8 +164,10 @@ def run_transposed(
 
 
 def _part(array: Array, phase: Phase) -> Array:
+    """Return the view of a phase's outputs."""
     place: Any = (..., *phase.outputs)
-    return array[place]
+    part: Array = array[place]
+    return part
 
 
 def _run_phase(
@@ -181,6 +183,8 @@ def _run_phase(
             packed=packed, key=("transposed", str(phase.taps)), workers=workers,
         )  # fmt: skip
     elif not run_interleaved(phase, x, weight, target, bias, other, activation, packed, workers):
+        if None in phase.columns:
+            _finish_empty(target, bias, other, activation, weight.ndim - 3)
         for column in phase.columns:
             if column is not None:
                 _run_phase(column, x, weight, y, bias, residual, activation, method, packed, workers)

@@ -32,15 +32,18 @@ class Cut(NamedTuple):
 
 def weight_gradient(
     grad_y: Array, x: Array, geometry: Geometry, dtype: np.dtype[Any], fill_value: complex, workers: int | None
-) -> tuple[Array, Array]:
-    """Return the gradients (out, in, *kernel) and (out,) from grad_y (*batch, out, *out) and x (*batch, in, *in)."""
+) -> tuple[Array, Array | None]:
+    """Return the gradients (out, in, *kernel) and (out,) from grad_y (*batch, out, *out) and x (*batch, in, *in).
+
+    The latter, made beside the former, is None where there are no weights or no samples.
+    """
     shape = (geometry.channels_out, geometry.channels_in // geometry.groups, *geometry.kernel)
     real_x = x.dtype.kind != "c"
     if dtype.kind == "c" and grad_y.dtype.kind != "c":
         grad_y = grad_y.astype(dtype)  # the real parts of complex gradients
     batch = math.prod(grad_y.shape[: grad_y.ndim - geometry.ndim - 1])
     if grad_y.size == 0 or math.prod(shape) == 0:
-        return np.zeros(shape, dtype), np.zeros(shape[:1], dtype)
+        return np.zeros(shape, dtype), None
     problem = Problem(
         geometry=geometry, dtype=dtype, x_is_complex=not real_x, fill_value=fill_in(fill_value, dtype), batch=batch,
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)), y_in_place=False,
