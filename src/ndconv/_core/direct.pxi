@@ -204,6 +204,14 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
         c += block
 
 
+cdef inline void prefetch_row(const char* row, Py_ssize_t count) noexcept nogil:
+    """Sends for samples that the epilogue will read."""
+    cdef Py_ssize_t k = 0
+    while k < count:
+        prefetch(<const real*> row + k)
+        k += LANES
+
+
 cdef void store_columns(real* y, Py_ssize_t y_channel, const real* columns, Py_ssize_t outputs,
                         Py_ssize_t pixels) noexcept nogil:
     """Writes a tile's outputs, one channel a row of `columns`."""
@@ -258,7 +266,11 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
                 list_taps(plan, job, box, scratch, channels, width, line, pixel + done, pixel + next_done)
-                if job.plain and ends:
+                if box.residual != NULL and ends:
+                    for ready in range(ready, (i + 1) * outputs // tiles):
+                        prefetch_row(box.residual + channel_offset(&job.residual, start + ready)
+                                     + output_offset(plan, &job.residual, box, line, pixel), pixels)
+                elif job.plain and ends:
                     # Each tile sends for the rows of y of some channels.
                     for ready in range(ready, (i + 1) * outputs // tiles):
                         k = 0

@@ -75,11 +75,22 @@ cdef void write_samples(const Samples* y, char* target, const real* source, Py_s
         write_converted(<any_u64*> target, step, source, count)
 
 
+cdef inline void add_samples(real* run, const real* other, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i = 0
+    while i + LANES <= count:
+        vec_store(run + i, vec_load(run + i) + vec_load(other + i))
+        i += LANES
+    for i in range(i, count):
+        run[i] = run[i] + other[i]
+
+
 cdef void finish(const Job* job, real* run, char* y, const char* residual, Py_ssize_t count) noexcept nogil:
     """Applies the epilogue to `count` sums that belong at address `y`, where they may already be."""
     cdef real other[RESIDUAL_RUN]
     cdef Py_ssize_t i, n, done
-    if residual != NULL:
+    if residual != NULL and job.residual.same and job.residual.stride[job.residual.last] == sizeof(real):
+        add_samples(run, <const real*> residual, count)
+    elif residual != NULL:
         done = 0
         while done < count:
             n = min(count - done, RESIDUAL_RUN)

@@ -402,6 +402,11 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         end = min(LANES, channels - v * LANES)
         for k in range(LANES):
             bias[k] = job.bias[channel + k] if job.bias != NULL and k < end else 0
+        if patch.residual != NULL:
+            for k in range(end):
+                for line in range(patch.lines):
+                    prefetch_row(patch.residual + channel_offset(&job.residual, channel + k) + line * residual_line,
+                                 patch.pixels)
         if not untransform_tiles(bench.products + patch.first * width + v * LANES, width, bench.product_point, bias,
                                  turned, pixels * LANES, patch.count, tiling.rows, tiling.columns):
             bench.finite = False
