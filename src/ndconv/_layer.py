@@ -113,12 +113,26 @@ def _prepare(
     )
 
 
+def _layout(array: Any) -> Any:
+    """Return all that is checked of a residual or an `out`, or decides how a call is done: a part of its key."""
+    if array is None:
+        return None
+    if type(array) is not np.ndarray:
+        return type(array)
+    return array.shape, array.strides, array.dtype, array.flags.aligned, array.flags.writeable
+
+
 def _run(
     call: _Call, x: Array, packed: Any, bias: Array | None, residual: Array | None, out: Array | None,
     workers: int | None,
 ) -> Array | None:  # fmt: skip
     """Return the layer's result, or None if the plan needs aligned samples and x has none."""
-    y = new_output(call.y_shape, call.dtype) if out is None else out
+    if out is None:
+        y = new_output(call.y_shape, call.dtype)
+    else:
+        y = out
+        x = apart_from(x, out)
+        residual = None if residual is None else apart_from(residual, out)
     xs, ys, rs = x, y, residual
     if call.channels_first is not None:
         xs, ys = x.transpose(call.channels_first), y.transpose(call.channels_first)
@@ -258,20 +272,20 @@ def conv_layer(
            [3., 3., 3.],
            [0., 0., 0.]])
     """
-    if type(x) is np.ndarray and type(weight) is np.ndarray and out is None and residual is None:
-        key: Any = (
+    key: Any = None
+    if type(x) is np.ndarray and type(weight) is np.ndarray:
+        key = (
             x.shape, x.strides, x.dtype, weight.shape, weight.dtype, typed(stride), typed(padding), padding_mode,
             type(fill_value), fill_value, typed(dilation), typed(groups), activation, typed(channel_axis), method,
-            None if bias is None else getattr(bias, "dtype", bias),
+            None if bias is None else getattr(bias, "dtype", bias), _layout(residual), _layout(out),
         )  # fmt: skip
         try:
             call = _calls.get(key)
         except TypeError:  # lists are welcome, but have no hash
             key = call = None
         if call is not None:
-            return _conv(call, x, weight, _checked_bias(bias, weight), None, None, checked_workers(workers))
-    else:
-        key = None
+            threads = checked_workers(workers)
+            return _conv(call, x, weight, _checked_bias(bias, weight), residual, out, threads)
     array, filters = with_room_for(as_array(x, "x"), fill_value), as_array(weight, "weight")
     if filters.ndim < 3:
         layer_geometry(array.shape, filters.shape, 1, 0, "zeros", 1, 1)  # raises
@@ -283,12 +297,8 @@ def conv_layer(
     threads = checked_workers(workers)
     call = _prepare(array, filters, vector, other, settings, out)
     _checked_residual(other, call.y_shape)
-    if key is not None and array is x:
+    if key is not None and array is x and other is residual:
         remember(_calls, key, call, call.geometry)
-    if out is not None:
-        array = apart_from(array, out)
-        vector = None if vector is None else apart_from(vector, out)
-        other = None if other is None else apart_from(other, out)
     return _conv(call, array, filters, vector, other, out, threads)
 
 
@@ -296,6 +306,8 @@ def _conv(
     call: _Call, x: Array, weight: Array, bias: Array | None, residual: Array | None, out: Array | None,
     workers: int | None,
 ) -> Array:  # fmt: skip
+    if bias is not None and out is not None:
+        bias = apart_from(bias, out)
     sets = _as_sets(weight, call.geometry.groups)
     packed = pack_weights(call.plan, sets, call.dtype, call.x_is_complex, workers)
     vector = None if bias is None else real_vector(bias, call.dtype)
@@ -443,12 +455,13 @@ class ConvLayer:
         ndarray
             As from `conv_layer`.
         """
-        if type(x) is np.ndarray and out is None and residual is None:
-            found = self._calls.get((x.shape, x.strides, x.dtype))
+        key = None
+        if type(x) is np.ndarray:
+            key = (x.shape, x.strides, x.dtype, _layout(residual), _layout(out))
+            found = self._calls.get(key)
             if found is not None:
-                if workers is None:
-                    workers = self._workers
-                y = _run(found[0], x, found[1], found[2], None, None, checked_workers(workers))
+                threads = self._workers if workers is None else checked_workers(workers)
+                y = _run(found[0], x, found[1], found[2], residual, out, threads)
                 if y is not None:
                     return y
         array = with_room_for(as_array(x, "x"), self.fill_value)
@@ -457,11 +470,8 @@ class ConvLayer:
         call = _prepare(array, self.weight, self.bias, other, self._settings, out)
         _checked_residual(other, call.y_shape)
         packed, vector = self._pack(call)
-        if out is None and residual is None and array is x:
-            remember(self._calls, (array.shape, array.strides, array.dtype), (call, packed, vector), call.geometry)
-        if out is not None:
-            array = apart_from(array, out)
-            other = None if other is None else apart_from(other, out)
+        if key is not None and array is x and other is residual:
+            remember(self._calls, key, (call, packed, vector), call.geometry)
         y = _run(call, array, packed, vector, other, out, threads)
         if y is None:
             y = _run(call, array.copy(), packed, vector, other, out, threads)

@@ -70,9 +70,19 @@ cdef extern from "simd.h" nogil:
     void transpose_block(const real*, Py_ssize_t, real*, Py_ssize_t)
     float half_to_float(uint16_t)
     uint16_t float_to_half(float)
-    real real_exp(real)
-    real real_erf(real)
-    real real_tanh(real)
+
+cdef extern from "activation.h" nogil:
+    enum:
+        IDENTITY
+        RELU
+        RELU6
+        LEAKY_RELU
+        SILU
+        GELU
+        SIGMOID
+        TANH
+        HARDSWISH
+    vec vec_activate(int, vec)
 
 cdef extern from "memory.h" nogil:
     void* allocate(size_t)
@@ -318,6 +328,7 @@ cdef class Direct:
             job.bias = <const real*> cnp.PyArray_DATA(bias)
         job.activation = activation
         job.plain = job.direct and activation == IDENTITY and residual is None
+        job.in_vectors = job.direct and (residual is None or rows_take_vectors(plan, &job.residual))
         return batch
 
     def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,

@@ -122,21 +122,29 @@ cdef inline Py_ssize_t line_stride(const Plan* plan) noexcept nogil:
     return plan.plane_stride[plan.ndim - 2] if plan.ndim > 1 else 0
 
 
-cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, real* run, Py_ssize_t channel,
-                        Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t count) noexcept nogil:
-    """Finishes a run of one output channel; a flat run is finished row by row of y."""
-    cdef Py_ssize_t n
-    cdef char* y = box.y + channel_offset(&job.y, channel)
+cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const real* runs, Py_ssize_t run,
+                        Py_ssize_t channel, Py_ssize_t end_channel, Py_ssize_t line, Py_ssize_t pixel,
+                        Py_ssize_t count) noexcept nogil:
+    """Finishes a run of each of some output channels; where y's flat rows have gaps, row by row of y."""
+    cdef Py_ssize_t n, k
+    # Parts of complex channels do not lie at equal steps.
+    cdef Py_ssize_t together = end_channel - channel if job.y.parts == 1 else 1
+    cdef char* y
     cdef const char* residual = NULL
     while count > 0:
         n = count
-        if plan.flat:
+        if plan.flat and not job.in_vectors:
             n = min(count, box.extent[plan.ndim - 1] - pixel % box.extent[plan.ndim - 1])
+        y = box.y + output_offset(plan, &job.y, box, line, pixel)
         if box.residual != NULL:
-            residual = (box.residual + channel_offset(&job.residual, channel)
-                        + output_offset(plan, &job.residual, box, line, pixel))
-        finish(job, run, y + output_offset(plan, &job.y, box, line, pixel), residual, n)
-        run += n
+            residual = box.residual + output_offset(plan, &job.residual, box, line, pixel)
+        k = channel
+        while k < end_channel:
+            finish(job, runs + (k - channel) * run, run, y + channel_offset(&job.y, k), job.y.channel,
+                   NULL if residual == NULL else residual + channel_offset(&job.residual, k), job.residual.channel,
+                   together, n)
+            k += together
+        runs += n
         pixel += n
         count -= n
 
@@ -204,22 +212,14 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
         c += block
 
 
-cdef inline void prefetch_row(const char* row, Py_ssize_t count) noexcept nogil:
-    """Sends for samples that the epilogue will read."""
-    cdef Py_ssize_t k = 0
-    while k < count:
-        prefetch(<const real*> row + k)
-        k += LANES
-
-
-cdef void store_columns(real* y, Py_ssize_t y_channel, const real* columns, Py_ssize_t outputs,
-                        Py_ssize_t pixels) noexcept nogil:
-    """Writes a tile's outputs, one channel a row of `columns`."""
-    cdef Py_ssize_t k
-    for k in range(outputs):
-        copy_samples(y, columns, pixels)
-        y += y_channel
-        columns += STRIP
+cdef inline void send_for_row(real* y, const char* residual, Py_ssize_t count) noexcept nogil:
+    """Asks for what the epilogue will read and write, both of the compute type."""
+    cdef Py_ssize_t i = 0
+    while i < count:
+        prefetch_to_write(y + i)
+        if residual != NULL:
+            prefetch(<const real*> residual + i)
+        i += LANES
 
 
 cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch,
@@ -235,12 +235,13 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     cdef Py_ssize_t vectors = width // LANES
     cdef Py_ssize_t strips = parts(box.width, STRIP), tiles
     cdef Py_ssize_t channels = box.end_channel - box.first_channel
-    cdef Py_ssize_t i, k, line, strip, pixel, pixels, done, next_done, ready
+    cdef Py_ssize_t i, line, strip, pixel, pixels, done, next_done, ready
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
     cdef Py_ssize_t y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
     cdef real* sums = strip_sums
     cdef real* y = NULL
+    cdef const char* residual = NULL
     cdef const real* line_planes
     tile.weights = (box.weights + start * plan.channels_in * plan.taps
                     + box.first_channel * plan.taps * width)
@@ -259,24 +260,21 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             if not (begins and ends):
                 sums = scratch.sums + place * SUMS
                 place += 1
-            if job.plain:
+            if job.in_vectors:
                 y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
+                if box.residual != NULL:
+                    residual = (box.residual + channel_offset(&job.residual, start)
+                                + output_offset(plan, &job.residual, box, line, pixel))
             tiles = parts(pixels, most_pixels(vectors))
             done = ready = 0
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
                 list_taps(plan, job, box, scratch, channels, width, line, pixel + done, pixel + next_done)
-                if box.residual != NULL and ends:
+                if job.in_vectors and ends:
+                    # Each tile sends for the rows of y and of the residual of some channels.
                     for ready in range(ready, (i + 1) * outputs // tiles):
-                        prefetch_row(box.residual + channel_offset(&job.residual, start + ready)
-                                     + output_offset(plan, &job.residual, box, line, pixel), pixels)
-                elif job.plain and ends:
-                    # Each tile sends for the rows of y of some channels.
-                    for ready in range(ready, (i + 1) * outputs // tiles):
-                        k = 0
-                        while k < pixels:
-                            prefetch_to_write(y + ready * y_channel + k)
-                            k += LANES
+                        send_for_row(y + ready * y_channel,
+                                     NULL if residual == NULL else residual + ready * job.residual.channel, pixels)
                 tile.n_taps = parts(channels, plan.interleave) * scratch.n_active
                 tile.sums = sums + done * width
                 if not begins:
@@ -286,11 +284,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                 done = next_done
             if ends:
                 transpose_sums(sums, columns, pixels, width)
-                if job.plain:
-                    store_columns(y, y_channel, columns, outputs, pixels)
-                else:
-                    for k in range(outputs):
-                        finish_pixels(plan, job, box, columns + k * STRIP, start + k, line, pixel, pixels)
+                finish_pixels(plan, job, box, columns, STRIP, start, start + outputs, line, pixel, pixels)
             pixel += pixels
 
 
@@ -385,8 +379,7 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
         bank(y, y_channel, bias, begins, line_planes + pixel, weights, box.end_channel - box.first_channel,
              box.x_channel, plan.taps, plan.tap_offset, last_vector, <int> outputs, <int> vectors)
         if ends and not (in_y and job.plain):
-            for k in range(outputs):
-                finish_pixels(plan, job, box, y + k * y_channel, start + k, line, pixel, count)
+            finish_pixels(plan, job, box, y, y_channel, start, start + outputs, line, pixel, count)
         pixel += count
 
 
@@ -430,12 +423,7 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
                            last_vector, <int> rows, <int> vectors, plan.chains_alike)
             if ends and not (in_y and job.plain):
                 for r in range(rows):
-                    if job.plain:
-                        copy_samples(<real*> (box.y + channel_offset(&job.y, output)
-                                              + output_offset(plan, &job.y, box, line + r, pixel)),
-                                     y + r * y_row, count)
-                    else:
-                        finish_pixels(plan, job, box, y + r * y_row, output, line + r, pixel, count)
+                    finish_pixels(plan, job, box, y + r * y_row, 0, output, output + 1, line + r, pixel, count)
             pixel += count
         line += rows
 

@@ -2,48 +2,81 @@
 # residual, activation, and the way into y's dtype and strides. (The bias is where the sums begin.)
 
 cdef enum:
-    # The order is that of `activations` in _arguments.py.
-    IDENTITY = 0
-    RELU = 1
-    RELU6 = 2
-    LEAKY_RELU = 3
-    SILU = 4
-    GELU = 5
-    SIGMOID = 6
-    TANH = 7
-    HARDSWISH = 8
-
-cdef enum:
-    RESIDUAL_RUN = 64
+    RUN = 64    # samples that are finished at a time where y or the residual cannot be read and written as vectors
 
 
-cdef void activate(int activation, real* y, Py_ssize_t count) noexcept nogil:
-    # `not x > 0` rather than `x <= 0`: NaN stays NaN.
+cdef inline vec finished(const int activation, const real* run, const real* residual) noexcept nogil:
+    return vec_activate(activation, vec_load(run) if residual == NULL else vec_load(run) + vec_load(residual))
+
+
+cdef inline int finish_vectors(
+    const int activation, const real* run, real* y, const real* residual, Py_ssize_t count
+) noexcept nogil:
+    """Finishes a run, which may be at y already, by vectors that overlap where samples do not fill them."""
+    cdef vec last
+    cdef real few[2 * MOST_LANES]
     cdef Py_ssize_t i
+    if count < LANES:
+        # Whole vectors here as well: an output must not depend on how its row was cut.
+        for i in range(count):
+            few[i] = run[i]
+            few[MOST_LANES + i] = 0 if residual == NULL else residual[i]
+        for i in range(count, LANES):
+            few[i] = few[MOST_LANES + i] = 0
+        vec_store(few, finished(activation, few, NULL if residual == NULL else few + MOST_LANES))
+        for i in range(count):
+            y[i] = few[i]
+        return 0
+    # The last vector comes first, so that nothing is finished twice where the run is at y.
+    i = count - LANES
+    last = finished(activation, run + i, NULL if residual == NULL else residual + i)
+    i = 0
+    while i < count - LANES:
+        vec_store(y + i, finished(activation, run + i, NULL if residual == NULL else residual + i))
+        i += LANES
+    vec_store(y + count - LANES, last)
+    return 0
+
+
+cdef inline int finish_vector_runs(
+    const int activation, const real* runs, Py_ssize_t run, char* y, Py_ssize_t y_step,
+    const char* residual, Py_ssize_t residual_step, Py_ssize_t n, Py_ssize_t count,
+) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n):
+        if residual == NULL:
+            finish_vectors(activation, runs, <real*> y, NULL, count)
+        else:
+            finish_vectors(activation, runs, <real*> y, <const real*> residual, count)
+            residual += residual_step
+        runs += run
+        y += y_step
+    return 0
+
+
+cdef void activate_runs(
+    int activation, const real* runs, Py_ssize_t run, char* y, Py_ssize_t y_step,
+    const char* residual, Py_ssize_t residual_step, Py_ssize_t n, Py_ssize_t count,
+) noexcept nogil:
+    # The choice is made outside of the loops.
     if activation == RELU:
-        for i in range(count):
-            y[i] = 0 if y[i] < 0 else y[i]
+        finish_vector_runs(RELU, runs, run, y, y_step, residual, residual_step, n, count)
     elif activation == RELU6:
-        for i in range(count):
-            y[i] = 0 if y[i] < 0 else 6 if y[i] > 6 else y[i]
+        finish_vector_runs(RELU6, runs, run, y, y_step, residual, residual_step, n, count)
     elif activation == LEAKY_RELU:
-        for i in range(count):
-            y[i] = <real> (y[i] * <real> 0.01) if y[i] < 0 else y[i]
+        finish_vector_runs(LEAKY_RELU, runs, run, y, y_step, residual, residual_step, n, count)
     elif activation == SILU:
-        for i in range(count):
-            y[i] = y[i] / (1 + <real> real_exp(-y[i]))
+        finish_vector_runs(SILU, runs, run, y, y_step, residual, residual_step, n, count)
     elif activation == GELU:
-        for i in range(count):
-            y[i] = <real> 0.5 * y[i] * (1 + <real> real_erf(y[i] * <real> 0.70710678118654752440))
+        finish_vector_runs(GELU, runs, run, y, y_step, residual, residual_step, n, count)
     elif activation == SIGMOID:
-        for i in range(count):
-            y[i] = 1 / (1 + <real> real_exp(-y[i]))
+        finish_vector_runs(SIGMOID, runs, run, y, y_step, residual, residual_step, n, count)
     elif activation == TANH:
-        for i in range(count):
-            y[i] = <real> real_tanh(y[i])
+        finish_vector_runs(TANH, runs, run, y, y_step, residual, residual_step, n, count)
     elif activation == HARDSWISH:
-        for i in range(count):
-            y[i] = y[i] * (0 if y[i] < -3 else 6 if y[i] > 3 else y[i] + 3) / 6
+        finish_vector_runs(HARDSWISH, runs, run, y, y_step, residual, residual_step, n, count)
+    else:
+        finish_vector_runs(IDENTITY, runs, run, y, y_step, residual, residual_step, n, count)
 
 
 cdef void write_converted(sample* target, Py_ssize_t step, const real* source, Py_ssize_t count) noexcept nogil:
@@ -75,31 +108,38 @@ cdef void write_samples(const Samples* y, char* target, const real* source, Py_s
         write_converted(<any_u64*> target, step, source, count)
 
 
-cdef inline void add_samples(real* run, const real* other, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t i = 0
-    while i + LANES <= count:
-        vec_store(run + i, vec_load(run + i) + vec_load(other + i))
-        i += LANES
-    for i in range(i, count):
-        run[i] = run[i] + other[i]
+cdef void finish_samples(
+    const Job* job, const real* run, char* y, const char* residual, Py_ssize_t count
+) noexcept nogil:
+    """Finishes a run where y or the residual has gaps or another dtype."""
+    cdef real other[RUN]
+    cdef real sums[RUN]
+    cdef Py_ssize_t n, y_step = job.y.stride[job.y.last], residual_step = job.residual.stride[job.residual.last]
+    while count > 0:
+        n = min(count, RUN)
+        if residual != NULL:
+            read_samples(&job.residual, other, residual, residual_step, n)
+            residual += n * residual_step
+        activate_runs(job.activation, run, 0, <char*> sums, 0, NULL if residual == NULL else <const char*> other, 0,
+                      1, n)
+        write_samples(&job.y, y, sums, n)
+        y += n * y_step
+        run += n
+        count -= n
 
 
-cdef void finish(const Job* job, real* run, char* y, const char* residual, Py_ssize_t count) noexcept nogil:
-    """Applies the epilogue to `count` sums that belong at address `y`, where they may already be."""
-    cdef real other[RESIDUAL_RUN]
-    cdef Py_ssize_t i, n, done
-    if residual != NULL and job.residual.same and job.residual.stride[job.residual.last] == sizeof(real):
-        add_samples(run, <const real*> residual, count)
-    elif residual != NULL:
-        done = 0
-        while done < count:
-            n = min(count - done, RESIDUAL_RUN)
-            read_samples(&job.residual, other, residual + done * job.residual.stride[job.residual.last],
-                         job.residual.stride[job.residual.last], n)
-            for i in range(n):
-                run[done + i] = run[done + i] + other[i]
-            done += n
-    if job.activation != IDENTITY:
-        activate(job.activation, run, count)
-    if <char*> run != y:
-        write_samples(&job.y, y, run, count)
+cdef void finish(
+    const Job* job, const real* runs, Py_ssize_t run, char* y, Py_ssize_t y_step, const char* residual,
+    Py_ssize_t residual_step, Py_ssize_t n, Py_ssize_t count,
+) noexcept nogil:
+    """Applies the epilogue to n runs of `count` sums, `run` apart, which belong at y and so many bytes further each.
+
+    A run may be where it belongs already, if vectors can be written there.
+    """
+    cdef Py_ssize_t k
+    if job.in_vectors:
+        activate_runs(job.activation, runs, run, y, y_step, residual, residual_step, n, count)
+        return
+    for k in range(n):
+        finish_samples(job, runs + k * run, y + k * y_step,
+                       NULL if residual == NULL else residual + k * residual_step, count)

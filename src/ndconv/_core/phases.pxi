@@ -53,13 +53,10 @@ cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const 
         for f in range(phases.n):
             for i in range(pixels):
                 run[i * phases.n + f] = strips[f * strip_size + i]
-    if phases.whole.plain:
-        copy_samples(<real*> y, run, count)
-        return
     if box.residual != NULL:
         residual = (box.residual + channel_offset(&job.residual, channel)
                     + output_offset(plan, &job.residual, box, line, pixel))
-    finish(&phases.whole, run, y, residual, count)
+    finish(&phases.whole, run, 0, y, 0, residual, 0, 1, count)
 
 
 cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_ssize_t group, Py_ssize_t block,

@@ -68,6 +68,7 @@ cdef struct Job:
     Samples x, y, residual
     bint direct                                           # kernels may write into y's rows themselves
     bint plain                                            # and nothing more is to be done to what they write
+    bint in_vectors                                       # the epilogue takes vectors of y and of the residual
     const real* weights
     const real* bias
     bint skip

@@ -4,7 +4,6 @@
 #ifndef NDCONV_SIMD_H
 #define NDCONV_SIMD_H
 
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,10 +200,5 @@ static inline uint16_t float_to_half(float value) {
     v.bits += 0xfffu + ((v.bits >> 13) & 1u) - (112u << 23);
     return (uint16_t)(sign | (v.bits >> 13));
 }
-
-/* The transcendental functions in the compute type's precision. */
-#define real_exp(x) _Generic((real)0, float: expf, default: exp)(x)
-#define real_erf(x) _Generic((real)0, float: erff, default: erf)(x)
-#define real_tanh(x) _Generic((real)0, float: tanhf, default: tanh)(x)
 
 #endif

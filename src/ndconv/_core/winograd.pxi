@@ -286,8 +286,8 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     channels = min(width, plan.channels_out - block)
     t = bench.n_patches * channels
     for point in range(tiling.points):
-        # While products are made, y's lines arrive.
-        if job.plain:
+        # While products are made, the lines of y and of the residual arrive.
+        if job.in_vectors:
             send_for_outputs(plan, job, bench, r.group * plan.channels_out + block, channels,
                              point * t // tiling.points, (point + 1) * t // tiling.points)
         tile.base = zeros
@@ -376,13 +376,19 @@ cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, c
 
 cdef void send_for_outputs(const Plan* plan, const Job* job, Bench* bench, Py_ssize_t channel, Py_ssize_t channels,
                            Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    """Asks for the lines of y of some of the pairs of a patch and an output channel."""
-    cdef Py_ssize_t i, line, y_line = job.y.stride[plan.ndim - 2] if plan.ndim > 1 else 0
+    """Asks for the lines of y and of the residual of some of the pairs of a patch and an output channel."""
+    cdef Py_ssize_t i, k, line, y_line = 0, residual_line = 0
     cdef const Patch* patch
+    if plan.ndim > 1:
+        y_line = job.y.stride[plan.ndim - 2]
+        residual_line = job.residual.stride[plan.ndim - 2]
     for i in range(start, end):
         patch = bench.patches + i // channels
+        k = channel + i % channels
         for line in range(patch.lines):
-            prefetch_to_write(<real*> (patch.y + channel_offset(&job.y, channel + i % channels) + line * y_line))
+            send_for_row(<real*> (patch.y + k * job.y.channel + line * y_line),
+                         NULL if patch.residual == NULL else
+                         patch.residual + k * job.residual.channel + line * residual_line, patch.pixels)
 
 
 cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, const Patch* patch, Py_ssize_t channel,
@@ -391,7 +397,7 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
     cdef real turned[8 * MOST_BLOCK]           # [line][pixel][channel]
     cdef real rows[8 * MOST_BLOCK]             # [line][channel][pixel]
     cdef real bias[MOST_LANES]
-    cdef Py_ssize_t v, k, b, line, end, pixels = max(LANES, tiling.columns)
+    cdef Py_ssize_t v, k, b, line, end, together, pixels = max(LANES, tiling.columns)
     cdef Py_ssize_t y_line = 0, residual_line = 0
     cdef char* y
     cdef const char* residual = NULL
@@ -402,11 +408,6 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         end = min(LANES, channels - v * LANES)
         for k in range(LANES):
             bias[k] = job.bias[channel + k] if job.bias != NULL and k < end else 0
-        if patch.residual != NULL:
-            for k in range(end):
-                for line in range(patch.lines):
-                    prefetch_row(patch.residual + channel_offset(&job.residual, channel + k) + line * residual_line,
-                                 patch.pixels)
         if not untransform_tiles(bench.products + patch.first * width + v * LANES, width, bench.product_point, bias,
                                  turned, pixels * LANES, patch.count, tiling.rows, tiling.columns):
             bench.finite = False
@@ -414,20 +415,20 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
             for b in range(pixels // LANES):
                 transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,
                                 rows + line * pixels * LANES + b * LANES, pixels)
-        for k in range(end):
+        # Parts of complex channels do not lie at equal steps.
+        together = end if job.y.parts == 1 else 1
+        k = 0
+        while k < end:
             y = patch.y + channel_offset(&job.y, channel + k)
             if patch.residual != NULL:
                 residual = patch.residual + channel_offset(&job.residual, channel + k)
             for line in range(patch.lines):
-                if not job.plain:
-                    finish(job, rows + (line * LANES + k) * pixels, y, residual, patch.pixels)
-                elif patch.pixels == LANES:
-                    vec_store(<real*> y, vec_load(rows + (line * LANES + k) * pixels))
-                else:
-                    copy_samples(<real*> y, rows + (line * LANES + k) * pixels, patch.pixels)
+                finish(job, rows + (line * LANES + k) * pixels, pixels, y, job.y.channel,
+                       residual, job.residual.channel, together, patch.pixels)
                 y += y_line
                 if residual != NULL:
                     residual += residual_line
+            k += together
         channel += LANES
 
 

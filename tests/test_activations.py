@@ -1,0 +1,129 @@
+"""Activations, as the epilogue computes them: vectors of samples, without a library's functions."""
+
+import numpy as np
+import pytest
+import scipy.special
+
+import ndconv
+
+DTYPES = [np.float32, np.float64]
+
+
+def gelu(v):
+    tail = scipy.special.erfc(np.abs(v).astype(float) / np.sqrt(2)).astype(np.longdouble) / 2
+    return v * np.where(v < 0, tail, 1 - tail)
+
+
+# In long double, which has digits to spare for both compute types.
+EXACT = {
+    "relu": lambda v: np.where(v < 0, 0, v),
+    "relu6": lambda v: np.clip(v, 0, 6),
+    "leaky_relu": lambda v: np.where(v < 0, v / 100, v),
+    "silu": lambda v: v / (1 + np.exp(-v)),
+    "gelu": gelu,
+    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "tanh": np.tanh,
+    "hardswish": lambda v: v * np.clip(v + 3, 0, 6) / 6,
+}
+
+
+def activate(values, activation):
+    """Run values through a layer that does nothing else to them."""
+    values = np.asarray(values)
+    return ndconv.conv_layer(values[None], np.ones((1, 1, 1), values.dtype), activation=activation)[0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", EXACT)
+def test_precision(activation, dtype):
+    # Where results are normal numbers; beyond, see below.
+    far = 9 if activation == "gelu" else 80
+    v = np.concatenate([np.linspace(-far, far, 20_001), np.linspace(-0.01, 0.01, 2001), [1e-30, -1e-30]]).astype(dtype)
+    exact = EXACT[activation](v.astype(np.longdouble))
+    # The tail of gelu is an exponential of a rounded square, SciPy's as well.
+    units = 8 + (2 * v**2 if activation == "gelu" else 0)
+    assert np.all(np.abs(activate(v, activation) - exact) <= units * np.finfo(dtype).eps * np.abs(exact))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("activation", "below", "above"),
+    [("relu", 0, 1), ("relu6", 0, 0), ("silu", 0, 1), ("gelu", 0, 1), ("hardswish", 0, 1), ("leaky_relu", 0.01, 1)],
+)
+def test_far_from_zero(activation, below, above, dtype):
+    v = np.array([1e4, 1e30], dtype)
+    assert np.allclose(activate(-v, activation), -below * v, rtol=1e-6)
+    assert np.allclose(activate(v, activation), above * v if above else 6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_saturation(dtype):
+    v = np.array([-np.inf, -1e30, -1000, 1000, 1e30, np.inf], dtype)
+    assert np.array_equal(activate(v, "sigmoid"), [0, 0, 0, 1, 1, 1])
+    assert np.array_equal(activate(v, "tanh"), [-1, -1, -1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", EXACT)
+def test_nan_stays_and_stays_alone(activation, dtype):
+    v = np.linspace(-3, 3, 37).astype(dtype)
+    v[[0, 17, 36]] = np.nan
+    y = activate(v, activation)
+    assert np.array_equal(np.isnan(y), np.isnan(v))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", EXACT)
+def test_a_sample_decides_alone(activation, dtype, rng):
+    # However its row is cut into vectors.
+    v = (3 * rng.standard_normal(131)).astype(dtype)
+    whole = activate(v, activation)
+    for length in (1, 3, 7, 15, 16, 17, 40, 64, 65):
+        assert np.array_equal(activate(v[:length], activation), whole[:length])
+        assert np.array_equal(activate(v[-length:], activation), whole[-length:])
+
+
+@pytest.mark.parametrize("method", ["direct", "winograd"])
+@pytest.mark.parametrize("channels", [1, 5, 40])
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+def test_residual_in_any_layout(activation, channels, method, rng):
+    x = rng.standard_normal((2, 6, 9, 21)).astype(np.float32)
+    layer = ndconv.ConvLayer(
+        rng.standard_normal((channels, 6, 3, 3)).astype(np.float32), padding=1, activation=activation, method=method
+    )
+    residual = rng.standard_normal((2, channels, 9, 21)).astype(np.float32)
+    expected = layer(x, residual=residual)
+    for other in (residual[..., ::-1].copy()[..., ::-1], np.asfortranarray(residual), residual.astype(">f4")):
+        assert np.array_equal(layer(x, residual=other), expected)
+    out = np.empty((2, channels, 9, 42), np.float32)[..., ::2]
+    assert np.array_equal(layer(x, out, residual=residual), expected)
+    # Where the sum goes to the residual's own place.
+    assert np.array_equal(layer(x, residual, residual=residual), expected)
+    assert np.array_equal(residual, expected)
+
+
+def test_remembered_calls_are_checked(rng):
+    x = rng.standard_normal((3, 8, 8))
+    w = rng.standard_normal((4, 3, 3, 3))
+    right, wrong = np.zeros((4, 6, 6)), np.zeros((4, 6, 7))
+    layer = ndconv.ConvLayer(w)
+    for call in (layer, lambda x, **others: ndconv.conv_layer(x, w, **others)):
+        expected = call(x)
+        for _ in range(2):
+            assert np.array_equal(call(x, residual=right), expected)
+            assert np.array_equal(call(x, out=np.empty_like(right)), expected)
+            with pytest.raises(ValueError, match="residual must have the output's shape"):
+                call(x, residual=wrong)
+            with pytest.raises(ValueError, match="out must have shape"):
+                call(x, out=wrong)
+            with pytest.raises(TypeError, match="out must have dtype"):
+                call(x, out=right.astype(np.float32))
+            with pytest.raises(TypeError, match="out must be a NumPy array"):
+                call(x, out=right.tolist())
+            with pytest.raises(TypeError, match="residual must have"):
+                call(x, residual=right.astype(object))
+            read_only = np.zeros_like(right)
+            read_only.flags.writeable = False
+            with pytest.raises(ValueError, match="read-only"):
+                call(x, out=read_only)
+            assert call(x, residual=right.astype(complex)).dtype == complex
