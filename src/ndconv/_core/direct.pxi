@@ -149,6 +149,22 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const 
         count -= n
 
 
+cdef void finish_lines(const Plan* plan, const Job* job, const Box* box, const real* runs, Py_ssize_t run,
+                       Py_ssize_t channel, Py_ssize_t line, Py_ssize_t lines, Py_ssize_t pixel,
+                       Py_ssize_t count) noexcept nogil:
+    """Finishes runs of one output channel, below each other in y."""
+    cdef int axis = plan.ndim - 2
+    cdef const char* residual = NULL
+    if plan.flat or axis < 0:
+        finish_pixels(plan, job, box, runs, run, channel, channel + 1, line, pixel, count)
+        return
+    if box.residual != NULL:
+        residual = (box.residual + channel_offset(&job.residual, channel)
+                    + output_offset(plan, &job.residual, box, line, pixel))
+    finish(job, runs, run, box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel),
+           job.y.stride[axis], residual, job.residual.stride[axis], lines, count)
+
+
 cdef bint is_active(const Plan* plan, Py_ssize_t tap, const Py_ssize_t* first, const Py_ssize_t* end) noexcept nogil:
     """Whether a tap finds samples, not only padding, for some output of the box from `first` to `end`."""
     cdef int axis
@@ -321,6 +337,13 @@ cdef inline Py_ssize_t vectors_at(Py_ssize_t pixel, Py_ssize_t width, int most) 
     return parts(vectors, steps)
 
 
+cdef inline Py_ssize_t tiles_at(Py_ssize_t pixel, Py_ssize_t width, int most) noexcept nogil:
+    """How many tiles of so many vectors come next; those after them have one vector less."""
+    cdef Py_ssize_t vectors = parts(width - pixel, LANES)
+    cdef Py_ssize_t steps = parts(vectors, most)
+    return vectors - (parts(vectors, steps) - 1) * steps
+
+
 cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_block, Py_ssize_t end_block,
                    Py_ssize_t plane, Py_ssize_t end_channel) noexcept nogil:
     """The pixels of a box, a stretch of a line at a time, for all blocks of output channels.
@@ -386,7 +409,7 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
 cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output, Py_ssize_t plane) noexcept nogil:
     """The lines of a box for one output channel, several lines at a time."""
     cdef real edge[EDGE]
-    cdef Py_ssize_t line = 0, pixel, count, vectors, rows, r, y_row, last_vector
+    cdef Py_ssize_t line = 0, pixel, count, vectors, tiles, rows, y_row, last_vector
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
     cdef bint in_y = job.direct and box.width >= LANES
@@ -406,12 +429,16 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
         pixel = 0
         while pixel < box.width:
             vectors = vectors_at(pixel, box.width, ROW_VECTORS)
+            tiles = tiles_at(pixel, box.width, ROW_VECTORS)
             if rows == 1 and box.width - pixel > (LONG_ROW_VECTORS + 1) * LANES:
                 vectors = LONG_ROW_VECTORS
-            count = min(vectors * LANES, box.width - pixel)
+                tiles = parts(box.width - pixel - (LONG_ROW_VECTORS + 1) * LANES, LONG_ROW_VECTORS * LANES)
+            if not in_y:
+                tiles = 1
+            count = min(tiles * vectors * LANES, box.width - pixel)
             last_vector = (vectors - 1) * LANES
             if box.width >= LANES:
-                last_vector = count - LANES
+                last_vector = count - (tiles - 1) * vectors * LANES - LANES
             y = edge
             y_row = LONG_ROW_VECTORS * LANES
             if in_y:
@@ -420,10 +447,9 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
             rows_of_pixels(y, y_row, bias, begins, block_planes(box) + plane + line * line_stride(plan) + pixel,
                            weights, box.end_channel - box.first_channel, box.x_channel,
                            plan.chains, plan.chain_offset, plan.chain_length, plan.chain_step,
-                           last_vector, <int> rows, <int> vectors, plan.chains_alike)
+                           tiles, last_vector, <int> rows, <int> vectors, plan.chains_alike)
             if ends and not (in_y and job.plain):
-                for r in range(rows):
-                    finish_pixels(plan, job, box, y + r * y_row, 0, output, output + 1, line + r, pixel, count)
+                finish_lines(plan, job, box, y, y_row, output, line, rows, pixel, count)
             pixel += count
         line += rows
 

@@ -12,20 +12,20 @@ cdef inline vec finished(const int activation, const real* run, const real* resi
 cdef inline int finish_vectors(
     const int activation, const real* run, real* y, const real* residual, Py_ssize_t count
 ) noexcept nogil:
-    """Finishes a run, which may be at y already, by vectors that overlap where samples do not fill them."""
+    """Finishes a run, which may be at y already, by vectors that overlap where samples do not fill them.
+
+    A vector may be read from a shorter run: it is of the kernel's own making.
+    """
     cdef vec last
-    cdef real few[2 * MOST_LANES]
+    cdef real few[MOST_LANES]
     cdef Py_ssize_t i
     if count < LANES:
-        # Whole vectors here as well: an output must not depend on how its row was cut.
-        for i in range(count):
-            few[i] = run[i]
-            few[MOST_LANES + i] = 0 if residual == NULL else residual[i]
-        for i in range(count, LANES):
-            few[i] = few[MOST_LANES + i] = 0
-        vec_store(few, finished(activation, few, NULL if residual == NULL else few + MOST_LANES))
-        for i in range(count):
-            y[i] = few[i]
+        if residual != NULL:
+            vec_store(few, vec_splat(0))
+            copy_samples(few, residual, count)
+            residual = few
+        vec_store(few, finished(activation, run, residual))
+        copy_samples(y, few, count)
         return 0
     # The last vector comes first, so that nothing is finished twice where the run is at y.
     i = count - LANES
@@ -120,7 +120,8 @@ cdef void finish_samples(
         if residual != NULL:
             read_samples(&job.residual, other, residual, residual_step, n)
             residual += n * residual_step
-        activate_runs(job.activation, run, 0, <char*> sums, 0, NULL if residual == NULL else <const char*> other, 0,
+        memcpy(sums, run, n * sizeof(real))
+        activate_runs(job.activation, sums, 0, <char*> sums, 0, NULL if residual == NULL else <const char*> other, 0,
                       1, n)
         write_samples(&job.y, y, sums, n)
         y += n * y_step

@@ -136,7 +136,7 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
                 rows_of_pixels(strips + f * EDGE, row, bias, True,
                                box.planes + plane + line * line_stride(plan) + pixel, weights, plan.channels_in,
                                box.x_channel, phase.chains, phase.chain_offset, phase.chain_length, phase.chain_step,
-                               (vectors - 1) * LANES, <int> rows, <int> vectors, phase.chains_alike)
+                               1, (vectors - 1) * LANES, <int> rows, <int> vectors, phase.chains_alike)
             for r in range(rows):
                 finish_phases(plan, job, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
             pixel += pixels

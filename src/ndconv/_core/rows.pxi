@@ -54,35 +54,48 @@ cdef inline int rows_kernel(
     real* y, Py_ssize_t y_row, real bias, bint first,
     const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t last, const int rows, const int vectors, const int alike,
+    Py_ssize_t tiles, Py_ssize_t last, const int rows, const int vectors, const int alike,
 ) noexcept nogil:
-    """Adds all products to y[row][...]; the last vector of pixels begins at `last`, so that it may overlap."""
+    """Adds all products to y[row][...], for some neighbouring tiles of so many rows and vectors of pixels.
+
+    The last tile's last vector begins at `last`, so that it may overlap.
+    """
+    # (Compilers keep accumulators in registers from their first value to their last only within a loop.)
     cdef vec acc[ROW_ROWS * ROW_VECTORS]
-    cdef Py_ssize_t c, t
+    cdef Py_ssize_t i, c, t, end = (vectors - 1) * LANES
+    cdef const real* weight
+    cdef const real* channel
     cdef int r, v
-    for r in range(rows):
-        for v in range(vectors):
-            if first:
-                acc[r * vectors + v] = vec_splat(bias)
-            else:
-                acc[r * vectors + v] = vec_load(y + r * y_row + (v * LANES if v < vectors - 1 else last))
-    for c in range(channels):
-        for t in range(chains):
-            # Where all chains are alike, the choice is made before the loops: a choice within them would have the
-            # accumulators leave their registers.
-            if rows == 1 or alike == ALL_LONG or (alike == MIXED and lengths[t] >= rows):
-                chain(acc, x + offsets[t], step, weights, lengths[t], last, True, rows, vectors)
-            elif alike == ALL_OF_3 or lengths[t] == 3:
-                chain(acc, x + offsets[t], step, weights, 3, last, False, rows, vectors)
-            elif lengths[t] == 2:
-                chain(acc, x + offsets[t], step, weights, 2, last, False, rows, vectors)
-            else:
-                chain(acc, x + offsets[t], step, weights, 1, last, False, rows, vectors)
-            weights += lengths[t]
-        x += x_channel
-    for r in range(rows):
-        for v in range(vectors):
-            vec_store(y + r * y_row + (v * LANES if v < vectors - 1 else last), acc[r * vectors + v])
+    for i in range(tiles):
+        if i == tiles - 1:
+            end = last
+        for r in range(rows):
+            for v in range(vectors):
+                if first:
+                    acc[r * vectors + v] = vec_splat(bias)
+                else:
+                    acc[r * vectors + v] = vec_load(y + r * y_row + (v * LANES if v < vectors - 1 else end))
+        weight = weights
+        channel = x
+        for c in range(channels):
+            for t in range(chains):
+                # Where all chains are alike, the choice is made before the loops: a choice within them would have the
+                # accumulators leave their registers.
+                if rows == 1 or alike == ALL_LONG or (alike == MIXED and lengths[t] >= rows):
+                    chain(acc, channel + offsets[t], step, weight, lengths[t], end, True, rows, vectors)
+                elif alike == ALL_OF_3 or lengths[t] == 3:
+                    chain(acc, channel + offsets[t], step, weight, 3, end, False, rows, vectors)
+                elif lengths[t] == 2:
+                    chain(acc, channel + offsets[t], step, weight, 2, end, False, rows, vectors)
+                else:
+                    chain(acc, channel + offsets[t], step, weight, 1, end, False, rows, vectors)
+                weight += lengths[t]
+            channel += x_channel
+        for r in range(rows):
+            for v in range(vectors):
+                vec_store(y + r * y_row + (v * LANES if v < vectors - 1 else end), acc[r * vectors + v])
+        x += vectors * LANES
+        y += vectors * LANES
     return 0
 
 
@@ -90,17 +103,17 @@ cdef inline int rows_of_chains(
     real* y, Py_ssize_t y_row, real bias, bint first,
     const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t last, const int rows, const int vectors, int alike,
+    Py_ssize_t tiles, Py_ssize_t last, const int rows, const int vectors, int alike,
 ) noexcept nogil:
     if alike == ALL_OF_3 and rows > 3:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    rows, vectors, ALL_OF_3)
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                    last, rows, vectors, ALL_OF_3)
     elif alike != MIXED:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    rows, vectors, ALL_LONG)
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                    last, rows, vectors, ALL_LONG)
     else:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    rows, vectors, MIXED)
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                    last, rows, vectors, MIXED)
     return 0
 
 
@@ -108,20 +121,20 @@ cdef inline int rows_of_vectors(
     real* y, Py_ssize_t y_row, real bias, bint first,
     const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t last, int rows, const int vectors, int alike,
+    Py_ssize_t tiles, Py_ssize_t last, int rows, const int vectors, int alike,
 ) noexcept nogil:
     if rows == 4:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                       4, vectors, alike)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                       last, 4, vectors, alike)
     elif rows == 3:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                       3, vectors, alike)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                       last, 3, vectors, alike)
     elif rows == 2:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                       2, vectors, alike)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                       last, 2, vectors, alike)
     else:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                       1, vectors, alike)
+        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                       last, 1, vectors, alike)
     return 0
 
 
@@ -129,20 +142,20 @@ cdef void rows_of_pixels(
     real* y, Py_ssize_t y_row, real bias, bint first,
     const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t last, int rows, int vectors, int alike,
+    Py_ssize_t tiles, Py_ssize_t last, int rows, int vectors, int alike,
 ) noexcept nogil:
     if vectors == LONG_ROW_VECTORS:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                    1, LONG_ROW_VECTORS, ALL_LONG)
+        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                    last, 1, LONG_ROW_VECTORS, ALL_LONG)
     elif vectors == 1:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, 1, alike)
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                        last, rows, 1, alike)
     elif vectors == 2:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, 2, alike)
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                        last, rows, 2, alike)
     elif ROW_VECTORS > 3 and vectors == 3:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, 3, alike)
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                        last, rows, 3, alike)
     else:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, last,
-                        rows, ROW_VECTORS, alike)
+        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
+                        last, rows, ROW_VECTORS, alike)
