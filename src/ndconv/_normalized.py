@@ -1,0 +1,103 @@
+"""Normalised cross-correlation: Pearson's coefficient of each window with the kernel.
+
+The numerator is a correlation with the centred kernel; what it is divided by comes from the sums of windows and of
+their squares (J. P. Lewis, Fast Normalized Cross-Correlation, 1995). Sums of squares less a square lose digits where a
+window varies little about a level far from 0. So all is done in double precision, on x less its mean; and the windows
+that still would lose too much are done again, one by one, less their own means.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ._dtypes import Array
+from ._windows import Windows
+
+DOUBLE = np.dtype(np.float64)
+
+# The error of a coefficient that is let pass, and those, in eps, of sums of positive numbers and of any method.
+ACCURACY = 2.0**-30
+SUM_ERROR = 16 * np.finfo(DOUBLE).eps
+METHOD_ERROR = 32 * np.finfo(DOUBLE).eps
+
+# Samples whose exponents are larger than this, up or down, are scaled: their squares must be numbers.
+EXPONENT = 300
+
+
+def coefficient_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of coefficients of operands with a common dtype."""
+    if dtype.kind == "c":
+        raise TypeError(f"normalized=True is for real x and kernel, got a result of dtype {dtype}")
+    return dtype if dtype.kind == "f" else DOUBLE
+
+
+def unit_kernel(kernel: Array, axes: tuple[int, ...]) -> Array:
+    """Return a kernel less its mean, of norm 1 over the axes that it slides along."""
+    first = kernel[tuple(slice(1) if axis in axes else slice(None) for axis in range(kernel.ndim))]
+    if (kernel == first).all(axis=axes).any():
+        raise ValueError(
+            f"kernel must vary along the axes that it slides along for normalized=True, got the same value everywhere "
+            f"in a kernel of shape {kernel.shape}"
+        )
+    with np.errstate(all="ignore"):  # where it is not finite, neither are the coefficients
+        kernel = _scaled(kernel.astype(DOUBLE))
+        for _ in range(2):  # once more, for what the first mean was rounded by
+            kernel = kernel - kernel.mean(axis=axes, keepdims=True)
+        kernel = kernel / np.abs(kernel).max(axis=axes, keepdims=True)
+        unit: Array = kernel / np.sqrt((kernel * kernel).sum(axis=axes, keepdims=True))
+    return unit
+
+
+def coefficients(windows: Windows, x: Array, fill_value: complex, kernel: Array, method: str) -> Array:
+    """Return the coefficients, in double precision, of windows with a unit kernel."""
+    axes, taps = windows.axes, math.prod(windows.geometry.kernel)
+    with np.errstate(all="ignore"):
+        samples = _scaled(windows.padded(x, DOUBLE, fill_value))
+        centred = samples - _means(samples, axes)
+        y = windows.correlate(centred, kernel, method)
+        sums = windows.sums(centred)
+        squares = windows.sums(np.multiply(centred, centred, out=centred))
+        del centred
+        np.multiply(sums, sums, out=sums)
+        sums /= -taps
+        deviations = np.add(squares, sums, out=sums)
+        loud = squares.max(axis=axes, keepdims=True, initial=0, where=np.isfinite(squares))
+        squares *= SUM_ERROR / ACCURACY
+        lost = deviations <= np.maximum(squares, loud * (METHOD_ERROR / ACCURACY) ** 2, out=squares)
+        y /= np.sqrt(deviations, out=deviations)
+        if lost.any():
+            constant = windows.changes(samples) == 0
+            np.copyto(y, 0, where=lost & constant)
+            for places, rows, kernels in windows.some(samples, kernel, np.broadcast_to(lost & ~constant, y.shape)):
+                y[places] = _coefficients_of(rows, kernels)
+    return np.clip(y, -1, 1, out=y)
+
+
+def _scaled(samples: Array) -> Array:
+    """Return samples times a power of two, where they are so large or so small that squares would not be numbers."""
+    largest = max(-samples.min(initial=0), samples.max(initial=0))
+    if not np.isfinite(largest):
+        largest = np.abs(samples).max(initial=0, where=np.isfinite(samples))
+    exponent = int(np.frexp(largest)[1])
+    return samples if abs(exponent) <= EXPONENT else np.ldexp(samples, -exponent)
+
+
+def _means(samples: Array, axes: tuple[int, ...]) -> Array:
+    """Return the means, along axes, of the samples that are finite."""
+    means: Array = samples.mean(axis=axes, keepdims=True)
+    if np.isfinite(means).all():
+        return means
+    finite = np.isfinite(samples)
+    count = finite.sum(axis=axes, keepdims=True)
+    return np.asarray(samples.sum(axis=axes, keepdims=True, where=finite) / np.maximum(count, 1))
+
+
+def _coefficients_of(windows: Array, kernels: Array) -> Array:
+    """Return the coefficients of windows and unit kernels, each a row."""
+    windows = windows - windows[:, :1]  # exactly, or nearly so
+    windows -= windows.mean(axis=1, keepdims=True)
+    windows /= np.abs(windows).max(axis=1, keepdims=True)
+    return np.asarray((windows * kernels).sum(axis=1) / np.sqrt((windows * windows).sum(axis=1)))

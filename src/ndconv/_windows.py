@@ -1,0 +1,112 @@
+"""Windows: the samples that an output is made of, in a copy of x that has all that stand outside it as well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ._dtypes import Array
+from ._geometry import Geometry
+from ._tuning import BOX_TAPS, WINDOW_SAMPLES
+
+# (x, kernel, stride, dilation, method): correlate in mode "valid", along the windows' axes.
+Correlate = Callable[[Array, Array, tuple[int, ...], tuple[int, ...], str], Array]
+
+Places = tuple[Array, ...]
+
+
+class Windows(NamedTuple):
+    """Where the kernel lies for each output: along which axes of x, and the geometry with its axes in that order."""
+
+    axes: tuple[int, ...]
+    geometry: Geometry
+    engine: Correlate
+
+    def padded(self, x: Array, dtype: Any, fill_value: complex) -> Array:
+        """Return a copy of x, in a dtype, with the samples of all windows and no other."""
+        g = self.geometry
+        x = np.array(x, dtype)
+        fill = fill_value if x.dtype.kind == "c" else fill_value.real
+        for axis, size, (before, after), mode in zip(self.axes, g.in_shape, g.padding, g.modes, strict=True):
+            if before <= 0 and after <= 0:
+                x = x[(slice(None),) * axis + (slice(-before, size + after),)]
+            elif mode.name != "zeros":
+                x = x.take(mode.source(np.arange(-before, size + after), size), axis=axis)
+            else:
+                first, end = max(-before, 0), size + min(after, 0)
+                outer = np.full((*x.shape[:axis], size + before + after, *x.shape[axis + 1 :]), fill, x.dtype)
+                lead = (slice(None),) * axis
+                outer[(*lead, slice(first + before, end + before))] = x[(*lead, slice(first, end))]
+                x = outer
+        return x
+
+    def correlate(self, padded: Array, kernel: Array, method: str) -> Array:
+        """Return the sums of windows times a kernel of as many axes as x."""
+        g = self.geometry
+        return self.engine(padded, kernel, g.stride, g.dilation, method)
+
+    def sums(self, padded: Array, fewer: tuple[int, ...] | None = None) -> Array:
+        """Return the sums of windows, with `fewer` samples along some axes.
+
+        Neither by differences of running sums nor by spectra, which would bring the rounding of large samples into the
+        sums of small ones.
+        """
+        g = self.geometry
+        for i in reversed(range(g.ndim)):
+            taps = g.kernel[i] - (fewer[i] if fewer else 0)
+            padded = self._sums_along(padded, i, taps, g.dilation[i], g.stride[i])
+        return padded
+
+    def _sums_along(self, x: Array, i: int, taps: int, dilation: int, stride: int) -> Array:
+        """Return the sums of a number of samples along an axis; of many, as sums of sums."""
+        ones = [1] * len(self.axes)
+
+        def box(x: Array, taps: int, stride: int) -> Array:
+            shape, steps, gaps = [1] * x.ndim, ones.copy(), ones.copy()
+            shape[self.axes[i]], steps[i], gaps[i] = taps, stride, dilation
+            return self.engine(x, np.ones(shape, x.dtype), tuple(steps), tuple(gaps), "direct")
+
+        if taps <= 2 * BOX_TAPS:
+            return x if taps == stride == 1 else box(x, taps, stride)
+        count, rest = divmod(taps, BOX_TAPS)
+        whole = count * BOX_TAPS * dilation
+        total = self._sums_along(box(x, BOX_TAPS, 1), i, count, dilation * BOX_TAPS, stride)
+        if rest:
+            lead = (slice(None),) * self.axes[i]
+            every = (*lead, slice((x.shape[self.axes[i]] - (taps - 1) * dilation - 1) // stride + 1))
+            total = total[every] + box(x[(*lead, slice(whole, None))], rest, stride)[every]
+        return total
+
+    def changes(self, padded: Array) -> Array:
+        """Return how often samples differ from their neighbours in the window: exactly 0 where it is constant."""
+        g = self.geometry
+        total: Any = 0
+        for i, axis in enumerate(self.axes):
+            if g.kernel[i] > 1:
+                lead, step = (slice(None),) * axis, g.dilation[i]
+                differ = padded[(*lead, slice(step, None))] != padded[(*lead, slice(-step))]
+                total = total + self.sums(differ.astype(np.float32), tuple(int(j == i) for j in range(g.ndim)))
+        return np.asarray(total)
+
+    def some(self, padded: Array, kernel: Array, chosen: Array) -> Iterator[tuple[Places, Array, Array]]:
+        """Yield the places of some chosen outputs, their windows and the kernels on them, each as a row; few a time."""
+        g, d = self.geometry, self.geometry.ndim
+        reaches = tuple((k - 1) * e + 1 for k, e in zip(g.kernel, g.dilation, strict=True))
+        steps: list[Any] = [slice(None)] * padded.ndim
+        for axis, step in zip(self.axes, g.stride, strict=True):
+            steps[axis] = slice(None, None, step)
+        view = sliding_window_view(padded, reaches, axis=self.axes)
+        view = view[(*steps, *(slice(None, None, e) for e in g.dilation))]
+        view = np.broadcast_to(view, (*chosen.shape, *g.kernel))
+        kernels = np.expand_dims(np.moveaxis(kernel, self.axes, range(-d, 0)), self.axes)
+        kernels = np.broadcast_to(kernels, view.shape)
+        where = chosen.nonzero()
+        rows = max(WINDOW_SAMPLES // math.prod(g.kernel), 1)
+        for first in range(0, where[0].size, rows):
+            places = tuple(each[first : first + rows] for each in where)
+            count = places[0].size
+            yield places, view[places].reshape(count, -1), kernels[places].reshape(count, -1)
