@@ -56,19 +56,22 @@ def coefficients(windows: Windows, x: Array, fill_value: complex, kernel: Array,
     axes, taps = windows.axes, math.prod(windows.geometry.kernel)
     with np.errstate(all="ignore"):
         samples = _scaled(windows.padded(x, DOUBLE, fill_value))
-        centred = samples - _means(samples, axes)
-        y = windows.correlate(centred, kernel, method)
-        sums = windows.sums(centred)
-        squares = windows.sums(np.multiply(centred, centred, out=centred))
-        del centred
+        samples -= _means(samples, axes)
+        y = windows.correlate(samples, kernel, method)
+        sums = windows.sums(samples)
+        squares = windows.sums(np.multiply(samples, samples, out=samples))
+        del samples
         np.multiply(sums, sums, out=sums)
-        sums /= -taps
-        deviations = np.add(squares, sums, out=sums)
-        loud = squares.max(axis=axes, keepdims=True, initial=0, where=np.isfinite(squares))
+        sums /= taps
+        deviations = np.subtract(squares, sums, out=sums)
+        loudest = squares.max(axis=axes, keepdims=True)
+        if not np.isfinite(loudest).all():
+            loudest = squares.max(axis=axes, keepdims=True, initial=0, where=np.isfinite(squares))
         squares *= SUM_ERROR / ACCURACY
-        lost = deviations <= np.maximum(squares, loud * (METHOD_ERROR / ACCURACY) ** 2, out=squares)
+        lost = deviations <= np.maximum(squares, loudest * (METHOD_ERROR / ACCURACY) ** 2, out=squares)
         y /= np.sqrt(deviations, out=deviations)
         if lost.any():
+            samples = windows.padded(x, DOUBLE, fill_value)
             constant = windows.changes(samples) == 0
             np.copyto(y, 0, where=lost & constant)
             for places, rows, kernels in windows.some(samples, kernel, np.broadcast_to(lost & ~constant, y.shape)):

@@ -29,20 +29,18 @@ class Windows(NamedTuple):
     def padded(self, x: Array, dtype: Any, fill_value: complex) -> Array:
         """Return a copy of x, in a dtype, with the samples of all windows and no other."""
         g = self.geometry
-        x = np.array(x, dtype)
-        fill = fill_value if x.dtype.kind == "c" else fill_value.real
+        shape, target, source = list(x.shape), [slice(None)] * x.ndim, [slice(None)] * x.ndim
         for axis, size, (before, after), mode in zip(self.axes, g.in_shape, g.padding, g.modes, strict=True):
-            if before <= 0 and after <= 0:
-                x = x[(slice(None),) * axis + (slice(-before, size + after),)]
-            elif mode.name != "zeros":
-                x = x.take(mode.source(np.arange(-before, size + after), size), axis=axis)
-            else:
+            shape[axis] = size + before + after
+            if mode.name == "zeros" or (before <= 0 and after <= 0):
                 first, end = max(-before, 0), size + min(after, 0)
-                outer = np.full((*x.shape[:axis], size + before + after, *x.shape[axis + 1 :]), fill, x.dtype)
-                lead = (slice(None),) * axis
-                outer[(*lead, slice(first + before, end + before))] = x[(*lead, slice(first, end))]
-                x = outer
-        return x
+                source[axis], target[axis] = slice(first, end), slice(first + before, end + before)
+            else:
+                x = x.take(mode.source(np.arange(-before, size + after), size), axis=axis)
+        fill = fill_value if np.dtype(dtype).kind == "c" else fill_value.real
+        outer = np.full(shape, fill, dtype)
+        outer[tuple(target)] = x[tuple(source)]
+        return outer
 
     def correlate(self, padded: Array, kernel: Array, method: str) -> Array:
         """Return the sums of windows times a kernel of as many axes as x."""
@@ -56,9 +54,14 @@ class Windows(NamedTuple):
         sums of small ones.
         """
         g = self.geometry
+        taps = tuple(k - f for k, f in zip(g.kernel, fewer or (0,) * g.ndim, strict=True))
+        if sum(k > 1 for k in taps) > 1 and max(taps) <= 2 * BOX_TAPS:
+            shape = [1] * padded.ndim
+            for axis, count in zip(self.axes, taps, strict=True):
+                shape[axis] = count
+            return self.engine(padded, np.ones(shape, padded.dtype), g.stride, g.dilation, "separable")
         for i in reversed(range(g.ndim)):
-            taps = g.kernel[i] - (fewer[i] if fewer else 0)
-            padded = self._sums_along(padded, i, taps, g.dilation[i], g.stride[i])
+            padded = self._sums_along(padded, i, taps[i], g.dilation[i], g.stride[i])
         return padded
 
     def _sums_along(self, x: Array, i: int, taps: int, dilation: int, stride: int) -> Array:
