@@ -102,6 +102,23 @@ def test_levels_that_no_single_mean_removes(rng, dtype):
     check(np.tile(x, (12, 1)) * (1 + np.arange(12)[:, None]) % 1000, rng.standard_normal((4, 6)))
 
 
+@pytest.mark.parametrize("keywords", [{}, {"stride": (2, 3)}, {"dilation": (2, 1)}, {"stride": 4, "dilation": 3}])
+def test_a_step_between_two_quiet_levels(rng, keywords):
+    """Most windows want another mean than that of all, those over the step a third one."""
+    x = np.full((120, 90), -1e5)
+    x[40:70, 20:75] = 4e4
+    x[80:, 60:] = 1.5  # exactly constant
+    noise = rng.standard_normal(x.shape)
+    noise[80:, 60:] = 0
+    y = check(x + noise, rng.standard_normal((7, 5)), "same", padding_mode="reflect", **keywords)
+    assert (y == 0).any()
+    both = np.stack([x + noise, noise - 3 * x])
+    kernels = rng.standard_normal((2, 7, 5))
+    check(both, kernels, "valid", axes=(1, 2), **keywords)
+    check(both[:1], kernels, "valid", axes=(1, 2), **keywords)
+    check(both[0].T, kernels[0].T, "valid", axes=(1, 0), **keywords)
+
+
 def test_levels_of_signals_side_by_side(rng):
     x = rng.standard_normal((6, 200)) * 10.0 ** np.arange(-6, 6, 2)[:, None] + 10.0 ** np.arange(-4, 8, 2)[:, None]
     check(x, rng.standard_normal(20), "same")
@@ -124,6 +141,15 @@ def test_squares_that_are_no_numbers_of_the_type(rng, dtype, scale):
     scale = scale if dtype == "float32" else scale**9
     x, kernel = (scale * values(rng, n, "float64") for n in (50, 6))
     check(x.astype(dtype), kernel.astype(dtype), dtype=dtype)
+
+
+@pytest.mark.parametrize("largest", [1.7e308, 5e-324])
+def test_the_largest_and_the_smallest_numbers(rng, largest):
+    x, kernel = (largest * rng.integers(-1, 2, n) for n in (60, 6))
+    kernel[:2] = -largest, largest
+    y = ndconv.correlate_nd(x, kernel, normalized=True)
+    expected = oracle.normalized(x, kernel)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-9)
 
 
 def test_constant_windows_are_exactly_zero(rng):

@@ -132,9 +132,9 @@ def correlate_nd(
         y[k] = sum over n of x[k + dilation * n] * conj(kernel[n])
 
     `normalized` is computed in float64 from that sum and from the sums of windows and of their squares [1]_, with x
-    centred before. Windows that vary so little that digits would be lost are computed one by one. Coefficients are good
-    to about 1e-9, also far from 0, until they are rounded to the result's dtype. NaN and infinity in a window make its
-    coefficient NaN.
+    centred before. Windows in which digits would be lost are computed again, with the means of smaller parts of x, at
+    last with their own. Coefficients are good to about 1e-9, also far from 0, or to the rounding of a narrower result.
+    NaN and infinity in a window make its coefficient NaN.
 
     "omit" is the normalised convolution of [2]_, and what astropy calls interpolation of NaN. A complex sample is
     missing if either of its parts is NaN.
@@ -293,8 +293,8 @@ def _normalized(x: Array, kernel: Array, arguments: _Arguments, out: Array | Non
     kernel = unit_kernel(_placed(kernel, x.ndim, call.slid), windows.axes)
     if 0 in call.y_shape:
         return new_output(call.y_shape, call.dtype) if out is None else out
-    y = coefficients(windows, x, fill, kernel, arguments.method)
-    return _delivered(y, call, out)
+    samples = windows.padded(x, np.float64, fill)
+    return _delivered(coefficients(windows, samples, kernel, call.dtype, arguments.method), call, out)
 
 
 def _omitting(

@@ -3,7 +3,7 @@
 The numerator is a correlation with the centred kernel; what it is divided by comes from the sums of windows and of
 their squares (J. P. Lewis, Fast Normalized Cross-Correlation, 1995). Sums of squares less a square lose digits where a
 window varies little about a level far from 0. So all is done in double precision, on x less its mean; and the windows
-that still would lose too much are done again, one by one, less their own means.
+that still would lose too much are done again, with the means of smaller and smaller parts of x, at last with their own.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from ._windows import Windows
 
 DOUBLE = np.dtype(np.float64)
 
-# The error of a coefficient that is let pass, and those, in eps, of sums of positive numbers and of any method.
+# The error of a coefficient that is let pass, and those of sums of positive numbers and of any method.
 ACCURACY = 2.0**-30
 SUM_ERROR = 16 * np.finfo(DOUBLE).eps
 METHOD_ERROR = 32 * np.finfo(DOUBLE).eps
+
+# The part of all windows up to which those that lost too much are done one by one.
+FEW = 1 / 256
 
 # Samples whose exponents are larger than this, up or down, are scaled: their squares must be numbers.
 EXPONENT = 300
@@ -51,32 +54,44 @@ def unit_kernel(kernel: Array, axes: tuple[int, ...]) -> Array:
     return unit
 
 
-def coefficients(windows: Windows, x: Array, fill_value: complex, kernel: Array, method: str) -> Array:
-    """Return the coefficients, in double precision, of windows with a unit kernel."""
+def coefficients(windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[Any], method: str) -> Array:
+    """Return the coefficients, exact enough for a dtype, of the windows of padded doubles with a unit kernel."""
     axes, taps = windows.axes, math.prod(windows.geometry.kernel)
+    accuracy = max(ACCURACY, float(np.finfo(dtype).eps) / 2)
     with np.errstate(all="ignore"):
-        samples = _scaled(windows.padded(x, DOUBLE, fill_value))
-        samples -= _means(samples, axes)
-        y = windows.correlate(samples, kernel, method)
-        sums = windows.sums(samples)
-        squares = windows.sums(np.multiply(samples, samples, out=samples))
-        del samples
+        centred = _scaled(samples)
+        centred = centred - _means(centred, axes)
+        y = windows.correlate(centred, kernel, method)
+        sums = windows.sums(centred)
+        squares = windows.sums(np.multiply(centred, centred, out=centred))
+        del centred
         np.multiply(sums, sums, out=sums)
         sums /= taps
         deviations = np.subtract(squares, sums, out=sums)
         loudest = squares.max(axis=axes, keepdims=True)
         if not np.isfinite(loudest).all():
             loudest = squares.max(axis=axes, keepdims=True, initial=0, where=np.isfinite(squares))
-        squares *= SUM_ERROR / ACCURACY
-        lost = deviations <= np.maximum(squares, loudest * (METHOD_ERROR / ACCURACY) ** 2, out=squares)
+        squares *= SUM_ERROR / accuracy
+        lost = deviations <= np.maximum(squares, loudest * (METHOD_ERROR / accuracy) ** 2, out=squares)
         y /= np.sqrt(deviations, out=deviations)
         if lost.any():
-            samples = windows.padded(x, DOUBLE, fill_value)
             constant = windows.changes(samples) == 0
             np.copyto(y, 0, where=lost & constant)
-            for places, rows, kernels in windows.some(samples, kernel, np.broadcast_to(lost & ~constant, y.shape)):
-                y[places] = _coefficients_of(rows, kernels)
+            _again(windows, samples, kernel, dtype, method, lost & ~constant, y)
     return np.clip(y, -1, 1, out=y)
+
+
+def _again(
+    windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[Any], method: str, lost: Array, y: Array
+) -> None:
+    """Write to y the coefficients that are lost: halves of x have means of their own, and so has every window."""
+    halves = windows.halves(lost) if np.count_nonzero(lost) > FEW * lost.size else []
+    for outputs, inputs in halves:
+        if lost[outputs].any():
+            y[outputs] = coefficients(windows, samples[inputs], kernel, dtype, method)
+    if not halves:
+        for places, rows, kernels in windows.some(samples, kernel, np.broadcast_to(lost, y.shape)):
+            y[places] = _coefficients_of(rows, kernels)
 
 
 def _scaled(samples: Array) -> Array:
@@ -99,8 +114,10 @@ def _means(samples: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _coefficients_of(windows: Array, kernels: Array) -> Array:
-    """Return the coefficients of windows and unit kernels, each a row."""
+    """Return the coefficients of windows, each a row, and unit kernels, one or as many."""
+    windows = _scaled(windows)
     windows = windows - windows[:, :1]  # exactly, or nearly so
+    windows /= np.maximum(windows.max(axis=1), -windows.min(axis=1))[:, None]
     windows -= windows.mean(axis=1, keepdims=True)
-    windows /= np.abs(windows).max(axis=1, keepdims=True)
-    return np.asarray((windows * kernels).sum(axis=1) / np.sqrt((windows * windows).sum(axis=1)))
+    products = np.einsum("ij,ij->i", windows, np.broadcast_to(kernels, windows.shape))
+    return np.asarray(products / np.sqrt(np.einsum("ij,ij->i", windows, windows)))

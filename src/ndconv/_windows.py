@@ -47,6 +47,21 @@ class Windows(NamedTuple):
         g = self.geometry
         return self.engine(padded, kernel, g.stride, g.dilation, method)
 
+    def halves(self, outputs: Array) -> list[tuple[Any, Any]]:
+        """Return two parts of the outputs and of the samples for them; none where they would have most in common."""
+        g = self.geometry
+        reaches = [(k - 1) * d + 1 for k, d in zip(g.kernel, g.dilation, strict=True)]
+        spans = [outputs.shape[axis] * step for axis, step in zip(self.axes, g.stride, strict=True)]
+        i = max(range(g.ndim), key=lambda i: spans[i] / reaches[i])
+        axis, step = self.axes[i], g.stride[i]
+        size, lead = outputs.shape[axis], (slice(None),) * axis
+        if size < 2 or spans[i] < 4 * reaches[i]:
+            return []
+        return [
+            ((*lead, slice(first, end)), (*lead, slice(first * step, (end - 1) * step + reaches[i])))
+            for first, end in ((0, size // 2), (size // 2, size))
+        ]
+
     def sums(self, padded: Array, fewer: tuple[int, ...] | None = None) -> Array:
         """Return the sums of windows, with `fewer` samples along some axes.
 
@@ -96,7 +111,7 @@ class Windows(NamedTuple):
         return np.asarray(total)
 
     def some(self, padded: Array, kernel: Array, chosen: Array) -> Iterator[tuple[Places, Array, Array]]:
-        """Yield the places of some chosen outputs, their windows and the kernels on them, each as a row; few a time."""
+        """Yield, a few a time, the places of some chosen outputs, their windows as rows, and as many kernels or one."""
         g, d = self.geometry, self.geometry.ndim
         reaches = tuple((k - 1) * e + 1 for k, e in zip(g.kernel, g.dilation, strict=True))
         steps: list[Any] = [slice(None)] * padded.ndim
@@ -106,10 +121,11 @@ class Windows(NamedTuple):
         view = view[(*steps, *(slice(None, None, e) for e in g.dilation))]
         view = np.broadcast_to(view, (*chosen.shape, *g.kernel))
         kernels = np.expand_dims(np.moveaxis(kernel, self.axes, range(-d, 0)), self.axes)
-        kernels = np.broadcast_to(kernels, view.shape)
+        one = kernel.size == math.prod(g.kernel)
+        kernels = kernels.reshape(1, -1) if one else np.broadcast_to(kernels, view.shape)
         where = chosen.nonzero()
         rows = max(WINDOW_SAMPLES // math.prod(g.kernel), 1)
         for first in range(0, where[0].size, rows):
             places = tuple(each[first : first + rows] for each in where)
             count = places[0].size
-            yield places, view[places].reshape(count, -1), kernels[places].reshape(count, -1)
+            yield places, view[places].reshape(count, -1), kernels if one else kernels[places].reshape(count, -1)
