@@ -201,6 +201,7 @@ def test_integers_have_no_nan(rng, function, dtype):
         ([1.0, -2, 1], "kernel must have weights that do not sum to zero"),
         ([0.1, 0.2, -0.3], "kernel must have weights that do not sum to zero"),
         (np.float32([0.1, 0.2, -0.3]), "kernel must have weights that do not sum to zero"),
+        (np.float16([0.1, 0.2, -0.3]), "kernel must have weights that do not sum to zero"),
         ([0.0, 0, 0], "kernel must have weights that do not sum to zero"),
         ([1, 1j, -1, -1j], "kernel must have weights that do not sum to zero"),
         ([1.0, np.nan, 1], "kernel must have no nan"),
@@ -215,6 +216,20 @@ def test_refused_weights(function, kernel, match, hole):
     with pytest.raises(ValueError, match=match):
         function(x, kernel, "same", nan_policy="omit", out=out)
     assert (out == 99).all()
+
+
+def test_an_infinite_weight_is_a_weight():
+    y = ndconv.correlate_nd([1.0, 2, np.nan, 3], [np.inf, 1], "valid", nan_policy="omit")
+    assert y[0] == np.inf
+
+
+def test_weights_that_nearly_sum_to_zero(rng):
+    x = with_holes(rng, rng.standard_normal(50), 0.1)
+    np.testing.assert_allclose(
+        ndconv.correlate_nd(x, [1, -1 + 1e-9], "valid", nan_policy="omit"),
+        oracle.omitting(x, [1, -1 + 1e-9], "valid").astype(float),
+        atol=1e-14,
+    )
 
 
 @pytest.mark.parametrize("filter_", [0, 1])

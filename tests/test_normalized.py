@@ -241,8 +241,9 @@ def test_dtype(rng):
     np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, normalized=True, dtype="float64"), wide)
 
 
-def test_empty(rng):
+def test_empty():
     assert ndconv.correlate_nd(np.ones((0, 9)), [1, 2], normalized=True).shape == (0, 10)
+    np.testing.assert_array_equal(ndconv.correlate_nd(np.ones(0), [1, 2, 4], normalized=True), [0, 0])
 
 
 @pytest.mark.parametrize(

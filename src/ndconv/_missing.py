@@ -37,10 +37,12 @@ def check_weights(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) ->
     if has_nan(kernel):
         raise ValueError("kernel must have no nan under nan_policy='omit', which leaves out samples of x")
     exact = kernel.astype(np.result_type(kernel, np.float64))
-    weight = np.abs(exact).sum(axis=axes)
-    own = kernel.dtype if kernel.dtype.kind in "fc" else dtype  # what rounded the weights themselves
-    rounding = max(_rounding(kernel, axes, own), _rounding(kernel, axes, dtype))
-    if (np.abs(exact.sum(axis=axes)) <= rounding * weight).any():
+    # Weights may be rounded from some whose sum is zero.
+    own = float(np.finfo(kernel.dtype).eps) if kernel.dtype.kind in "fc" else 0.0
+    with np.errstate(all="ignore"):
+        weight = np.abs(exact).sum(axis=axes)
+        zero = np.abs(exact.sum(axis=axes)) <= max(own, _rounding(kernel, axes, dtype)) * weight
+    if (zero & np.isfinite(weight)).any():
         raise ValueError(
             "kernel must have weights that do not sum to zero under nan_policy='omit', which divides by their sum"
         )
