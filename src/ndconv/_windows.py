@@ -70,7 +70,7 @@ class Windows(NamedTuple):
         """
         g = self.geometry
         taps = tuple(k - f for k, f in zip(g.kernel, fewer or (0,) * g.ndim, strict=True))
-        if sum(k > 1 for k in taps) > 1 and max(taps) <= 2 * BOX_TAPS:
+        if sum(k > 1 for k in taps) > 1 and max(taps) <= 4 * BOX_TAPS:
             shape = [1] * padded.ndim
             for axis, count in zip(self.axes, taps, strict=True):
                 shape[axis] = count
@@ -88,7 +88,7 @@ class Windows(NamedTuple):
             shape[self.axes[i]], steps[i], gaps[i] = taps, stride, dilation
             return self.engine(x, np.ones(shape, x.dtype), tuple(steps), tuple(gaps), "direct")
 
-        if taps <= 2 * BOX_TAPS:
+        if taps <= 4 * BOX_TAPS:
             return x if taps == stride == 1 else box(x, taps, stride)
         count, rest = divmod(taps, BOX_TAPS)
         whole = count * BOX_TAPS * dilation
