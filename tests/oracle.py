@@ -457,22 +457,8 @@ def transpose_layer_gradients(grad_y, x, weight, *, stride=1, padding=0, output_
     return References(grad_x, grad_weight, _bias_gradient(grad_y))
 
 
-def correlate(
-    x,
-    kernel,
-    mode="full",
-    *,
-    padding_mode="zeros",
-    fill_value=0.0,
-    stride=1,
-    dilation=1,
-    axes=None,
-    lags=None,
-    conjugate=True,
-):
-    """Return what `correlate_nd` must return."""
-    x, kernel = np.asarray(x), np.asarray(kernel)
-    dtype = result_dtype(x, kernel)
+def _correlated(x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags):
+    """Return the windows of x, with an axis per kernel axis at the end, the kernel with as many axes as x, its axes."""
     if axes is None:
         axes = tuple(range(x.ndim - kernel.ndim, x.ndim))
         kernel = kernel.reshape((1,) * (x.ndim - kernel.ndim) + kernel.shape)
@@ -482,11 +468,6 @@ def correlate(
     modes = (padding_mode,) * d if isinstance(padding_mode, str) else tuple(padding_mode)
     if lags is not None and np.ndim(lags) == 1:
         lags = (lags,) * d
-    x, kernel = _widen(x, dtype), _widen(kernel, dtype)
-    fill_value = _widen(np.asarray(fill_value), dtype)[()]
-    if conjugate:
-        kernel = np.conj(kernel)
-
     for i, axis in enumerate(axes):
         size, span = x.shape[axis], reach(kernel.shape[axis], dilation[i])
         first, count = {
@@ -499,7 +480,32 @@ def correlate(
         last = first + (count - 1) // stride[i] * stride[i]
         x = extend(x, axis, first, last + span, modes[i], fill_value)
     taps = tuple(kernel.shape[axis] for axis in axes)
-    windows = _windows(x, axes, taps, stride, dilation)
+    return _windows(x, axes, taps, stride, dilation), kernel, axes
+
+
+def correlate(
+    x,
+    kernel,
+    mode="full",
+    *,
+    padding_mode="zeros",
+    fill_value=0.0,
+    stride=1,
+    dilation=1,
+    axes=None,
+    lags=None,
+    conjugate=True,
+    dtype=None,
+):
+    """Return what `correlate_nd` must return."""
+    x, kernel = np.asarray(x), np.asarray(kernel)
+    dtype = result_dtype(x, kernel) if dtype is None else np.dtype(dtype)
+    x, kernel = _widen(x, dtype), _widen(kernel, dtype)
+    fill_value = _widen(np.asarray(fill_value), dtype)[()]
+    if conjugate:
+        kernel = np.conj(kernel)
+    windows, kernel, axes = _correlated(x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags)
+    taps = tuple(kernel.shape[axis] for axis in axes)
 
     def products(windows, kernel):
         total = 0
@@ -517,8 +523,51 @@ def correlate(
     return Reference(value, dtype, _round_to_half(bound, value, dtype))
 
 
+def pairs_of_windows(
+    x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None, lags=None
+):
+    """Return, for each output of `correlate_nd`, the samples under the kernel and the kernel, each as a line."""
+    windows, kernel, axes = _correlated(
+        np.asarray(x), np.asarray(kernel), mode, padding_mode, fill_value, stride, dilation, axes, lags
+    )
+    d = len(axes)
+    kernels = np.expand_dims(np.moveaxis(kernel, axes, range(-d, 0)), axes)
+    shape = np.broadcast_shapes(windows.shape, kernels.shape)
+    lines = (*shape[: windows.ndim - d], math.prod(shape[windows.ndim - d :]))
+    return tuple(np.broadcast_to(a, shape).reshape(lines) for a in (windows, kernels))
+
+
+def normalized(x, kernel, *arguments, **keywords):
+    """Return Pearson's coefficient of each window and the kernel: 0 where the window is constant."""
+    windows, kernels = pairs_of_windows(
+        np.asarray(x).astype(np.longdouble), np.asarray(kernel).astype(np.longdouble), *arguments, **keywords
+    )
+    with np.errstate(all="ignore"):
+        w, k = (a - a.mean(axis=-1, keepdims=True) for a in (windows, kernels))
+        y = (w * k).sum(axis=-1) / np.sqrt((w * w).sum(axis=-1) * (k * k).sum(axis=-1))
+    return np.where((windows == windows[..., :1]).all(axis=-1), 0, y).astype(np.float64)
+
+
+def omitting(x, kernel, *arguments, **keywords):
+    """Return the weighted means of the samples that are not NaN, times the sum of all weights."""
+    kernel = np.conj(kernel)
+    wide = np.clongdouble if np.iscomplexobj(x) or np.iscomplexobj(kernel) else np.longdouble
+    windows, kernels = pairs_of_windows(np.asarray(x).astype(wide), kernel.astype(wide), *arguments, **keywords)
+    there = ~np.isnan(windows)
+    weights = np.where(there, kernels, 0)
+    with np.errstate(all="ignore"):
+        y = (weights * np.where(there, windows, 0)).sum(axis=-1) * kernels.sum(axis=-1) / weights.sum(axis=-1)
+    return np.where(there.any(axis=-1), y, np.nan)
+
+
 def convolve(x, kernel, mode="full", *, axes=None, lags=None, dilation=1, **keywords):
     """Return what `convolve_nd` must return; its lags count the samples of the full result."""
+    mirrored, arguments = mirror(kernel, axes=axes, lags=lags, dilation=dilation)
+    return correlate(x, mirrored, mode, conjugate=False, **arguments, **keywords)
+
+
+def mirror(kernel, *, axes=None, lags=None, dilation=1):
+    """Return the kernel with which correlation is convolution, and the arguments that go with it."""
     kernel = np.asarray(kernel)
     mirrored = np.flip(kernel, axis=axes)
     if lags is not None:
@@ -526,7 +575,7 @@ def convolve(x, kernel, mode="full", *, axes=None, lags=None, dilation=1, **keyw
         pairs = (lags,) * len(taps) if np.ndim(lags) == 1 else lags
         shifts = [reach(k, e) - 1 for k, e in zip(taps, per_axis(dilation, len(taps)), strict=True)]
         lags = [(low - shift, high - shift) for (low, high), shift in zip(pairs, shifts, strict=True)]
-    return correlate(x, mirrored, mode, axes=axes, lags=lags, dilation=dilation, conjugate=False, **keywords)
+    return mirrored, {"axes": axes, "lags": lags, "dilation": dilation}
 
 
 def touched(mask, weight_shape, **keywords):

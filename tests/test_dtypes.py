@@ -1,5 +1,7 @@
 """Which type comes out, in which type it is computed, and which types are refused."""
 
+import math
+
 import numpy as np
 import oracle
 import pytest
@@ -61,6 +63,59 @@ def test_narrow_integers_wrap_as_numpys():
     x = np.array([[100, 100]], np.int8)
     np.testing.assert_array_equal(ndconv.conv_layer(x, np.ones((1, 1, 2), np.int8)), [[-56]])
     np.testing.assert_array_equal(ndconv.conv_layer(x.view(np.uint8), np.full((1, 1, 1), 3, np.uint8)), [[44, 44]])
+
+
+@pytest.mark.parametrize("function", ["correlate", "convolve"])
+@pytest.mark.parametrize("wide", DTYPES[1:])
+@pytest.mark.parametrize(("x", "kernel"), [(t, t) for t in DTYPES] + [("uint8", "int8"), ("float32", "int16")])
+def test_a_wider_type_for_sums(rng, function, x, kernel, wide):
+    """Whatever the operands can be cast to safely, and an error for anything else."""
+    arrays = values(rng, (9, 30), x), values(rng, (3, 4), kernel)
+    if wide == "float16" and x == "uint8":
+        arrays = arrays[0], arrays[1] // 16  # sums that it can hold
+    ours = getattr(ndconv, f"{function}_nd")
+    if np.can_cast(np.result_type(*arrays), wide, "safe"):
+        expected = getattr(oracle, function)(*arrays, "same", dtype=wide)
+        y = ours(*arrays, "same", dtype=wide)
+        expected.check(y)
+        out = np.empty_like(y)
+        assert ours(*arrays, "same", dtype=np.dtype(wide).newbyteorder(), out=out) is out
+        np.testing.assert_array_equal(out, y)
+    else:
+        least = np.result_type(*arrays)
+        with pytest.raises(TypeError, match=f"dtype must be .* {least} can be cast to safely, got {wide}"):
+            ours(*arrays, dtype=wide)
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [("int8", "int32"), ("uint8", "uint32"), ("int32", "int64")])
+def test_the_largest_integers_have_exact_sums_in_a_wider_type(narrow, wide):
+    info = np.iinfo(narrow)
+    x = np.full((40, 40), info.min if info.min else info.max, narrow)
+    taps = (2, 1) if wide == "int64" else (16, 16)
+    kernel = np.full(taps, info.max, narrow)
+    exact = math.prod(taps) * int(x[0, 0]) * info.max
+    assert abs(exact) <= np.iinfo(wide).max
+    for method in ("auto", "direct"):
+        y = ndconv.correlate_nd(x, kernel, "valid", dtype=wide, method=method)
+        assert y.dtype == wide
+        assert set(y.ravel().tolist()) == {exact}
+    assert ndconv.correlate_nd(x, kernel, "valid").dtype == narrow
+
+
+def test_a_wider_type_and_what_stands_outside():
+    y = ndconv.correlate_nd(np.uint8([1, 2]), np.uint8([1, 1]), dtype=int, fill_value=1000)
+    np.testing.assert_array_equal(y, [1001, 3, 1002])
+
+
+def test_a_wider_type_and_out():
+    x, kernel = np.uint8([200, 200]), np.uint8([1, 1])
+    out = np.zeros(1, np.int32)
+    assert ndconv.correlate_nd(x, kernel, "valid", dtype="int32", out=out) is out
+    assert out[0] == 400
+    for dtype, narrow in (("int32", np.zeros(1, np.uint8)), (None, np.zeros(1, np.int32))):
+        with pytest.raises(TypeError, match=r"\bout must have dtype"):
+            ndconv.correlate_nd(x, kernel, "valid", dtype=dtype, out=narrow)
+        assert narrow[0] == 0
 
 
 def test_bools_count():

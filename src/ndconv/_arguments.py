@@ -38,6 +38,13 @@ def integer(value: Any, name: str, *, minimum: int | None = None) -> int:
     return number
 
 
+def flag(value: Any, name: str) -> bool:
+    """Return an argument that must be True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def is_sequence(value: Any) -> bool:
     """Whether an argument has one entry per axis (an array counts, unless it is a scalar)."""
     if isinstance(value, np.ndarray):

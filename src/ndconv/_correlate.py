@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
-from ._arguments import METHODS, MODES, Pair, PerAxis, axes_of, lag_ranges, one_of, padding_modes, per_axis
-from ._dtypes import Array, as_array, compute_type, result_dtype
+from ._arguments import METHODS, MODES, Pair, PerAxis, axes_of, flag, lag_ranges, one_of, padding_modes, per_axis
+from ._dtypes import Array, as_array, compute_type, result_dtype, wider_dtype
 from ._engine import (
     apart_from,
     checked_out,
@@ -27,8 +27,11 @@ from ._engine import (
 from ._geometry import Geometry, Shape, make_geometry, reordered
 from ._methods import Plan
 from ._methods.separable import is_separable
+from ._missing import POLICIES, check_weights, has_nan, interpolated, refuse_nan
 from ._modes import PaddingMode
+from ._normalized import coefficient_dtype, coefficients, unit_kernel
 from ._tuning import SEPARABLE_MULTIPLY_ADDS
+from ._windows import Windows
 from ._workers import checked_workers
 
 # NumPy's limit, less the channel axis that the engine wants.
@@ -47,6 +50,9 @@ def correlate_nd(
     axes: PerAxis | None = None,
     lags: Pair | tuple[Pair, ...] | None = None,
     method: str = "auto",
+    dtype: DTypeLike | None = None,
+    normalized: bool = False,
+    nan_policy: str = "propagate",
     out: Array | None = None,
     workers: int | None = None,
 ) -> Array:
@@ -80,6 +86,19 @@ def correlate_nd(
     method : str, optional
         "auto" takes the fastest; "direct" multiplies and adds; "fft" multiplies spectra, for large kernels;
         "separable" makes a pass along each axis, for a kernel that is an outer product ("auto" finds that out).
+    dtype : dtype, optional
+        The dtype that sums are taken and returned in, wider than that of x and kernel together: so 8-bit images have
+        exact sums in int32, and float32 signals sums in float64.
+    normalized : bool, optional
+        Return the normalised cross-correlation: Pearson's correlation coefficient of the kernel and the samples of x
+        under it, between -1 and 1, as in template matching. Samples outside x count as `padding_mode` has them. A
+        window that is constant has the coefficient 0. Real dtypes only; coefficients of integers and bools are float64.
+    nan_policy : str, optional
+        What NaN in x does: "propagate" to all sums that it is in; "raise" an error, also for NaN in the kernel; or
+        "omit": a sample that is NaN is missing, and the others stand in for it. The sum over those that are there is
+        multiplied by the sum of all weights over the sum of theirs (NaN where that is zero, as where there are none).
+        Then `fill_value` may be NaN too: nothing is known of what stands outside x. Integers have no NaN, so that for
+        them the policies are the same.
     out : ndarray, optional
         Array of the result's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional
@@ -89,14 +108,17 @@ def correlate_nd(
     Returns
     -------
     ndarray
-        The correlation, of dtype ``numpy.result_type(x, kernel)``.
+        The correlation, of dtype ``numpy.result_type(x, kernel)`` or the one asked for.
 
     Raises
     ------
     ValueError
-        If shapes or values do not fit; the message names the argument.
+        If shapes or values do not fit; the message names the argument. For `normalized`: if the kernel is constant, as
+        one of a single sample is, or `nan_policy` is "omit". For "omit": if the kernel holds NaN, or its weights sum to
+        zero. For "raise": if x or kernel holds NaN.
     TypeError
-        If an argument has the wrong type or dtype.
+        If an argument has the wrong type or dtype; if the result's cannot be cast to `dtype` safely, as
+        :func:`numpy.can_cast` has it; if the result of `normalized` would be complex.
 
     See Also
     --------
@@ -109,6 +131,20 @@ def correlate_nd(
 
         y[k] = sum over n of x[k + dilation * n] * conj(kernel[n])
 
+    `normalized` is computed in float64 from that sum and from the sums of windows and of their squares [1]_, with x
+    centred before. Windows in which digits would be lost are computed again, with the means of smaller parts of x, at
+    last with their own. Coefficients are good to about 1e-9, also far from 0, or to the rounding of a narrower result.
+    NaN and infinity in a window make its coefficient NaN.
+
+    "omit" is the normalised convolution of [2]_, and what astropy calls interpolation of NaN. A complex sample is
+    missing if either of its parts is NaN.
+
+    References
+    ----------
+    .. [1] J. P. Lewis, "Fast Normalized Cross-Correlation", Industrial Light & Magic, 1995.
+    .. [2] H. Knutsson and C.-F. Westin, "Normalized and differential convolution: Methods for interpolation and
+       filtering of incomplete and uncertain data", CVPR 1993.
+
     Examples
     --------
     >>> import numpy as np
@@ -117,10 +153,25 @@ def correlate_nd(
     array([0.5, 2. , 3.5, 3. , 0. ])
     >>> ndconv.correlate_nd([1.0, 2, 3], [0, 1, 0.5], mode="same", padding_mode="replicate")
     array([2. , 3.5, 4.5])
+
+    Exact sums of narrow integers, in a type that has room for them:
+
+    >>> ndconv.correlate_nd(np.uint8([100, 200, 250]), np.uint8([2, 1]), mode="valid", dtype=np.int32)
+    array([400, 650], dtype=int32)
+
+    Where a signal looks like the kernel, whatever its level and contrast:
+
+    >>> signal = [5.0, 5, 5, 6, 8, 6, 5, 7, 7, 7]
+    >>> ndconv.correlate_nd(signal, [0, 1, 0], mode="valid", normalized=True).round(2)
+    array([ 0.  , -0.5 , -0.19,  1.  , -0.19, -0.87,  0.5 ,  0.  ])
+
+    A mean of the samples that there are:
+
+    >>> ndconv.correlate_nd([1.0, np.nan, 3, 4], np.ones(3) / 3, mode="valid", nan_policy="omit")
+    array([2. , 3.5])
     """
-    return _slide(
-        x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags, method, out, workers, mirror=False
-    )  # fmt: skip
+    arguments = _Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
+    return _correlate(x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False)
 
 
 def convolve_nd(
@@ -135,6 +186,8 @@ def convolve_nd(
     axes: PerAxis | None = None,
     lags: Pair | tuple[Pair, ...] | None = None,
     method: str = "auto",
+    dtype: DTypeLike | None = None,
+    nan_policy: str = "propagate",
     out: Array | None = None,
     workers: int | None = None,
 ) -> Array:
@@ -142,7 +195,7 @@ def convolve_nd(
 
     Parameters
     ----------
-    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, out, workers
+    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, dtype, nan_policy, out, workers
         As in `correlate_nd`.
     lags : tuple, optional
         (first, last), or one such pair per axis: compute only those samples of the "full" result, counted from 0, both
@@ -151,7 +204,7 @@ def convolve_nd(
     Returns
     -------
     ndarray
-        The convolution, of dtype ``numpy.result_type(x, kernel)``.
+        The convolution, of dtype ``numpy.result_type(x, kernel)`` or the one asked for.
 
     Raises
     ------
@@ -174,9 +227,21 @@ def convolve_nd(
     >>> ndconv.convolve_nd([1, 2, 3], [0, 1, 5])
     array([ 0,  1,  7, 13, 15])
     """
-    return _slide(
-        x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags, method, out, workers, mirror=True
-    )  # fmt: skip
+    arguments = _Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
+    return _correlate(x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True)
+
+
+class _Arguments(NamedTuple):
+    """What says where the kernel goes, as given."""
+
+    mode: Any
+    padding_mode: Any
+    fill_value: Any
+    stride: Any
+    dilation: Any
+    axes: Any
+    lags: Any
+    method: Any
 
 
 class _Call(NamedTuple):
@@ -198,15 +263,86 @@ class _Call(NamedTuple):
 _calls: dict[Any, _Call] = {}
 
 
-def _slide(
-    x: Any, kernel: Any, mode: Any, padding_mode: Any, fill_value: Any, stride: Any, dilation: Any, axes: Any,
-    lags: Any, method: Any, out: Array | None, workers: Any, *, mirror: bool,
+def _correlate(
+    x: Any, kernel: Any, arguments: _Arguments, dtype: Any, normalized: Any, nan_policy: Any, out: Array | None,
+    workers: Any, *, mirror: bool,
 ) -> Array:  # fmt: skip
-    """Correlate, or convolve if `mirror`."""
-    x, kernel = with_room_for(as_array(x, "x"), fill_value), as_array(kernel, "kernel")
+    """Correlate, or convolve if `mirror`, in whichever of the ways."""
+    x, kernel = with_room_for(as_array(x, "x"), arguments.fill_value), as_array(kernel, "kernel")
     threads = checked_workers(workers)
-    arguments = (mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
-    method = one_of(method, "method", METHODS)
+    if dtype is not None:
+        # Of the operands, only one needs that type for the result to have it.
+        kernel = kernel.astype(wider_dtype(dtype, x, kernel), copy=False)
+    policy = one_of(nan_policy, "nan_policy", POLICIES)
+    if policy == "raise":
+        refuse_nan(x, "x")
+        refuse_nan(kernel, "kernel")
+    if flag(normalized, "normalized"):
+        if policy == "omit":
+            raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
+        return _normalized(x, kernel, arguments, out, threads)
+    if policy == "omit" and result_dtype(x, kernel).kind in "fc":
+        return _omitting(x, kernel, arguments, out, threads, mirror)
+    return _slide(x, kernel, arguments, out, threads, mirror)
+
+
+def _normalized(x: Array, kernel: Array, arguments: _Arguments, out: Array | None, threads: int | None) -> Array:
+    """Return the normalised cross-correlation."""
+    kernel = kernel.astype(coefficient_dtype(result_dtype(x, kernel)), copy=False)
+    call, windows, fill = _windows(x, kernel, arguments, out, threads, False)
+    kernel = unit_kernel(_placed(kernel, x.ndim, call.slid), windows.axes)
+    if 0 in call.y_shape:
+        return new_output(call.y_shape, call.dtype) if out is None else out
+    samples = windows.padded(x, np.float64, fill)
+    return _delivered(coefficients(windows, samples, kernel, call.dtype, arguments.method), call, out)
+
+
+def _omitting(
+    x: Array, kernel: Array, arguments: _Arguments, out: Array | None, threads: int | None, mirror: bool
+) -> Array:
+    """Return the correlation, or the convolution if `mirror`, without the samples of x that are missing."""
+    call, windows, fill = _windows(x, kernel, arguments, out, threads, mirror)
+    placed = _placed(kernel, x.ndim, call.slid)
+    check_weights(placed, windows.axes, call.dtype)
+    if 0 in call.y_shape or not (has_nan(x) or np.isnan(fill)):
+        return _slide(x, kernel, arguments, out, threads, mirror)
+    if mirror:
+        placed = np.flip(placed, windows.axes).conj()  # which correlation conjugates once more
+    y = interpolated(windows, x, fill, placed, call.dtype, arguments.method)
+    return _delivered(y, call, out)
+
+
+def _windows(
+    x: Array, kernel: Array, arguments: _Arguments, out: Array | None, threads: int | None, mirror: bool
+) -> tuple[_Call, Windows, complex]:
+    """Check everything but the method, and return the call, its windows, and what stands outside x."""
+    one_of(arguments.method, "method", METHODS)
+    # The kernel that will slide is another one, for which the method may or may not do.
+    call = _prepare(x, kernel, *arguments._replace(method="auto"), out, mirror, False)
+
+    axes = tuple(sorted(call.slid))
+
+    def engine(x: Array, kernel: Array, stride: Shape, dilation: Shape, method: str) -> Array:
+        valid = _Arguments("valid", "zeros", 0.0, stride, dilation, axes, None, method)
+        return _slide(x, kernel, valid, None, threads, False)
+
+    return call, Windows(axes, call.geometry, engine), complex(fill_in(arguments.fill_value, call.dtype))
+
+
+def _delivered(y: Array, call: _Call, out: Array | None) -> Array:
+    """Return a result where it was asked for, in the call's dtype."""
+    with np.errstate(over="ignore"):
+        if out is None:
+            return y.astype(call.dtype, copy=False)
+        out[...] = y
+    return out
+
+
+def _slide(
+    x: Array, kernel: Array, arguments: _Arguments, out: Array | None, threads: int | None, mirror: bool
+) -> Array:
+    """Correlate, or convolve if `mirror`, by the engine."""
+    method = one_of(arguments.method, "method", METHODS)
     separable = method == "separable" or (method == "auto" and x.size * kernel.size >= SEPARABLE_MULTIPLY_ADDS)
     separable = separable and is_separable(kernel, result_dtype(x, kernel))
     call = key = None

@@ -38,6 +38,20 @@ def result_dtype(*arrays: Array) -> np.dtype[Any]:
     return np.dtype(np.int8) if dtype.kind == "b" else dtype.newbyteorder("=")
 
 
+def wider_dtype(dtype: Any, *arrays: Array) -> np.dtype[Any]:
+    """Return a result dtype that was asked for, to which that of the arrays can be cast without loss."""
+    try:
+        wanted: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype must be something that numpy.dtype knows, got {dtype!r}") from None
+    least = np.result_type(*(a.dtype for a in arrays))
+    if wanted.kind not in "iufc" or wanted.char in "gG" or not np.can_cast(least, wanted, "safe"):
+        raise TypeError(
+            f"dtype must be an integer, floating or complex type that {least} can be cast to safely, got {wanted}"
+        )
+    return wanted.newbyteorder("=")
+
+
 def compute_type(dtype: np.dtype[Any]) -> str:
     """Return the core's type that results of a dtype are computed in; integers wrap around in it."""
     return _COMPUTE_TYPES.get(dtype.char) or ("uint64" if dtype.itemsize == 8 else "uint32")

@@ -152,6 +152,11 @@ SECTIONS_TOGETHER = 1024
 LEAST_SECTIONS = 8
 SECTION_OUTPUTS = 2048
 
+# Samples that are summed along an axis at once, where only sums are asked for and there are four times as many: sums of
+# sums then take fewer steps. And samples of the windows that are looked at one by one, for each step of NumPy.
+BOX_TAPS = 32
+WINDOW_SAMPLES = 1 << 17
+
 # Of streams: taps from which on the early ones go by spectra; samples of a block, for each in the root of those that
 # the kernel spans; and plans that are remembered, one for each length of a chunk.
 STREAM_TAPS = 4096

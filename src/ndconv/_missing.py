@@ -1,0 +1,81 @@
+"""Missing samples: what NaN in x means to a correlation, by `nan_policy`.
+
+"omit" is the normalised convolution (H. Knutsson and C.-F. Westin, Normalized and differential convolution, CVPR 1993),
+with a certainty of 1 for a sample that is there and of 0 for one that is missing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ._dtypes import Array, compute_type
+from ._windows import Windows
+
+POLICIES = ("propagate", "omit", "raise")
+
+# Where the weights of the samples that are there add up to less than this part of all, they must be more exact than
+# spectra make them.
+THIN = 1 / 64
+
+
+def refuse_nan(array: Array, name: str) -> None:
+    """Raise for an array that holds NaN, in the words of scipy.stats."""
+    if has_nan(array):
+        raise ValueError(f"The input contains nan values: {name} must have none under nan_policy='raise'")
+
+
+def has_nan(array: Array) -> bool:
+    """Whether an array holds NaN, in a real or in an imaginary part."""
+    return array.dtype.kind in "fc" and bool(np.isnan(array).any())
+
+
+def check_weights(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise for a kernel that does not tell what a missing sample should count for."""
+    if has_nan(kernel):
+        raise ValueError("kernel must have no nan under nan_policy='omit', which leaves out samples of x")
+    exact = kernel.astype(np.result_type(kernel, np.float64))
+    # Weights may be rounded from some whose sum is zero.
+    own = float(np.finfo(kernel.dtype).eps) if kernel.dtype.kind in "fc" else 0.0
+    with np.errstate(all="ignore"):
+        weight = np.abs(exact).sum(axis=axes)
+        zero = np.abs(exact.sum(axis=axes)) <= max(own, _rounding(kernel, axes, dtype)) * weight
+    if (zero & np.isfinite(weight)).any():
+        raise ValueError(
+            "kernel must have weights that do not sum to zero under nan_policy='omit', which divides by their sum"
+        )
+
+
+def interpolated(
+    windows: Windows, x: Array, fill_value: complex, kernel: Array, dtype: np.dtype[Any], method: str
+) -> Array:
+    """Return the sums over the samples that are there, times the sum of all weights over the sum of theirs."""
+    real = np.dtype(compute_type(dtype))
+    kernel = kernel.astype(np.result_type(real, np.complex64) if kernel.dtype.kind == "c" else real)
+    samples = windows.padded(x, np.result_type(real, np.complex64) if x.dtype.kind == "c" else real, fill_value)
+    missing = np.isnan(samples)
+    samples[missing] = 0
+    there = (~missing).astype(real)
+    count = windows.sums(there)
+    whole = np.conj(kernel).sum(axis=windows.axes, keepdims=True)
+    weight = np.abs(kernel).sum(axis=windows.axes, keepdims=True)
+    partial = count < math.prod(windows.geometry.kernel)
+    y, weights = (windows.correlate(each, kernel, method) for each in (samples, there))
+    if method == "auto" and (partial & (count > 0) & (np.abs(weights) < THIN * weight)).any():
+        y, weights = (windows.correlate(each, kernel, "direct") for each in (samples, there))
+    one_sign = kernel.dtype.kind != "c" and ((kernel >= 0).all() or (kernel <= 0).all())
+    sizes = np.abs(weights) if one_sign else windows.correlate(there, np.abs(kernel), method)
+    with np.errstate(all="ignore"):
+        nothing = (count == 0) | (np.abs(weights) <= _rounding(kernel, windows.axes, dtype) * sizes)
+        factor = np.where(partial, whole / weights, 1)
+        factor[partial & nothing] = np.nan
+        y *= factor
+    return y
+
+
+def _rounding(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> float:
+    """Return what a sum of weights may be wrong by, in parts of their sizes."""
+    taps = math.prod(kernel.shape[axis] for axis in axes)
+    return 8 * float(np.finfo(compute_type(dtype)).eps) * math.sqrt(taps)

@@ -1,0 +1,123 @@
+"""Normalised cross-correlation: Pearson's coefficient of each window with the kernel.
+
+The numerator is a correlation with the centred kernel; what it is divided by comes from the sums of windows and of
+their squares (J. P. Lewis, Fast Normalized Cross-Correlation, 1995). Sums of squares less a square lose digits where a
+window varies little about a level far from 0. So all is done in double precision, on x less its mean; and the windows
+that still would lose too much are done again, with the means of smaller and smaller parts of x, at last with their own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ._dtypes import Array
+from ._windows import Windows
+
+DOUBLE = np.dtype(np.float64)
+
+# The error of a coefficient that is let pass, and those of sums of positive numbers and of any method.
+ACCURACY = 2.0**-30
+SUM_ERROR = 16 * np.finfo(DOUBLE).eps
+METHOD_ERROR = 32 * np.finfo(DOUBLE).eps
+
+# The part of all windows up to which those that lost too much are done one by one.
+FEW = 1 / 256
+
+# Samples whose exponents are larger than this, up or down, are scaled: their squares must be numbers.
+EXPONENT = 300
+
+
+def coefficient_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of coefficients of operands with a common dtype."""
+    if dtype.kind == "c":
+        raise TypeError(f"normalized=True is for real x and kernel, got a result of dtype {dtype}")
+    return dtype if dtype.kind == "f" else DOUBLE
+
+
+def unit_kernel(kernel: Array, axes: tuple[int, ...]) -> Array:
+    """Return a kernel less its mean, of norm 1 over the axes that it slides along."""
+    first = kernel[tuple(slice(1) if axis in axes else slice(None) for axis in range(kernel.ndim))]
+    if (kernel == first).all(axis=axes).any():
+        raise ValueError(
+            f"kernel must vary along the axes that it slides along for normalized=True, got the same value everywhere "
+            f"in a kernel of shape {kernel.shape}"
+        )
+    with np.errstate(all="ignore"):  # where it is not finite, neither are the coefficients
+        kernel = _scaled(kernel.astype(DOUBLE))
+        for _ in range(2):  # once more, for what the first mean was rounded by
+            kernel = kernel - kernel.mean(axis=axes, keepdims=True)
+        kernel = kernel / np.abs(kernel).max(axis=axes, keepdims=True)
+        unit: Array = kernel / np.sqrt((kernel * kernel).sum(axis=axes, keepdims=True))
+    return unit
+
+
+def coefficients(windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[Any], method: str) -> Array:
+    """Return the coefficients, exact enough for a dtype, of the windows of padded doubles with a unit kernel."""
+    axes, taps = windows.axes, math.prod(windows.geometry.kernel)
+    accuracy = max(ACCURACY, float(np.finfo(dtype).eps) / 2)
+    with np.errstate(all="ignore"):
+        centred = _scaled(samples)
+        centred = centred - _means(centred, axes)
+        y = windows.correlate(centred, kernel, method)
+        sums = windows.sums(centred)
+        squares = windows.sums(np.multiply(centred, centred, out=centred))
+        del centred
+        np.multiply(sums, sums, out=sums)
+        sums /= taps
+        deviations = np.subtract(squares, sums, out=sums)
+        loudest = squares.max(axis=axes, keepdims=True)
+        if not np.isfinite(loudest).all():
+            loudest = squares.max(axis=axes, keepdims=True, initial=0, where=np.isfinite(squares))
+        squares *= SUM_ERROR / accuracy
+        lost = deviations <= np.maximum(squares, loudest * (METHOD_ERROR / accuracy) ** 2, out=squares)
+        y /= np.sqrt(deviations, out=deviations)
+        if lost.any():
+            constant = windows.changes(samples) == 0
+            np.copyto(y, 0, where=lost & constant)
+            _again(windows, samples, kernel, dtype, method, lost & ~constant, y)
+    return np.clip(y, -1, 1, out=y)
+
+
+def _again(
+    windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[Any], method: str, lost: Array, y: Array
+) -> None:
+    """Write to y the coefficients that are lost: halves of x have means of their own, and so has every window."""
+    halves = windows.halves(lost) if np.count_nonzero(lost) > FEW * lost.size else []
+    for outputs, inputs in halves:
+        if lost[outputs].any():
+            y[outputs] = coefficients(windows, samples[inputs], kernel, dtype, method)
+    if not halves:
+        for places, rows, kernels in windows.some(samples, kernel, np.broadcast_to(lost, y.shape)):
+            y[places] = _coefficients_of(rows, kernels)
+
+
+def _scaled(samples: Array) -> Array:
+    """Return samples times a power of two, where they are so large or so small that squares would not be numbers."""
+    largest = max(-samples.min(initial=0), samples.max(initial=0))
+    if not np.isfinite(largest):
+        largest = np.abs(samples).max(initial=0, where=np.isfinite(samples))
+    exponent = int(np.frexp(largest)[1])
+    return samples if abs(exponent) <= EXPONENT else np.ldexp(samples, -exponent)
+
+
+def _means(samples: Array, axes: tuple[int, ...]) -> Array:
+    """Return the means, along axes, of the samples that are finite."""
+    means: Array = samples.mean(axis=axes, keepdims=True)
+    if np.isfinite(means).all():
+        return means
+    finite = np.isfinite(samples)
+    count = finite.sum(axis=axes, keepdims=True)
+    return np.asarray(samples.sum(axis=axes, keepdims=True, where=finite) / np.maximum(count, 1))
+
+
+def _coefficients_of(windows: Array, kernels: Array) -> Array:
+    """Return the coefficients of windows, each a row, and unit kernels, one or as many."""
+    windows = _scaled(windows)
+    windows = windows - windows[:, :1]  # exactly, or nearly so
+    windows /= np.maximum(windows.max(axis=1), -windows.min(axis=1))[:, None]
+    windows -= windows.mean(axis=1, keepdims=True)
+    products = np.einsum("ij,ij->i", windows, np.broadcast_to(kernels, windows.shape))
+    return np.asarray(products / np.sqrt(np.einsum("ij,ij->i", windows, windows)))

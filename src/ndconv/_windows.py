@@ -1,0 +1,131 @@
+"""Windows: the samples that an output is made of, in a copy of x that has all that stand outside it as well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ._dtypes import Array
+from ._geometry import Geometry
+from ._tuning import BOX_TAPS, WINDOW_SAMPLES
+
+# (x, kernel, stride, dilation, method): correlate in mode "valid", along the windows' axes.
+Correlate = Callable[[Array, Array, tuple[int, ...], tuple[int, ...], str], Array]
+
+Places = tuple[Array, ...]
+
+
+class Windows(NamedTuple):
+    """Where the kernel lies for each output: along which axes of x, and the geometry with its axes in that order."""
+
+    axes: tuple[int, ...]
+    geometry: Geometry
+    engine: Correlate
+
+    def padded(self, x: Array, dtype: Any, fill_value: complex) -> Array:
+        """Return a copy of x, in a dtype, with the samples of all windows and no other."""
+        g = self.geometry
+        shape, target, source = list(x.shape), [slice(None)] * x.ndim, [slice(None)] * x.ndim
+        for axis, size, (before, after), mode in zip(self.axes, g.in_shape, g.padding, g.modes, strict=True):
+            shape[axis] = size + before + after
+            if mode.name == "zeros" or (before <= 0 and after <= 0):
+                first, end = max(-before, 0), size + min(after, 0)
+                source[axis], target[axis] = slice(first, end), slice(first + before, end + before)
+            else:
+                x = x.take(mode.source(np.arange(-before, size + after), size), axis=axis)
+        fill = fill_value if np.dtype(dtype).kind == "c" else fill_value.real
+        outer = np.full(shape, fill, dtype)
+        outer[tuple(target)] = x[tuple(source)]
+        return outer
+
+    def correlate(self, padded: Array, kernel: Array, method: str) -> Array:
+        """Return the sums of windows times a kernel of as many axes as x."""
+        g = self.geometry
+        return self.engine(padded, kernel, g.stride, g.dilation, method)
+
+    def halves(self, outputs: Array) -> list[tuple[Any, Any]]:
+        """Return two parts of the outputs and of the samples for them; none where they would have most in common."""
+        g = self.geometry
+        reaches = [(k - 1) * d + 1 for k, d in zip(g.kernel, g.dilation, strict=True)]
+        spans = [outputs.shape[axis] * step for axis, step in zip(self.axes, g.stride, strict=True)]
+        i = max(range(g.ndim), key=lambda i: spans[i] / reaches[i])
+        axis, step = self.axes[i], g.stride[i]
+        size, lead = outputs.shape[axis], (slice(None),) * axis
+        if size < 2 or spans[i] < 4 * reaches[i]:
+            return []
+        return [
+            ((*lead, slice(first, end)), (*lead, slice(first * step, (end - 1) * step + reaches[i])))
+            for first, end in ((0, size // 2), (size // 2, size))
+        ]
+
+    def sums(self, padded: Array, fewer: tuple[int, ...] | None = None) -> Array:
+        """Return the sums of windows, with `fewer` samples along some axes.
+
+        Neither by differences of running sums nor by spectra, which would bring the rounding of large samples into the
+        sums of small ones.
+        """
+        g = self.geometry
+        taps = tuple(k - f for k, f in zip(g.kernel, fewer or (0,) * g.ndim, strict=True))
+        if sum(k > 1 for k in taps) > 1 and max(taps) <= 4 * BOX_TAPS:
+            shape = [1] * padded.ndim
+            for axis, count in zip(self.axes, taps, strict=True):
+                shape[axis] = count
+            return self.engine(padded, np.ones(shape, padded.dtype), g.stride, g.dilation, "separable")
+        for i in reversed(range(g.ndim)):
+            padded = self._sums_along(padded, i, taps[i], g.dilation[i], g.stride[i])
+        return padded
+
+    def _sums_along(self, x: Array, i: int, taps: int, dilation: int, stride: int) -> Array:
+        """Return the sums of a number of samples along an axis; of many, as sums of sums."""
+        ones = [1] * len(self.axes)
+
+        def box(x: Array, taps: int, stride: int) -> Array:
+            shape, steps, gaps = [1] * x.ndim, ones.copy(), ones.copy()
+            shape[self.axes[i]], steps[i], gaps[i] = taps, stride, dilation
+            return self.engine(x, np.ones(shape, x.dtype), tuple(steps), tuple(gaps), "direct")
+
+        if taps <= 4 * BOX_TAPS:
+            return x if taps == stride == 1 else box(x, taps, stride)
+        count, rest = divmod(taps, BOX_TAPS)
+        whole = count * BOX_TAPS * dilation
+        total = self._sums_along(box(x, BOX_TAPS, 1), i, count, dilation * BOX_TAPS, stride)
+        if rest:
+            lead = (slice(None),) * self.axes[i]
+            every = (*lead, slice((x.shape[self.axes[i]] - (taps - 1) * dilation - 1) // stride + 1))
+            total = total[every] + box(x[(*lead, slice(whole, None))], rest, stride)[every]
+        return total
+
+    def changes(self, padded: Array) -> Array:
+        """Return how often samples differ from their neighbours in the window: exactly 0 where it is constant."""
+        g = self.geometry
+        total: Any = 0
+        for i, axis in enumerate(self.axes):
+            if g.kernel[i] > 1:
+                lead, step = (slice(None),) * axis, g.dilation[i]
+                differ = padded[(*lead, slice(step, None))] != padded[(*lead, slice(-step))]
+                total = total + self.sums(differ.astype(np.float32), tuple(int(j == i) for j in range(g.ndim)))
+        return np.asarray(total)
+
+    def some(self, padded: Array, kernel: Array, chosen: Array) -> Iterator[tuple[Places, Array, Array]]:
+        """Yield, a few a time, the places of some chosen outputs, their windows as rows, and as many kernels or one."""
+        g, d = self.geometry, self.geometry.ndim
+        reaches = tuple((k - 1) * e + 1 for k, e in zip(g.kernel, g.dilation, strict=True))
+        steps: list[Any] = [slice(None)] * padded.ndim
+        for axis, step in zip(self.axes, g.stride, strict=True):
+            steps[axis] = slice(None, None, step)
+        view = sliding_window_view(padded, reaches, axis=self.axes)
+        view = view[(*steps, *(slice(None, None, e) for e in g.dilation))]
+        view = np.broadcast_to(view, (*chosen.shape, *g.kernel))
+        kernels = np.expand_dims(np.moveaxis(kernel, self.axes, range(-d, 0)), self.axes)
+        one = kernel.size == math.prod(g.kernel)
+        kernels = kernels.reshape(1, -1) if one else np.broadcast_to(kernels, view.shape)
+        where = chosen.nonzero()
+        rows = max(WINDOW_SAMPLES // math.prod(g.kernel), 1)
+        for first in range(0, where[0].size, rows):
+            places = tuple(each[first : first + rows] for each in where)
+            count = places[0].size
+            yield places, view[places].reshape(count, -1), kernels if one else kernels[places].reshape(count, -1)

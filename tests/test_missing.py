@@ -1,0 +1,304 @@
+"""`nan_policy` of `correlate_nd` and `convolve_nd`."""
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from layouts import COMPLEX, FLOATS, INTEGERS, Place, values
+from strategies import correlation_calls
+
+import ndconv
+
+FUNCTIONS = (ndconv.correlate_nd, ndconv.convolve_nd)
+TOLERANCE = {"float16": 4e-3, "float32": 3e-5, "float64": 1e-12, "complex64": 3e-5, "complex128": 1e-12}
+
+
+def with_holes(rng, a, part=0.3):
+    """Return a copy of an array in which some samples are missing, in both parts of complex ones or in one."""
+    a = np.array(a, a.dtype.newbyteorder("="))
+    holes = rng.random(a.shape) < part
+    a[holes] = np.nan
+    if a.dtype.kind == "c":
+        a.imag[holes & (rng.random(a.shape) < 0.5)] = 1
+        a.real[rng.random(a.shape) < part / 2] = np.nan
+    return a
+
+
+def positive(kernel):
+    """Return weights of one sign, with none near zero."""
+    return (np.abs(kernel.astype(float)) % 4 + 1).astype(kernel.dtype)
+
+
+def check(x, kernel, *arguments, **keywords):
+    dtype = oracle.result_dtype(np.asarray(x), np.asarray(kernel))
+    expected = oracle.omitting(x, kernel, *arguments, **keywords)
+    y = ndconv.correlate_nd(x, kernel, *arguments, nan_policy="omit", **keywords)
+    assert y.dtype == dtype
+    scale = np.abs(expected[~np.isnan(expected)]).max(initial=1)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=TOLERANCE[str(dtype)] * float(scale))
+    return y
+
+
+@given(call=correlation_calls(), part=st.sampled_from((0.0, 0.02, 0.3, 0.9)))
+def test_random_calls(call, part):
+    """Every geometry, type and layout."""
+    x, kernel = call.arrays
+    rng = np.random.default_rng(x.size)
+    kernel = kernel if oracle.result_dtype(x, kernel).kind in "iu" else positive(kernel.real) + kernel.dtype.type(0)
+    if x.dtype.kind in "fc":
+        x = with_holes(rng, x, part)
+    if oracle.result_dtype(x, kernel).kind in "iu":
+        oracle.correlate(x, kernel, **call.keywords).check(
+            ndconv.correlate_nd(x, kernel, nan_policy="omit", **call.keywords)
+        )
+        return
+    y = check(x, kernel, **call.keywords)
+    if call.out is not None:
+        place = Place(y.shape, y.dtype, call.out)
+        assert ndconv.correlate_nd(x, kernel, nan_policy="omit", out=place.out, **call.keywords) is place.out
+        np.testing.assert_array_equal(place.out, y)
+        assert place.untouched_outside()
+
+
+@given(call=correlation_calls(mirrored=True))
+def test_random_convolutions(call):
+    x, kernel = (a.astype("complex128" if a.dtype.kind == "c" else "float64") for a in call.arrays)
+    kernel = positive(kernel.real) + (0.3j * kernel.imag.clip(-1, 1) if kernel.dtype.kind == "c" else 0)
+    x = with_holes(np.random.default_rng(x.size), x / np.abs(x).max(initial=1))
+    names = ("axes", "lags", "dilation")
+    others = {name: value for name, value in call.keywords.items() if name not in names}
+    mirrored, arguments = oracle.mirror(kernel, **{k: call.keywords[k] for k in names if k in call.keywords})
+    expected = oracle.omitting(x, np.conj(mirrored), **arguments, **others)
+    y = ndconv.convolve_nd(x, kernel, nan_policy="omit", **call.keywords)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("padding_mode", oracle.MODES)
+@pytest.mark.parametrize("method", ["auto", "direct", "fft", "separable"])
+def test_methods(rng, padding_mode, method):
+    x = with_holes(rng, rng.standard_normal((50, 40)))
+    kernel = np.outer(np.hanning(11)[1:-1], np.hanning(9)[1:-1])
+    y = ndconv.correlate_nd(x, kernel, "same", padding_mode=padding_mode, method=method, nan_policy="omit")
+    expected = oracle.omitting(x, kernel, "same", padding_mode=padding_mode)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, *COMPLEX])
+def test_weights_of_any_sign_and_phase(rng, dtype):
+    x = with_holes(rng, values(rng, (30, 40), dtype))
+    kernel = (values(rng, (4, 5), dtype) + np.array(3, dtype)).astype(dtype)
+    check(x, kernel, "same")
+
+
+@pytest.mark.parametrize("method", ["auto", "direct"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_last_that_a_window_sees_of_the_world(rng, method, dtype):
+    """A tail of the weights, a millionth of them all, is as exact as the whole."""
+    x = (rng.random((90, 90)) + 1).astype(dtype)
+    x[5:85, 5:85] = np.nan
+    rows, columns = np.mgrid[-30:31, -30:31]
+    kernel = np.exp(-np.hypot(rows, columns) / 3).astype(dtype)  # no outer product
+    y = ndconv.correlate_nd(x, kernel, "same", padding_mode="reflect", method=method, nan_policy="omit")
+    expected = oracle.omitting(x, kernel, "same", padding_mode="reflect")
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+    np.testing.assert_allclose(y, expected, rtol=3e-5 if dtype == "float32" else 1e-11)
+
+
+def test_a_constant_stays_constant(rng):
+    x = with_holes(rng, np.full((40, 50), 7.0), 0.6)
+    y = ndconv.correlate_nd(x, np.full((5, 5), 0.04), "same", padding_mode="reflect", nan_policy="omit")
+    np.testing.assert_allclose(y, 7, rtol=1e-14)
+
+
+def test_windows_without_holes_are_as_they_would_be(rng):
+    x, kernel = rng.standard_normal((60, 70)), rng.random((5, 4))
+    clean = ndconv.correlate_nd(x, kernel, "same", method="direct")
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, "same", method="direct", nan_policy="omit"), clean)
+    x[20, 30] = np.nan
+    y = ndconv.correlate_nd(x, kernel, "same", method="direct", nan_policy="omit")
+    plain = ndconv.correlate_nd(x, kernel, "same", method="direct")
+    np.testing.assert_array_equal(y[~np.isnan(plain)], clean[~np.isnan(plain)])
+    assert not np.isnan(y).any()
+
+
+def test_windows_without_samples_or_weights():
+    x = [1.0, np.nan, np.nan, np.nan, 5.0, np.nan, 7.0]
+    y = ndconv.correlate_nd(x, [1, 2, 1], "valid", nan_policy="omit")
+    np.testing.assert_allclose(y, [4, np.nan, 20, 20, 24])
+    y = ndconv.correlate_nd(x, [0, 1, 0], "valid", nan_policy="omit")
+    np.testing.assert_array_equal(y, [np.nan, np.nan, np.nan, 5, np.nan])
+    y = ndconv.correlate_nd([1.0, 2, np.nan, 3], [-1, 1, 2], "valid", nan_policy="omit")
+    np.testing.assert_array_equal(y, [np.nan, 8])
+    y = ndconv.correlate_nd([1.0, 2, 3, np.nan], [0.1, 0.2, -0.3, 0.5], "valid", nan_policy="omit")
+    np.testing.assert_array_equal(y, [np.nan])
+
+
+def test_nothing_at_all():
+    assert np.isnan(ndconv.correlate_nd(np.full((9, 9), np.nan), np.ones((3, 3)), "valid", nan_policy="omit")).all()
+    assert ndconv.correlate_nd(np.ones((0, 9)), [1.0, 2], nan_policy="omit").shape == (0, 10)
+
+
+def test_samples_outside_are_there_unless_they_are_nan():
+    x = np.array([4.0, 2.0, 6.0])
+    zeros = ndconv.correlate_nd(x, [1, 1, 1], "same", nan_policy="omit")
+    np.testing.assert_array_equal(zeros, [6, 12, 8])
+    nothing = ndconv.correlate_nd(x, [1, 1, 1], "same", fill_value=np.nan, nan_policy="omit")
+    np.testing.assert_allclose(nothing, [9, 12, 12], rtol=1e-15)
+    x[0] = np.nan
+    filled = ndconv.correlate_nd(x, [1, 1, 1], "same", fill_value=10, nan_policy="omit")
+    np.testing.assert_allclose(filled, [18, 12, 18], rtol=1e-15)
+    integers = ndconv.correlate_nd([4, 2, 6], [1.0, 1, 1], "same", fill_value=np.nan, nan_policy="omit")
+    np.testing.assert_allclose(integers, [9, 12, 12], rtol=1e-15)
+
+
+def test_infinity_is_no_missing_sample():
+    y = ndconv.correlate_nd([1.0, np.inf, np.nan, 3, 4], [1, 1], "valid", nan_policy="omit")
+    np.testing.assert_array_equal(y, [np.inf, np.inf, 6, 7])
+
+
+@pytest.mark.parametrize("part", ["real", "imag"])
+def test_a_complex_sample_is_missing_when_a_part_is(part):
+    x = np.array([1 + 1j, 2 + 2j, 3 + 3j])
+    getattr(x, part)[1] = np.nan
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, [1, 1], "valid", nan_policy="omit"), [2 + 2j, 6 + 6j])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_raise(rng, function, dtype):
+    x, kernel = values(rng, (9, 8), dtype), values(rng, (3, 2), dtype)
+    np.testing.assert_array_equal(function(x, kernel, nan_policy="raise"), function(x, kernel))
+    out = np.full((11, 9), 99, dtype)
+    for name in ("x", "kernel"):
+        arrays = {"x": x.copy(), "kernel": kernel.copy()}
+        arrays[name][1, 1] = np.nan
+        with pytest.raises(ValueError, match=rf"The input contains nan values: {name}\b"):
+            function(**arrays, nan_policy="raise", out=out)
+    assert (out == 99).all()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_propagate_is_the_default(rng, function):
+    x, kernel = with_holes(rng, rng.standard_normal(40), 0.1), rng.standard_normal(4)
+    np.testing.assert_array_equal(function(x, kernel, nan_policy="propagate"), function(x, kernel))
+    assert np.isnan(function(x, kernel)).any()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_integers_have_no_nan(rng, function, dtype):
+    """Whatever their weights sum to."""
+    x, kernel = values(rng, (9, 8), dtype), np.array([[1, 2], [3, -6]]).astype(dtype)
+    for policy in ("omit", "raise"):
+        np.testing.assert_array_equal(function(x, kernel, nan_policy=policy), function(x, kernel))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("kernel", "match"),
+    [
+        ([1.0, -2, 1], "kernel must have weights that do not sum to zero"),
+        ([0.1, 0.2, -0.3], "kernel must have weights that do not sum to zero"),
+        (np.float32([0.1, 0.2, -0.3]), "kernel must have weights that do not sum to zero"),
+        (np.float16([0.1, 0.2, -0.3]), "kernel must have weights that do not sum to zero"),
+        ([0.0, 0, 0], "kernel must have weights that do not sum to zero"),
+        ([1, 1j, -1, -1j], "kernel must have weights that do not sum to zero"),
+        ([1.0, np.nan, 1], "kernel must have no nan"),
+        ([1j, np.nan, 1], "kernel must have no nan"),
+    ],
+)
+@pytest.mark.parametrize("hole", [np.nan, 1.0])
+def test_refused_weights(function, kernel, match, hole):
+    """Whether or not a sample is missing."""
+    x = np.array([1.0, 2, 3, hole, 5])
+    out = np.full(5, 99, np.result_type(x, np.asarray(kernel)))
+    with pytest.raises(ValueError, match=match):
+        function(x, kernel, "same", nan_policy="omit", out=out)
+    assert (out == 99).all()
+
+
+def test_an_infinite_weight_is_a_weight():
+    y = ndconv.correlate_nd([1.0, 2, np.nan, 3], [np.inf, 1], "valid", nan_policy="omit")
+    assert y[0] == np.inf
+
+
+def test_weights_that_nearly_sum_to_zero(rng):
+    x = with_holes(rng, rng.standard_normal(50), 0.1)
+    np.testing.assert_allclose(
+        ndconv.correlate_nd(x, [1, -1 + 1e-9], "valid", nan_policy="omit"),
+        oracle.omitting(x, [1, -1 + 1e-9], "valid").astype(float),
+        atol=1e-14,
+    )
+
+
+@pytest.mark.parametrize("filter_", [0, 1])
+def test_one_bad_filter_among_others(filter_):
+    kernels = np.array([[1.0, 2, 3], [1, 1, 1]])
+    kernels[filter_] = [1, -2, 1]
+    with pytest.raises(ValueError, match="kernel"):
+        ndconv.correlate_nd(np.ones((1, 9)), kernels, axes=1, nan_policy="omit")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("change", "error", "name"),
+    [
+        ({"nan_policy": "ignore"}, ValueError, "nan_policy"),
+        ({"nan_policy": ""}, ValueError, "nan_policy"),
+        ({"nan_policy": None}, ValueError, "nan_policy"),
+        ({"nan_policy": True}, TypeError, "nan_policy"),
+        ({"method": "winograd"}, ValueError, "method"),
+        ({"method": "fastest"}, ValueError, "method"),
+        ({"stride": 0}, ValueError, "stride"),
+        ({"mode": "half"}, ValueError, "mode"),
+        ({"fill_value": "a"}, TypeError, "fill_value"),
+        ({"kernel": np.ones((1, 1, 1))}, ValueError, "kernel"),
+        ({"workers": 0}, ValueError, "workers"),
+    ],
+)
+def test_errors(function, change, error, name):
+    x = np.ones((9, 8))
+    x[2, 3] = np.nan
+    arguments = {"x": x, "kernel": np.ones((3, 2)), "nan_policy": "omit", **change}
+    out = np.full((11, 9), 99.0)
+    for extra in ({}, {"out": out}):
+        with pytest.raises(error, match=rf"\b({name})\b"):
+            function(**arguments, **extra)
+    assert (out == 99).all()
+
+
+def test_the_message_lists_the_policies():
+    with pytest.raises(ValueError, match="nan_policy must be one of propagate, omit, raise; got 'ignore'"):
+        ndconv.correlate_nd([1.0], [1.0], nan_policy="ignore")
+
+
+@pytest.mark.parametrize("out", [np.zeros((9, 8)), np.zeros((11, 9), "float32")])
+def test_out_is_checked(out):
+    with pytest.raises((ValueError, TypeError), match="out must have"):
+        ndconv.correlate_nd(np.full((9, 8), np.nan), np.ones((3, 2)), nan_policy="omit", out=out)
+    assert (out == 0).all()
+
+
+def test_workers(rng):
+    x = with_holes(rng, rng.standard_normal((400, 500)).astype("float32"))
+    x[100:200, 100:200] = np.nan
+    for taps in ((5, 5), (31, 30)):
+        kernel = rng.random(taps).astype("float32")
+        one, two = (ndconv.correlate_nd(x, kernel, "same", nan_policy="omit", workers=n) for n in (1, 2))
+        np.testing.assert_array_equal(one, two)
+
+
+def test_out_may_be_x(rng):
+    x, kernel = with_holes(rng, rng.standard_normal((30, 40))), rng.random((4, 3))
+    expected = ndconv.correlate_nd(x, kernel, "same", nan_policy="omit")
+    assert ndconv.correlate_nd(x, kernel, "same", nan_policy="omit", out=x) is x
+    np.testing.assert_array_equal(x, expected)
+
+
+def test_dtype(rng):
+    x = with_holes(rng, rng.standard_normal((30, 40)).astype("float32"))
+    kernel = rng.random((4, 3)).astype("float32")
+    y = ndconv.correlate_nd(x, kernel, "same", nan_policy="omit", dtype="float64")
+    assert y.dtype == np.float64
+    np.testing.assert_allclose(y, oracle.omitting(x, kernel, "same").astype(float), rtol=0, atol=1e-13)
