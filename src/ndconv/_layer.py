@@ -358,10 +358,11 @@ class ConvLayer:
     (8, 112, 112)
     """
 
-    __slots__ = ("_bias", "_calls", "_packed", "_settings", "_vectors", "_weight", "_workers")
+    __slots__ = ("_bias", "_calls", "_geometries", "_packed", "_settings", "_vectors", "_weight", "_workers")
 
     _bias: Array | None
     _calls: dict[Any, tuple[_Call, Any, Array | None]]
+    _geometries: dict[Shape, Geometry]
     _packed: dict[Any, Any]
     _settings: _Settings
     _vectors: dict[Any, Array]
@@ -397,6 +398,7 @@ class ConvLayer:
             ("_settings", settings),
             ("_workers", checked_workers(workers)),
             ("_calls", {}),
+            ("_geometries", {}),
             ("_packed", {}),
             ("_vectors", {}),
         ):
@@ -516,17 +518,21 @@ class ConvLayer:
         wanted = checked_needs(needs)
         gradient, array = as_array(grad_y, "grad_y"), as_array(x, "x")
         threads = self._workers if workers is None else checked_workers(workers)
-        geometry, last = self._geometry(array.shape), self.channel_axis == -1
-        first = self.output_shape(array.shape)
-        if last:
-            batch = first[: -geometry.ndim - 1]
-            first = (*batch, geometry.channels_out, *geometry.out_shape)
-        gradient = checked_gradient(gradient, first, geometry.ndim, last)
+        last = self.channel_axis == -1
+        geometry = self._geometries.get(array.shape)
+        if geometry is None:
+            geometry = self._geometry(array.shape)
+            remember(self._geometries, array.shape, geometry, geometry)
+        batch = array.shape[: array.ndim - geometry.ndim - 1]
+        gradient = checked_gradient(
+            gradient, (*batch, geometry.channels_out, *geometry.out_shape), geometry.ndim, last
+        )  # fmt: skip
         other = None if residual is None else as_array(residual, "residual")
-        _checked_residual(other, self.output_shape(array.shape))
-        added = [a for a in (self.bias, other) if a is not None]
-        check_activation(self.activation, result_dtype(with_room_for(array, self.fill_value), self.weight, *added))
+        if other is not None:
+            _checked_residual(other, self.output_shape(array.shape))
         if self.activation is not None:
+            added = [a for a in (self.bias, other) if a is not None]
+            check_activation(self.activation, result_dtype(with_room_for(array, self.fill_value), self.weight, *added))
             values = self._linear()(array, workers=threads, residual=other)
             if last:
                 values = np.moveaxis(values, -1, -geometry.ndim - 1)

@@ -59,6 +59,7 @@ cdef extern from "simd.h" nogil:
     vec vec_is_positive(vec)
     vec vec_even(vec, vec)
     vec vec_odd(vec, vec)
+    real vec_sum(vec)
     vec vec_first(vec, int)
     vec vec_zip_low(vec, vec)
     vec vec_zip_high(vec, vec)

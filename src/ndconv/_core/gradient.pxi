@@ -15,7 +15,6 @@ cdef struct Gather:
     # What the micro-kernels read and write.
     const real* planes
     const Py_ssize_t* lines           # where each line of outputs begins in a plane
-    const Py_ssize_t* pairs           # where each pair of an input channel and a tap has its first sample
     const real* grads                 # [output][channels of a tile], or [channel][output]
     Py_ssize_t n_lines, width, size   # of the box of outputs
     real* sums                        # [pair][output channel], or [channel][pair][lane]
@@ -300,9 +299,7 @@ cdef void add_bias(const Cut* cut, const real* grads, Py_ssize_t outputs, Py_ssi
             acc[0] = vec_splat(0)
             for i in range(size // LANES):
                 acc[0] = acc[0] + vec_load(grads + i * LANES)
-            total = 0
-            for i in range(LANES):
-                total += (<real*> acc)[i]
+            total = vec_sum(acc[0])
             for i in range(size // LANES * LANES, size):
                 total += grads[i]
             sums[k] += total
@@ -348,15 +345,11 @@ cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssiz
     """Writes a task's sums for one group to [output channel][pair]."""
     cdef real block[MOST_BLOCK]
     cdef Py_ssize_t k, pair, i, j, n, row
-    cdef real total
     if cut.along_lines:
         row = cut.inputs * plan.taps * LANES
         for k in range(outputs):
             for pair in range(n_pairs):
-                total = 0
-                for i in range(LANES):
-                    total += sums[k * row + pair * LANES + i]
-                target[k * target_row + pair] = total
+                target[k * target_row + pair] = vec_sum(vec_load(sums + k * row + pair * LANES))
         return
     row = lines_of_channels(cut)
     k = 0
@@ -431,7 +424,6 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
                 x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
         if listed != box_index:
             find_lines(plan, &box, &g, ledger.lines)
-            g.pairs = ledger.pairs
             listed = box_index
         if not plan.in_place and scratch.located != box_index:
             locate(plan, &job.x, box.start, &scratch.source)

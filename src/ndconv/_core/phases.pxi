@@ -42,13 +42,20 @@ cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const 
     cdef vec a, b
     cdef const char* residual = NULL
     cdef char* y = box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel)
+    cdef real* target
     if phases.n == 2:
         while i < pixels:
             a = vec_load(strips + i)
             b = vec_load(strips + strip_size + i)
-            vec_store(run + 2 * i, vec_zip_low(a, b))
-            vec_store(run + 2 * i + LANES, vec_zip_high(a, b))
+            # Nothing is left to be done to a pair of vectors that y has room for.
+            target = <real*> y if phases.whole.plain and 2 * (i + LANES) <= count else run
+            vec_store(target + 2 * i, vec_zip_low(a, b))
+            vec_store(target + 2 * i + LANES, vec_zip_high(a, b))
             i += LANES
+        if phases.whole.plain:
+            i = count // (2 * LANES) * 2 * LANES
+            copy_samples(<real*> y + i, run + i, count - i)
+            return
     else:
         for f in range(phases.n):
             for i in range(pixels):
@@ -57,6 +64,17 @@ cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const 
         residual = (box.residual + channel_offset(&job.residual, channel)
                     + output_offset(plan, &job.residual, box, line, pixel))
     finish(&phases.whole, run, 0, y, 0, residual, 0, 1, count)
+
+
+cdef inline void send_for_phases(const Plan* plan, const Job* job, const Box* box, Py_ssize_t channel,
+                                 Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t pixels) noexcept nogil:
+    """Asks for what `finish_phases` will read and write."""
+    cdef const char* residual = NULL
+    if box.residual != NULL:
+        residual = (box.residual + channel_offset(&job.residual, channel)
+                    + output_offset(plan, &job.residual, box, line, pixel))
+    send_for_row(<real*> (box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel)),
+                 residual, job.phases.n * pixels)
 
 
 cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_ssize_t group, Py_ssize_t block,
@@ -86,6 +104,8 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
         while pixel < box.width:
             pixels = min(strip, box.width - pixel)
             tiles = parts(pixels, most_pixels(vectors))
+            for k in range(outputs if phases.whole.in_vectors else 0):
+                send_for_phases(plan, job, box, start + k, line, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
                 if phase.taps == 0:
@@ -130,6 +150,8 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
         while pixel < box.width:
             vectors = min(vectors_at(pixel, box.width, ROW_VECTORS), STRIP // LANES)
             pixels = min(vectors * LANES, box.width - pixel)
+            for r in range(rows if phases.whole.in_vectors else 0):
+                send_for_phases(plan, job, box, output, line + r, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
                 weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps

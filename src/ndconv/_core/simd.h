@@ -133,6 +133,12 @@ static inline void transpose_block(const real *from, Py_ssize_t from_stride, rea
 static inline vec vec_even(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(EVEN_, LANE_COUNT)); }
 static inline vec vec_odd(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(ODD_, LANE_COUNT)); }
 
+/* The sum of all lanes: of neighbours, of their sums, and so on. */
+static inline real vec_sum(vec v) {
+    for (int count = LANE_COUNT; count > 1; count /= 2) v = vec_even(v, v) + vec_odd(v, v);
+    return v[0];
+}
+
 /* Shapes of the micro-kernels, in vectors, channels and rows: as many accumulators as the registers hold beside
  * the operands of one tap. */
 #if REGISTERS == 32
