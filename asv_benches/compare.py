@@ -246,6 +246,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=2.0, help="measuring time that one problem may take, about")
     parser.add_argument("--json", type=Path, help="write all that was measured to this file too")
     parser.add_argument("--plot", type=Path, help="draw the ratios into this file (PNG, SVG or PDF)")
+    parser.add_argument("--table", type=Path, help="write the table of the drop-ins, all of them, to this file (reST)")
     return parser.parse_args()
 
 
@@ -280,6 +281,10 @@ def main() -> int:
 
         options.plot.parent.mkdir(parents=True, exist_ok=True)
         draw(json.loads(json.dumps(results, default=asdict)), options.plot)
+    if options.table:
+        from table import write_table
+
+        write_table(json.loads(json.dumps(results, default=asdict)), options.table)
     return 0 if all(row.agrees for row in rows) else 1
 
 

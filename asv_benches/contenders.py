@@ -95,12 +95,7 @@ def drop_in_calls(problem: FunctionCall) -> Calls:
     """Return the call of a function of ndconv's in SciPy's place, and of SciPy's own."""
     if problem.function in SPECIAL_CALLS:
         return SPECIAL_CALLS[problem.function](*problem.arrays(), **problem.keywords)
-    module, _, name = problem.function.partition(".")
-    arrays = problem.arrays()[:: -1 if name == "upfirdn" else 1]  # whose first argument is the filter
-    return {
-        library.__name__: functools.partial(getattr(getattr(library, module), name), *arrays, **problem.keywords)
-        for library in (ndconv, scipy)
-    }
+    return {library.__name__: problem.of(library) for library in (ndconv, scipy)}
 
 
 def channel_calls(x, taps) -> Calls:

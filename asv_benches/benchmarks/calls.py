@@ -5,7 +5,9 @@ The table is data, as those of `shapes` are, for `compare.py` and the asv benchm
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import prod
+from types import ModuleType
 
 import numpy as np
 
@@ -37,6 +39,12 @@ class FunctionCall:
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Random samples, and a kernel if there is one, the same in every run."""
         return normal(np.dtype(self.dtype), *filter(None, (self.samples, self.kernel)))
+
+    def of(self, library: ModuleType) -> partial:
+        """Return the call of ndconv's function, or of SciPy's."""
+        module, _, name = self.function.partition(".")
+        arrays = self.arrays()[:: -1 if name == "upfirdn" else 1]  # whose first argument is the filter
+        return partial(getattr(getattr(library, module), name), *arrays, **self.keywords)
 
     def __str__(self) -> str:
         shapes = ", ".join(times(shape) for shape in (self.samples, self.kernel) if shape)
