@@ -12,11 +12,12 @@ PART_OF_A_PAGE = """\
 
 {rows}
 
-Against SciPy {scipy}, in turns, with {workers} threads of an {cpu}. A number below 1 means that SciPy is faster. The
-functions of :mod:`ndconv.ndimage` are {ndimage} times as fast in geometric mean, those of :mod:`ndconv.signal` {signal}
-times. A filter of 64 taps along 2000 channels of 10,000 samples is {channels} times as fast as the faster of SciPy's
-``oaconvolve`` and ``lfilter``; 100 lags of two signals of 1,000,000 samples, by :func:`ndconv.correlate_nd`, are {lags}
-times as fast as SciPy's ``correlate``, which computes all.
+Measured in turns with SciPy {scipy}, with {workers} threads of an {cpu}.
+A number below 1 means that SciPy is faster. In geometric mean, the functions of :mod:`ndconv.ndimage` are {ndimage}
+times as fast, those of :mod:`ndconv.signal` {signal} times. A filter of 64 taps along 2000 channels of 10,000 samples
+is {channels} times as fast as by the faster of SciPy's ``oaconvolve`` and ``lfilter``. 100 lags of two signals of
+1,000,000 samples, by :func:`ndconv.correlate_nd`, are {lags} times as fast as by SciPy's ``correlate``, which computes
+all.
 """
 
 

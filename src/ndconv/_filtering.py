@@ -150,7 +150,7 @@ def _plan(
 @bools_as_bytes
 def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y what is left of x after correlations along some axes, one after the other; at least one."""
-    if can_filter_together([passes], y, cval):
+    if len(passes) > 1 and can_filter_together([passes], y, cval):
         filter_together(x, [passes], y, cval)
         return
     for each in passes:

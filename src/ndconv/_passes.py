@@ -5,16 +5,16 @@ A large array goes through in slabs, cut along its first axis, so that what lies
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d as _means
 
 from ._dtypes import Array
-from ._engine import execute, new_output, pack_weights
+from ._engine import execute, new_output
 from ._geometry import Shape, make_geometry
 from ._methods import Plan, Problem, make_plan
 from ._methods import direct as direct_method
@@ -26,8 +26,8 @@ from ._tuning import (
     RUNNING_SLABS,
     SLAB_BYTES,
     SLAB_OUTPUT_BYTES,
-    WINDOW_ROWS,
     WINDOW_TAPS,
+    WINDOW_TAPS_ALONE,
 )
 from ._workers import Threads
 
@@ -100,8 +100,8 @@ def combine(
     Of `squared` results it is the root of the sum of squares. The passes of a `mean` are of ones; where it is not
     finite, the answer is False.
     """
-    make = functools.partial(_mean_line, ndim=x.ndim, dtype=y.dtype) if mean else Line
-    lines = [[make(each) for each in sorted(passes, key=lambda each: each.axis)] for passes in filters]
+    ordered = [sorted(passes, key=lambda each: each.axis) for passes in filters]
+    lines = [_mean_lines(passes, x.ndim, y.dtype) if mean else list(map(Line, passes)) for passes in ordered]
     is_single = len(filters) == 1 and not squared
     slabs = [(0, len(y))] if is_single and len(lines[0]) == 1 and not mean else _slabs(lines, y)
     workers = None if len(slabs) == 1 else 1
@@ -135,14 +135,20 @@ def combine(
             return all(list(pool.map(run, slabs)))
 
 
-def _mean_line(window: Pass, ndim: int, dtype: np.dtype[Any]) -> Line:
-    """Return what makes means over a window for a result of some dtype."""
-    size = window.weights.size
-    if size > (WINDOW_TAPS if window.axis == ndim - 1 else WINDOW_ROWS):
-        return Line(window, running=True)
-    if dtype.itemsize < DOUBLE.itemsize:
-        return Line(window._replace(weights=window.weights / size))  # rounded, but less than results are
-    return Line(window, divisor=size)  # the mean of ones is one
+def _mean_lines(windows: Sequence[Pass], ndim: int, dtype: np.dtype[Any]) -> list[Line]:
+    """Return what makes means over windows, one after the other, for a result of some dtype."""
+    # Alone along the last axis, running sums wait for nothing but memory.
+    most = WINDOW_TAPS_ALONE if len(windows) == 1 and windows[0].axis == ndim - 1 else WINDOW_TAPS
+    lines = []
+    for window in windows:
+        size = window.weights.size
+        if size > most:
+            lines.append(Line(window, running=True))
+        elif dtype.itemsize < DOUBLE.itemsize:
+            lines.append(Line(window._replace(weights=window.weights / size)))  # rounded, but less than results are
+        else:
+            lines.append(Line(window, divisor=size))  # the mean of ones is one
+    return lines
 
 
 def _slabs(filters: Sequence[Sequence[Line]], y: Array) -> list[tuple[int, int]]:
@@ -223,7 +229,8 @@ class Line:
         packed = self._packed.get(key)
         if packed is None:
             kernel = weights.reshape([-1 if axis == along else 1 for axis in range(ndim)])
-            packed = self._packed[key] = pack_weights(plan, kernel[None, None, None], DOUBLE, False)
+            kernel = kernel if kernel.flags.aligned else kernel.copy()
+            packed = self._packed[key] = plan.pack(kernel[None, None, None], 1)
         work = weights.size * y.size
         while not execute(plan, x, packed, None, None, y, None, None, work, workers):
             x = x.copy()  # its samples were not aligned
@@ -263,7 +270,7 @@ def _as_planes(x: Array, y: Array, axis: int) -> tuple[Array, Array, int, int]:
     return x, y, 0, 2
 
 
-@functools.lru_cache(REMEMBERED_CALLS)
+@lru_cache(REMEMBERED_CALLS)
 def _pieces(columns: int) -> int:
     """Return into how many equal pieces to cut columns; 1 if their number has no divisor that fits."""
     if columns <= 2 * PLANE_COLUMNS:
@@ -277,7 +284,7 @@ def _is_in_place(planes: Array, ndim: int) -> bool:
     return planes.dtype is DOUBLE and planes.flags.aligned and planes[(0,) * (planes.ndim - ndim)].flags.c_contiguous
 
 
-@functools.lru_cache(REMEMBERED_CALLS)
+@lru_cache(REMEMBERED_CALLS)
 def _plan(
     shape: Shape, batch: int, along: int, taps: int, padding: tuple[int, int], mode: PaddingMode, cval: float,
     x_in_place: bool, y_in_place: bool,

@@ -142,12 +142,12 @@ ORDERED_BYTES = 192 << 10
 
 # Of filters of ndimage that are passes along axes: bytes of an output from which on they go through it slab by slab;
 # columns of the planes that they cut a slab into; and samples of a window above which its means take less time by
-# running sums, along the last axis and along others, with the bytes from which on, and the slabs into which, an output
-# is cut for the threads of such.
+# running sums, among other passes or across rows, and alone along the last axis; with the bytes from which on, and the
+# slabs into which, an output is cut for the threads of such.
 SLAB_OUTPUT_BYTES = 4 << 20
 PLANE_COLUMNS = 512
-WINDOW_TAPS = 16
-WINDOW_ROWS = 64
+WINDOW_TAPS = 48
+WINDOW_TAPS_ALONE = 6
 RUNNING_OUTPUT_BYTES = 1 << 20
 RUNNING_SLABS = 8
 
