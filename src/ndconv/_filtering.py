@@ -21,7 +21,7 @@ from ._methods import Plan, Problem, make_plan
 from ._methods import direct as direct_method
 from ._methods import separable as separable_method
 from ._modes import BY_NAME, PaddingMode
-from ._passes import DOUBLE, Line, Pass, can_combine, combine, extended, is_finite, is_in_place, running_means
+from ._passes import DOUBLE, Line, Pass, can_combine, combine, is_finite, is_in_place, running_means
 from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, SEPARABLE_MULTIPLY_ADDS, WINDOW_TAPS
 
 # SciPy leaves out a weight of no more than this where it has more than one axis.
@@ -319,5 +319,20 @@ def _padded(x: Array, taps: Sequence[int], modes: Sequence[PaddingMode], before:
     padded = np.array(x, DOUBLE)
     for axis, (count, mode, first) in enumerate(zip(taps, modes, before, strict=True)):
         if count > 1:
-            padded = extended(padded, Pass(axis, np.empty(count), mode, first), cval)
+            padded = _extended(padded, Pass(axis, np.empty(count), mode, first), cval)
     return padded
+
+
+def _extended(x: Array, each: Pass, cval: float) -> Array:
+    """Return a copy of doubles with all samples of a pass's windows."""
+    axis, size = each.axis, x.shape[each.axis]
+    y = np.empty((*x.shape[:axis], size + each.weights.size - 1, *x.shape[axis + 1 :]))
+    line: Any = (slice(None),) * axis
+    y[(*line, slice(each.before, each.before + size))] = x
+    for place, position in ((0, np.arange(-each.before, 0)), (each.before + size, np.arange(size, size + each.after))):
+        outside = (*line, slice(place, place + position.size))
+        if each.mode.name == "zeros":
+            y[outside] = cval
+        elif position.size:
+            y[outside] = x.take(each.mode.source(position, size), axis=axis)
+    return y

@@ -68,21 +68,6 @@ def is_in_place(array: Array) -> bool:
     return array.dtype is DOUBLE and array.flags.c_contiguous and array.flags.aligned
 
 
-def extended(x: Array, each: Pass, cval: float) -> Array:
-    """Return a copy of x in double precision with all samples of a pass's windows."""
-    axis, size = each.axis, x.shape[each.axis]
-    y = np.empty((*x.shape[:axis], size + each.weights.size - 1, *x.shape[axis + 1 :]))
-    line: Any = (slice(None),) * axis
-    y[(*line, slice(each.before, each.before + size))] = x
-    for place, position in ((0, np.arange(-each.before, 0)), (each.before + size, np.arange(size, size + each.after))):
-        outside = (*line, slice(place, place + position.size))
-        if each.mode.name == "zeros":
-            y[outside] = cval
-        elif position.size:
-            y[outside] = x.take(each.mode.source(position, size), axis=axis)
-    return y
-
-
 # --- Filters of several passes ----------------------------------------------------------------------------------------
 
 
