@@ -12,7 +12,7 @@ PART_OF_A_PAGE = """\
 
 {rows}
 
-Measured in turns with SciPy {scipy}, with {workers} threads of an {cpu}.
+Measured in turns with SciPy {scipy}, with {threads} of an {cpu}.
 A number below 1 means that SciPy is faster. In geometric mean, the functions of :mod:`ndconv.ndimage` are {ndimage}
 times as fast, those of :mod:`ndconv.signal` {signal} times. A filter of 64 taps along 2000 channels of 10,000 samples
 is {channels} times as fast as by the faster of SciPy's ``oaconvolve`` and ``lfilter``. 100 lags of two signals of
@@ -46,7 +46,7 @@ def write_table(results: dict, path: Path) -> None:
             widths=", ".join(["14"] * len(SIZES)),
             rows="\n".join(map(row, functions)),
             scipy=where["versions"]["scipy"],
-            workers=where["workers"],
+            threads="one thread" if where["workers"] == 1 else f"{where['workers']} threads",
             cpu=where["cpu"],
             ndimage=mean("ndimage"),
             signal=mean("signal"),
