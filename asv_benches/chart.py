@@ -8,7 +8,7 @@ mpl.use("Agg")  # files only: no display is needed
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-TITLES = {"layers": "convolution layers", "signals": "correlations of arrays"}
+TITLES = {"layers": "convolution layers", "signals": "correlations of arrays", "dropins": "SciPy's functions"}
 COLOURS = {
     "pytorch": "tab:orange",
     "pytorch-last": "tab:red",
@@ -19,6 +19,7 @@ COLOURS = {
     "scipy": "black",
     "scipy-fft": "tab:gray",
     "scipy-oa": "tab:brown",
+    "scipy-lfilter": "slategray",
     "ndimage": "tab:olive",
     "opencv": "tab:cyan",
 }

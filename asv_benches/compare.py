@@ -1,4 +1,4 @@
-"""Measure ndconv beside its peers in one run, on layers of well-known networks and on correlations of arrays.
+"""Measure ndconv beside its peers in one run, on layers of networks, correlations of arrays, and drop-ins.
 
     python asv_benches/compare.py [KIND|overhead|all] [--filter NAME] [--seconds S] [--workers N] ...
 
@@ -20,12 +20,15 @@ from pathlib import Path
 from statistics import geometric_mean, median
 
 import numpy as np
+from benchmarks.calls import CHANNELS, DROP_INS, LAGS, FunctionCall
 from benchmarks.shapes import GRADIENTS, LAYERS, SIGNALS, TRANSPOSED, Gradients, Layer, Signal, Transposed
 from contenders import (
+    DROP_IN_PEERS,
     GRADIENT_PEERS,
     LAYER_PEERS,
     SIGNAL_PEERS,
     TRANSPOSED_PEERS,
+    drop_in_calls,
     gradient_calls,
     layer_calls,
     names,
@@ -37,6 +40,7 @@ from measure import Calls, Limits, measure_limits, ratio, take_turns, timed
 from overhead import measure_overhead, print_overhead
 
 OURS = ("ndconv", "conv_layer")  # the latter packs its weights in the call
+NAME_WIDTH = 24  # of the column of names
 PACKAGES = ("ndconv", "numpy", "scipy", "torch", "onnxruntime", "openvino", "jax", "opencv-python-headless")
 
 
@@ -60,7 +64,9 @@ class Row:
     agrees: bool
 
 
-def contest(name: str, problem: Layer | Gradients | Signal, calls: Calls, limits: Limits, seconds: float) -> Row:
+def contest(
+    name: str, problem: Layer | Gradients | Signal | FunctionCall, calls: Calls, limits: Limits, seconds: float
+) -> Row:
     """Check that all contenders give the same answer, then time them."""
     firsts = {contender: timed(call) for contender, call in calls.items()}
     answers = {contender: np.asarray(answer) for contender, (_, answer) in firsts.items()}
@@ -101,7 +107,7 @@ def compare(
             if not str(reason).startswith("method="):  # a method asked for by name, which cannot do every problem
                 raise
             progress()
-            print(f"{name:24} left out: {reason}")
+            print(f"{name:{NAME_WIDTH}} left out: {reason}")
             continue
         rows.append(contest(name, problem, calls, limits, seconds))
         progress()
@@ -120,16 +126,17 @@ def progress(text: str = "") -> None:
 # -------------------------------------------------------------------------------------------------------------- tables
 
 
-def print_titles(kind: str, contenders: list[str]) -> None:
-    columns = " ".join(f"{name:>12}" for name in contenders)
-    print(f"\n{kind:24} {columns}  {'ratio':>6} {'quiet':>6} {'GFLOP/s':>8} {'arith.':>6} {'memory':>6} {'differ':>7}")
+def print_titles(kind: str, contenders: list[str], width: int = NAME_WIDTH) -> None:
+    columns = " ".join(f"{name:>13}" for name in contenders)
+    shares = f"{'GFLOP/s':>8} {'arith.':>6} {'memory':>6} {'differ':>7}"
+    print(f"\n{kind:{width}} {columns}  {'ratio':>6} {'quiet':>6} {shares}")
 
 
-def print_row(contenders: list[str], row: Row) -> None:
-    columns = " ".join(f"{milliseconds(row, name):>12}" for name in contenders)
+def print_row(contenders: list[str], row: Row, width: int = NAME_WIDTH) -> None:
+    columns = " ".join(f"{milliseconds(row, name):>13}" for name in contenders)
     ratios = f"{row.ratios[row.fastest]:6.2f} {row.quiet_ratios[row.fastest]:6.2f}" if row.fastest else " " * 13
     shares = f"{row.gflops:8.1f} {row.arithmetic_share:6.0%} {row.memory_share:6.0%} {row.difference:7.0e}"
-    print(f"{row.name:24} {columns}  {ratios} {shares}{'' if row.agrees else '  ANSWERS DIFFER'}", flush=True)
+    print(f"{row.name:{width}} {columns}  {ratios} {shares}{'' if row.agrees else '  ANSWERS DIFFER'}", flush=True)
 
 
 def milliseconds(row: Row, name: str) -> str:
@@ -143,6 +150,8 @@ def print_summary(title: str, rows: list[Row]) -> None:
     pairs = [(row.ratios[row.fastest], row.quiet_ratios[row.fastest]) for row in rows if row.fastest]
     for name, ratios in zip(("ratio", "quiet"), zip(*pairs, strict=True), strict=False):
         print(f"{title}: {name} at least {min(ratios):.2f}, mean {geometric_mean(ratios):.2f} ({len(ratios)})")
+    if slower := [row.name for row in rows if row.fastest and row.ratios[row.fastest] < 1]:
+        print(f"{title}: slower than the fastest peer in {', '.join(slower)}")
 
 
 def compare_layers(problems: dict[str, Layer], limits: Limits, options: argparse.Namespace) -> list[Row]:
@@ -184,11 +193,22 @@ def compare_signals(problems: dict[str, Signal], limits: Limits, options: argpar
     return rows
 
 
+def compare_drop_ins(problems: dict[str, FunctionCall], limits: Limits, options: argparse.Namespace) -> list[Row]:
+    contenders, width = ["ndconv", *DROP_IN_PEERS], max(map(len, problems))
+    print_titles("drop-in, ms", contenders, width)
+    report = functools.partial(print_row, contenders, width=width)
+    rows = compare(problems, drop_in_calls, limits, options.seconds, report)
+    for title in ("ndimage", "signal", "channels", "lags"):
+        print_summary(title, [row for row in rows if problems[row.name].function.startswith(title)])
+    return rows
+
+
 KINDS = {
     "layers": (LAYERS, compare_layers),
     "gradients": (GRADIENTS, compare_gradients),
     "transposed": (TRANSPOSED, compare_transposed),
     "signals": (SIGNALS, compare_signals),
+    "dropins": (DROP_INS | CHANNELS | LAGS, compare_drop_ins),
 }
 
 
@@ -219,11 +239,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("what", nargs="?", default="all", choices=[*KINDS, "overhead", "all"])
     parser.add_argument("--workers", type=int, default=usable_cpus(), help="threads of every contender (all CPUs)")
     parser.add_argument("--method", default="auto", help="ndconv's method")
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="of all arrays")
+    parser.add_argument(
+        "--dtype", choices=["float32", "float64"], default="float32", help="of all arrays; drop-ins have both"
+    )
     parser.add_argument("--filter", default="", help="only problems in whose name this regular expression is found")
     parser.add_argument("--seconds", type=float, default=2.0, help="measuring time that one problem may take, about")
     parser.add_argument("--json", type=Path, help="write all that was measured to this file too")
     parser.add_argument("--plot", type=Path, help="draw the ratios into this file (PNG, SVG or PDF)")
+    parser.add_argument("--table", type=Path, help="write the table of the drop-ins, all of them, to this file (reST)")
     return parser.parse_args()
 
 
@@ -258,6 +281,10 @@ def main() -> int:
 
         options.plot.parent.mkdir(parents=True, exist_ok=True)
         draw(json.loads(json.dumps(results, default=asdict)), options.plot)
+    if options.table:
+        from table import write_table
+
+        write_table(json.loads(json.dumps(results, default=asdict)), options.table)
     return 0 if all(row.agrees for row in rows) else 1
 
 

@@ -14,11 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+import scipy.ndimage
+import scipy.signal
+from benchmarks.calls import FunctionCall
 from benchmarks.peers import ndimage_correlate, scipy_correlate, scipy_fft, scipy_overlap_add, seconds_needed
 from benchmarks.shapes import Gradients, Layer, Signal, Transposed
 from measure import Call, Calls
 
 import ndconv
+import ndconv.ndimage
+import ndconv.signal
 
 PATIENCE = 12.0  # seconds: a contender that would take longer for one call is left out
 
@@ -86,11 +91,38 @@ def signal_calls(signal: Signal, dtype: np.dtype, workers: int, method: str) -> 
     return calls
 
 
+def drop_in_calls(problem: FunctionCall) -> Calls:
+    """Return the call of a function of ndconv's in SciPy's place, and of SciPy's own."""
+    if problem.function in SPECIAL_CALLS:
+        return SPECIAL_CALLS[problem.function](*problem.arrays(), **problem.keywords)
+    return {library.__name__: problem.of(library) for library in (ndconv, scipy)}
+
+
+def channel_calls(x, taps) -> Calls:
+    """Return calls of a causal filter along each row of x."""
+    samples = x.shape[1]
+    return {
+        "ndconv": lambda: ndconv.signal.oaconvolve(x, taps, axes=1)[:, :samples],
+        "scipy": lambda: scipy.signal.oaconvolve(x, taps, axes=1)[:, :samples],
+        "scipy-lfilter": lambda: scipy.signal.lfilter(taps[0], 1, x),
+    }
+
+
+def lag_calls(x, kernel, lags: tuple[int, int]) -> Calls:
+    """Return calls for the correlation at a few lags, of which SciPy computes all."""
+    wanted = slice(*np.add(lags, (kernel.size - 1, kernel.size)))
+    return {
+        "ndconv": lambda: ndconv.correlate_nd(x, kernel, lags=lags),
+        "scipy": lambda: scipy.signal.correlate(x, kernel)[wanted],
+    }
+
+
 @contextlib.contextmanager
 def threads(workers: int) -> Iterator[None]:
-    """Give every peer the same number of threads, and PyTorch no gradients to think of."""
+    """Give every contender the same number of threads, and PyTorch no gradients to think of."""
     os.environ["NPROC"] = str(workers)  # read by XLA, once, when JAX starts: there is no other way to tell it
     with contextlib.ExitStack() as stack:
+        stack.enter_context(ndconv.set_workers(workers))
         stack.enter_context(scipy.fft.set_workers(workers))
         if importlib.util.find_spec("cv2"):
             import cv2
@@ -321,3 +353,6 @@ SIGNAL_PEERS = {
     "pytorch": Peer(("torch",), torch_signal),
     "jax": Peer(("jax",), jax_signal, ("float32",)),
 }
+
+SPECIAL_CALLS = {"channels": channel_calls, "lags": lag_calls}
+DROP_IN_PEERS = ("scipy", "scipy-lfilter")

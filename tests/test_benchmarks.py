@@ -1,16 +1,19 @@
 """The benchmarks measure what they say: shapes, and peers that do the same work."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import compare
 import contenders
 import numpy as np
 import pytest
+from benchmarks.calls import CHANNELS, DROP_INS, LAGS
 from benchmarks.shapes import LAYERS, TRANSPOSED, Gradients, Layer, Signal
 from measure import Limits
 
 import ndconv
+import ndconv.ndimage
+import ndconv.signal
 
 FLOAT = np.dtype(np.float32)
 LIMITS = Limits(multiply_adds=1e9, bytes=1e9)
@@ -47,6 +50,24 @@ def test_signal_peer_agrees(name, signal):
     x, kernel = signal.arrays()
     answer = contenders.SIGNAL_PEERS[name].prepare(x, kernel)()
     np.testing.assert_allclose(answer, ndconv.correlate_nd(x, kernel, mode="same"), rtol=0, atol=1e-4)
+
+
+def test_every_drop_in_is_measured():
+    measured = {call.function for call in DROP_INS.values()}
+    modules = {"signal": ndconv.signal, "ndimage": ndconv.ndimage}
+    drop_ins = {f"{name}.{function}" for name, module in modules.items() for function in module.__all__}
+    assert drop_ins - measured == {"signal.choose_conv_method", "signal.correlation_lags"}  # which touch no samples
+
+
+@pytest.mark.parametrize("name", [name for name in DROP_INS | CHANNELS | LAGS if name.endswith("float64")])
+def test_drop_in_peers_agree(name):
+    problem = (DROP_INS | CHANNELS | LAGS)[name]
+    small = replace(problem, samples=tuple(min(n, 300 if len(problem.samples) == 1 else 20) for n in problem.samples))
+    if problem.function == "lags":
+        small = replace(small, kernel=(200,))
+    ours, *theirs = contenders.drop_in_calls(small).values()
+    for peer in theirs:
+        np.testing.assert_allclose(ours(), peer(), rtol=0, atol=1e-10)
 
 
 def test_a_row():

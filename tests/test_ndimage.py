@@ -128,7 +128,9 @@ def test_what_is_not_finite(rng, name, bad):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", ["gaussian_filter", "sobel", "uniform_filter"])
+@pytest.mark.parametrize(
+    "name", ["gaussian_filter", "gaussian_laplace", "gaussian_gradient_magnitude", "sobel", "uniform_filter"]
+)
 @pytest.mark.parametrize("shape", [(1100, 1000), (70, 90, 110)])
 def test_slabs(rng, name, mode, shape):
     """Large arrays go through passes in slabs."""
@@ -140,6 +142,27 @@ def test_slabs(rng, name, mode, shape):
             getattr(ndimage, name)(array, *arguments, **keywords),
             getattr(scipy.ndimage, name)(array, *arguments, **keywords),
         )
+
+
+@pytest.mark.parametrize("size", [5, 9, 60, 1500])
+@pytest.mark.parametrize("mode", ["reflect", "constant", "wrap"])
+@pytest.mark.parametrize(("shape", "axis"), [((600_000,), 0), ((1100, 1000), 0), ((1100, 1000), 1), ((9, 300, 301), 1)])
+def test_means_of_large_arrays(rng, shape, axis, mode, size):
+    """By products or by running sums, in slabs or not; windows may be larger than the array, and samples not finite."""
+    x = rng.standard_normal(shape)
+    spoilt = x.copy()
+    spoilt.flat[x.size // 2] = np.nan
+    for array in (x, x.astype("float32"), spoilt):
+        keywords = {"size": size, "axis": axis, "mode": mode, "cval": 2.5, "origin": 1}
+        check_same(ndimage.uniform_filter1d(array, **keywords), scipy.ndimage.uniform_filter1d(array, **keywords))
+
+
+def test_cval_between_passes(rng):
+    """Under "constant" it stands outside what lies between passes, too."""
+    x = rng.standard_normal((1100, 1000))
+    for name, keywords in (("uniform_filter", {"size": (5, 60)}), ("gaussian_filter", {"sigma": 2}), ("sobel", {})):
+        keywords |= {"mode": "constant", "cval": 7}
+        check_same(getattr(ndimage, name)(x, **keywords), getattr(scipy.ndimage, name)(x, **keywords))
 
 
 @pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "correlate1d", "sobel", "laplace"])

@@ -21,17 +21,8 @@ from ._methods import Plan, Problem, make_plan
 from ._methods import direct as direct_method
 from ._methods import separable as separable_method
 from ._modes import BY_NAME, PaddingMode
-from ._tuning import (
-    ORDERED_BYTES,
-    REMEMBERED_CALLS,
-    SEPARABLE_MULTIPLY_ADDS,
-    SLAB_BYTES,
-    SLAB_OUTPUT_BYTES,
-    WINDOW_TAPS,
-)
-from ._workers import Threads
-
-DOUBLE = np.dtype(np.float64)
+from ._passes import DOUBLE, Line, Pass, can_combine, combine, is_finite, is_in_place, running_means
+from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, SEPARABLE_MULTIPLY_ADDS, WINDOW_TAPS
 
 # SciPy leaves out a weight of no more than this where it has more than one axis.
 NEGLIGIBLE = np.finfo(DOUBLE).eps
@@ -58,16 +49,6 @@ def bools_as_bytes(filter: Function) -> Function:
     return cast(Function, wrapped)
 
 
-class Pass(NamedTuple):
-    """A correlation along one axis; `before` samples of its window lie before the output. Sums may be divided."""
-
-    axis: int
-    weights: Array
-    mode: PaddingMode
-    before: int
-    divisor: int = 1
-
-
 # --- One correlation in any number of dimensions ----------------------------------------------------------------------
 
 
@@ -91,12 +72,6 @@ def correlate(
             store(target, y)
     else:
         _add_in_order(x, _terms(weights), weights.shape, y, modes, before, cval)
-
-
-def is_finite(array: Array) -> bool:
-    """Whether all of an array is finite; now and then it is, but its sum is not, and the answer is no."""
-    with np.errstate(all="ignore"):
-        return bool(np.isfinite(array.sum()))
 
 
 def _place_for(x: Array, y: Array) -> Array:
@@ -146,17 +121,12 @@ def _run(
         and separable_method.is_separable(weights, DOUBLE)
     )
     plan, work = _plan(
-        x.shape, weights.shape, tuple(modes), tuple(padding), cval, _is_in_place(x), _is_in_place(y), separable, method
+        x.shape, weights.shape, tuple(modes), tuple(padding), cval, is_in_place(x), is_in_place(y), separable, method
     )
     packed = pack_weights(plan, weights[None, None, None], DOUBLE, False)
     x, y = x[None], y[None]
     if not execute(plan, x, packed, None, None, y, None, None, work, workers):
         execute(plan, x.copy(), packed, None, None, y, None, None, work, workers)
-
-
-def _is_in_place(array: Array) -> bool:
-    """Whether the engine may read and write an array as it is."""
-    return array.dtype is DOUBLE and array.flags.c_contiguous and array.flags.aligned
 
 
 @lru_cache(REMEMBERED_CALLS)
@@ -180,22 +150,35 @@ def _plan(
 @bools_as_bytes
 def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y what is left of x after correlations along some axes, one after the other; at least one."""
-    if y.dtype.kind == "f" and (cval == 0 or len(passes) == 1 or all(p.mode.name != "zeros" for p in passes)):
-        target = _place_for(x, y)
-        _by_slabs(x, passes, target, cval)
-        if target is not y:
-            y[...] = target
+    if len(passes) > 1 and can_filter_together([passes], y, cval):
+        filter_together(x, [passes], y, cval)
         return
     for each in passes:
         _along_axis(x, each, y, cval)
         x = y
 
 
+def can_filter_together(filters: Sequence[Sequence[Pass]], y: Array, cval: float) -> bool:
+    """Whether y can be had without integers between the passes of filters, and with `cval` outside where it belongs."""
+    return y.dtype.kind == "f" and all(passes and can_combine(passes, cval) for passes in filters)
+
+
+def filter_together(
+    x: Array, filters: Sequence[Sequence[Pass]], y: Array, cval: float, *, squared: bool = False, mean: bool = False
+) -> bool:
+    """Write to y the sum of what filters make of x, as `combine` does, for any y of floats."""
+    target = _place_for(x, y)
+    is_finite = combine(x, filters, target, cval, squared=squared, mean=mean)
+    if target is not y:
+        y[...] = target
+    return is_finite
+
+
 def _along_axis(x: Array, each: Pass, y: Array, cval: float) -> None:
     """Write the pass of x to y."""
-    if y.dtype.kind == "f" or (each.divisor == 1 and _is_exact(x, each.weights)):
+    if y.dtype.kind == "f" or _is_exact(x, each.weights):
         target = _place_for(x, y)
-        _run_pass(x, each, target, cval)
+        Line(each)(x, target, cval)
         if target is not y:
             store(target, y)
     else:
@@ -209,80 +192,6 @@ def _window_of(each: Pass, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]
     taps, before = [1] * ndim, [0] * ndim
     taps[each.axis], before[each.axis] = each.weights.size, each.before
     return tuple(taps), tuple(before)
-
-
-def _run_pass(x: Array, each: Pass, y: Array, cval: float, workers: int | None = None, *, inside: bool = False) -> None:
-    """Let the engine write the pass of x to y; `inside`: x has all samples of all windows."""
-    taps, before = _window_of(each, x.ndim)
-    padding = ((0, 0),) * x.ndim if inside else _padding(taps, before)
-    modes = (each.mode,) * x.ndim
-    _run(x, each.weights.reshape(taps), y, modes, padding, cval, direct_method.NAME, workers)
-    if each.divisor != 1:
-        y /= each.divisor
-
-
-def _by_slabs(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
-    """Write to y what is left of x after passes; slabs of a large output go through all while they are in cache."""
-    slabs = _slabs(passes, y)
-    if len(slabs) == 1:
-        for each in passes[:-1]:
-            between = new_output(y.shape, y.dtype)
-            _run_pass(x, each, between, cval)
-            x = between
-        _run_pass(x, passes[-1], y, cval)
-        return
-
-    def run(slab: tuple[int, int]) -> None:
-        _run_slab(x, passes, y, *slab)
-
-    with Threads(y.size * sum(each.weights.size for each in passes), None) as workers:
-        if workers == 1:
-            for slab in slabs:
-                run(slab)
-        else:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(workers) as pool:
-                for _ in pool.map(run, slabs):
-                    pass
-
-
-def _slabs(passes: Sequence[Pass], y: Array) -> list[tuple[int, int]]:
-    """Return the first and the last but one row of each slab; a single one for what stays in cache anyway."""
-    steps = len(passes) + sum(each.divisor != 1 for each in passes)
-    if steps == 1 or y.size * DOUBLE.itemsize < SLAB_OUTPUT_BYTES:
-        return [(0, len(y))]
-    rows = max(SLAB_BYTES * len(y) // (DOUBLE.itemsize * y.size), 1)
-    for each in passes[1:]:
-        if each.axis == 0:
-            # What passes before this one compute twice shall be little.
-            rows = max(rows, 3 * each.weights.size)
-    count = -(-len(y) // rows)
-    return [(n * len(y) // count, (n + 1) * len(y) // count) for n in range(count)]
-
-
-def _run_slab(x: Array, passes: Sequence[Pass], y: Array, first: int, end: int) -> None:
-    """Write rows first to end of y."""
-    lead = next((each for each in passes if each.axis == 0), None)
-    start, stop = first, end
-    if lead is not None:
-        start, stop = first - lead.before, end + lead.weights.size - 1 - lead.before
-    # Passes along other axes do not mix rows: those that are repeated outside x may be repeated beforehand.
-    if start >= 0 and stop <= len(x):
-        part = x[start:stop]
-    else:
-        assert lead is not None
-        position = np.arange(start, stop)
-        if lead.mode.name == "zeros":
-            part = x.take(position, axis=0, mode="clip")
-            part[(position < 0) | (position >= len(x))] = 0
-        else:
-            part = x.take(lead.mode.source(position, len(x)), axis=0)
-    for each in passes:
-        rows = end - first if each is lead else len(part)
-        target = y[first:end] if each is passes[-1] else np.empty((rows, *y.shape[1:]), y.dtype)
-        _run_pass(part, each, target, 0.0, 1, inside=each is lead)
-        part = target
 
 
 def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
@@ -318,46 +227,20 @@ def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
 @bools_as_bytes
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the means over windows, which are given as passes of ones, along some axes; at least one."""
-    if any(each.weights.size > WINDOW_TAPS for each in windows):
-        for each in windows:
-            _running_means(x, each, y, cval)
-            x = y
-    elif y.dtype.kind == "f":
+    if can_filter_together([windows], y, cval):
         original = x.copy() if np.may_share_memory(x, y) else x
-        if y.dtype.itemsize == DOUBLE.itemsize:
-            # Not by weights of 1 / size, which are rounded: the mean of ones is one.
-            means = [each._replace(divisor=each.weights.size) for each in windows]
+        if filter_together(original, [windows], y, cval, mean=True):
+            return
+        x = original
+    for each in windows:
+        if y.dtype.kind != "f" and each.weights.size <= WINDOW_TAPS and _is_exact(x, each.weights):
+            quotients = new_output(y.shape, DOUBLE)
+            Line(each)(x, quotients, cval)
+            quotients /= each.weights.size
+            store(quotients, y)
         else:
-            means = [each._replace(weights=each.weights / each.weights.size) for each in windows]
-        filter_by_passes(original, means, y, cval)
-        if not is_finite(y):
-            for each in windows:
-                _running_means(original, each, y, cval)
-                original = y
-    else:
-        for each in windows:
-            if _is_exact(x, each.weights):
-                quotients = new_output(y.shape, DOUBLE)
-                _run_pass(x, each._replace(divisor=each.weights.size), quotients, cval)
-                store(quotients, y)
-            else:
-                _running_means(x, each, y, cval)
-            x = y
-
-
-def _running_means(x: Array, window: Pass, y: Array, cval: float) -> None:
-    """Write to y the means over windows along an axis, each sum made from the one before, as SciPy makes it."""
-    size = window.weights.size
-    before = tuple(window.before if axis == window.axis else 0 for axis in range(x.ndim))
-    taps = tuple(size if axis == window.axis else 1 for axis in range(x.ndim))
-    padded = np.moveaxis(_padded(x, taps, (window.mode,) * x.ndim, before, cval), window.axis, 0)
-    sums = np.empty((x.shape[window.axis], *padded.shape[1:]))
-    with np.errstate(all="ignore"):
-        sums[0] = np.add.accumulate(padded[:size], axis=0)[-1]  # not `sum`, which adds in another order
-        np.subtract(padded[size:], padded[: len(sums) - 1], out=sums[1:])
-        np.add.accumulate(sums, axis=0, out=sums)
-        sums /= size
-    store(np.moveaxis(sums, 0, window.axis), y)
+            running_means(x, each, y, cval)
+        x = y
 
 
 # --- Sums in SciPy's order --------------------------------------------------------------------------------------------
@@ -435,17 +318,21 @@ def _padded(x: Array, taps: Sequence[int], modes: Sequence[PaddingMode], before:
     """Return a copy of x in double precision with all samples of all windows."""
     padded = np.array(x, DOUBLE)
     for axis, (count, mode, first) in enumerate(zip(taps, modes, before, strict=True)):
-        size = x.shape[axis]
-        if count == 1 and first == 0:
-            continue
-        position = np.arange(-first, size + count - 1 - first)
-        if mode.name != "zeros":
-            padded = padded.take(mode.source(position, size), axis=axis)
-            continue
-        inside = (position >= 0) & (position < size)
-        shape = (*padded.shape[:axis], position.size, *padded.shape[axis + 1 :])
-        filled = np.full(shape, float(cval))
-        line: Any = (slice(None),) * axis
-        filled[(*line, inside)] = padded
-        padded = filled
+        if count > 1:
+            padded = _extended(padded, Pass(axis, np.empty(count), mode, first), cval)
     return padded
+
+
+def _extended(x: Array, each: Pass, cval: float) -> Array:
+    """Return a copy of doubles with all samples of a pass's windows."""
+    axis, size = each.axis, x.shape[each.axis]
+    y = np.empty((*x.shape[:axis], size + each.weights.size - 1, *x.shape[axis + 1 :]))
+    line: Any = (slice(None),) * axis
+    y[(*line, slice(each.before, each.before + size))] = x
+    for place, position in ((0, np.arange(-each.before, 0)), (each.before + size, np.arange(size, size + each.after))):
+        outside = (*line, slice(place, place + position.size))
+        if each.mode.name == "zeros":
+            y[outside] = cval
+        elif position.size:
+            y[outside] = x.take(each.mode.source(position, size), axis=axis)
+    return y

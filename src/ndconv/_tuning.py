@@ -137,12 +137,19 @@ SLAB_CYCLES = 150e3
 PASS_CYCLES = 4.0
 
 # Bytes of the sums that are added in SciPy's order, one product after the other: with a product and samples beside them
-# they stay in an L2 cache. And samples of a window from which on a mean is cheaper by running sums.
+# they stay in an L2 cache.
 ORDERED_BYTES = 192 << 10
-WINDOW_TAPS = 256
 
-# Bytes of an output from which on the filters of ndimage go through it slab by slab.
+# Of filters of ndimage that are passes along axes: bytes of an output from which on they go through it slab by slab;
+# columns of the planes that they cut a slab into; and samples of a window above which its means take less time by
+# running sums, among other passes or across rows, and alone along the last axis; with the bytes from which on, and the
+# slabs into which, an output is cut for the threads of such.
 SLAB_OUTPUT_BYTES = 4 << 20
+PLANE_COLUMNS = 512
+WINDOW_TAPS = 48
+WINDOW_TAPS_ALONE = 6
+RUNNING_OUTPUT_BYTES = 1 << 20
+RUNNING_SLABS = 8
 
 # Taps of a section of a long kernel, whose plan is remembered; sections that are packed and run together, some
 # megabytes of taps: with fewer, threads meet so often that on a busy machine they mostly wait for each other; the least

@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike
 from . import _filtering
 from ._dtypes import Array
 from ._engine import new_output
-from ._filtering import Pass
 from ._modes import BY_NAME, PaddingMode
+from ._passes import Pass
 from ._scipy_fallback import NDIMAGE_DTYPES, handing_on
 
 __all__ = [
@@ -376,14 +376,22 @@ def gaussian_filter(
     """
     array = np.asarray(input)
     y = _output_for(output, array)
-    slid = _checked_axes(axes, array.ndim)
+    passes = _gaussian_passes(array.ndim, sigma, order, mode, truncate, radius=radius, axes=axes)
+    return _filtered(_filtering.filter_by_passes, array, passes, y, cval)
+
+
+def _gaussian_passes(
+    ndim: int, sigma: Any, order: Any, mode: Any, truncate: float = 4.0, *, radius: Any = None, axes: Any = None
+) -> list[Pass]:
+    """Return the passes of a Gaussian filter."""
+    slid = _checked_axes(axes, ndim)
     columns = [_one_for_each(each, len(slid)) for each in (sigma, order, mode, radius)]
     passes = []
     for axis, width, derivative, name, reach in zip(slid, *columns, strict=True):
         if width > _LEAST_SIGMA:
             weights = _gaussian(float(width), derivative, truncate, reach)
             passes.append(Pass(axis, weights, _mode_of(name), weights.size // 2))
-    return _filtered(_filtering.filter_by_passes, array, passes, y, cval)
+    return passes
 
 
 def _gaussian(sigma: float, order: int, truncate: float, radius: int | None) -> Array:
@@ -460,12 +468,8 @@ def gaussian_laplace(
     slid = _checked_axes(axes, array.ndim)
     sigmas = dict(zip(slid, _one_for_each(sigma, len(slid)), strict=True))
     widths = [sigmas.get(axis, 0) for axis in range(array.ndim)]
-
-    def derivative(axis: int, output: Any, mode: str) -> Array:
-        return gaussian_filter(array, widths, _unit(axis, array.ndim, 2), output, mode, cval, **kwargs)
-
     y = _output_for(output, array)
-    return _summed_over_axes(derivative, slid, array, y, mode)
+    return _derivatives(array, y, widths, 2, slid, mode, cval, kwargs)
 
 
 @handing_on(_scipy.gaussian_gradient_magnitude, 1, NDIMAGE_DTYPES)
@@ -496,36 +500,35 @@ def gaussian_gradient_magnitude(
     array([0.095, 0.241, 0.   , 0.241, 0.095])
     """
     array = np.asarray(input)
-
-    def derivative(axis: int, output: Any, mode: str) -> Array:
-        y = gaussian_filter(array, sigma, _unit(axis, array.ndim, 1), output, mode, cval, **kwargs)
-        return np.multiply(y, y, out=y)
-
     y = _output_for(output, array)
     slid = _checked_axes(axes, array.ndim)
-    _summed_over_axes(derivative, slid, array, y, mode)
-    if slid:
-        np.sqrt(y, out=y, casting="unsafe")
-    return y
+    return _derivatives(array, y, sigma, 1, slid, mode, cval, kwargs)
 
 
-def _unit(axis: int, ndim: int, order: int) -> list[int]:
-    """Return the orders of the derivative along one axis."""
-    return [order if a == axis else 0 for a in range(ndim)]
-
-
-def _summed_over_axes(
-    derivative: Callable[[int, Any, str], Array], axes: Sequence[int], input: Array, y: Array, mode: Any
+def _derivatives(
+    x: Array, y: Array, sigma: Any, order: int, axes: Sequence[int], mode: Any, cval: complex, how: dict[str, Any]
 ) -> Array:
-    """Write to y the sum of what `derivative` gives for each axis; the input itself if there is none."""
-    modes = _one_for_each(mode, len(axes)) if axes else []
+    """Write to y the sum of a Gaussian's second derivatives of x along axes, or the length of the first ones."""
     if not axes:
-        y[...] = input
-    for number, (axis, name) in enumerate(zip(axes, modes, strict=True)):
+        y[...] = x
+        return y
+    orders = [[order if a == axis else 0 for a in range(x.ndim)] for axis in axes]
+    modes = _one_for_each(mode, len(axes))
+    if y.dtype.kind == "f" and x.dtype.kind != "c":
+        filters = [_gaussian_passes(x.ndim, sigma, *each, **how) for each in zip(orders, modes, strict=True)]
+        outside = float(np.real(cval))
+        if _filtering.can_filter_together(filters, y, outside):
+            _filtering.filter_together(x, filters, y, outside, squared=order == 1)
+            return y
+    original = x.copy() if np.may_share_memory(x, y) else x
+    for number, each in enumerate(zip(orders, modes, strict=True)):
+        part = gaussian_filter(original, sigma, each[0], y.dtype if number else y, each[1], cval, **how)
+        if order == 1:
+            np.multiply(part, part, out=part)
         if number:
-            y += derivative(axis, y.dtype, name)
-        else:
-            derivative(axis, y, name)
+            y += part
+    if order == 1:
+        np.sqrt(y, out=y, casting="unsafe")
     return y
 
 

@@ -21,10 +21,10 @@ from numpy.typing import ArrayLike
 
 from ._correlate import convolve_nd, correlate_nd
 from ._dtypes import Array
-from ._filtering import is_finite
 from ._geometry import make_geometry
 from ._methods import Problem, direct, fourier
 from ._modes import BY_NAME
+from ._passes import is_finite
 from ._resampling import resampled
 from ._scipy_fallback import PLANE_DTYPES, SIGNAL_DTYPES, handing_on
 from ._tuning import REMEMBERED_CALLS

@@ -1,0 +1,285 @@
+"""Correlations along single axes, one after the other, in double precision; and what is made of their results.
+
+A large array goes through in slabs, cut along its first axis, so that what lies between two passes stays in cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d as _means
+
+from ._dtypes import Array
+from ._engine import execute, new_output
+from ._geometry import Shape, make_geometry
+from ._methods import Plan, Problem, make_plan
+from ._methods import direct as direct_method
+from ._modes import PaddingMode
+from ._tuning import (
+    PLANE_COLUMNS,
+    REMEMBERED_CALLS,
+    RUNNING_OUTPUT_BYTES,
+    RUNNING_SLABS,
+    SLAB_BYTES,
+    SLAB_OUTPUT_BYTES,
+    WINDOW_TAPS,
+    WINDOW_TAPS_ALONE,
+)
+from ._workers import Threads
+
+DOUBLE = np.dtype(np.float64)
+
+# What scipy.ndimage calls the padding modes.
+_SCIPY_NAMES = {
+    "zeros": "constant",
+    "replicate": "nearest",
+    "reflect": "mirror",
+    "symmetric": "reflect",
+    "circular": "wrap",
+}
+
+
+class Pass(NamedTuple):
+    """A correlation along one axis; `before` samples of its window lie before the output."""
+
+    axis: int
+    weights: Array
+    mode: PaddingMode
+    before: int
+
+    @property
+    def after(self) -> int:
+        """The samples of the window that lie after the output."""
+        return self.weights.size - 1 - self.before
+
+
+def is_finite(array: Array) -> bool:
+    """Whether all of an array is finite; now and then it is, but its sum is not, and the answer is no."""
+    with np.errstate(all="ignore"):
+        return math.isfinite(np.add.reduce(array, axis=None))
+
+
+def is_in_place(array: Array) -> bool:
+    """Whether the engine may read and write an array of any axes as it is."""
+    return array.dtype is DOUBLE and array.flags.c_contiguous and array.flags.aligned
+
+
+# --- Filters of several passes ----------------------------------------------------------------------------------------
+
+
+def can_combine(passes: Sequence[Pass], cval: float) -> bool:
+    """Whether passes may be done in the order of their axes: `cval` stands outside what lies between them, too."""
+    axes = [each.axis for each in passes]
+    return cval == 0 or axes == sorted(axes) or all(each.mode.name != "zeros" for each in passes)
+
+
+def combine(
+    x: Array, filters: Sequence[Sequence[Pass]], y: Array, cval: float, *, squared: bool = False, mean: bool = False
+) -> bool:
+    """Write to y the sum of what filters, each of at least one pass, make of x; y is to hold native floats.
+
+    Of `squared` results it is the root of the sum of squares. The passes of a `mean` are of ones; where it is not
+    finite, the answer is False.
+    """
+    ordered = [sorted(passes, key=lambda each: each.axis) for passes in filters]
+    lines = [_mean_lines(passes, x.ndim, y.dtype) if mean else list(map(Line, passes)) for passes in ordered]
+    is_single = len(filters) == 1 and not squared
+    slabs = [(0, len(y))] if is_single and len(lines[0]) == 1 and not mean else _slabs(lines, y)
+    workers = None if len(slabs) == 1 else 1
+    # Running sums along whole lines spread what is not finite as SciPy's do.
+    is_checked = mean and not (len(slabs) == 1 and all(line.running for line in lines[0]))
+
+    def run(slab: tuple[int, int]) -> bool:
+        out = y[slice(*slab)]
+        total: Any = None
+        with np.errstate(all="ignore"):
+            for passes in lines:
+                part = out if is_single else np.empty(out.shape, y.dtype)
+                _through(x, passes, slab, part, cval, workers)
+                if squared:
+                    np.multiply(part, part, out=part)
+                total = part if total is None else np.add(total, part, out=total)
+            if squared:
+                np.sqrt(total, out=out)
+            elif not is_single:
+                out[...] = total
+            return not is_checked or is_finite(out)
+
+    if len(slabs) == 1:
+        return run(slabs[0])
+    with Threads(y.size * sum(line.each.weights.size for passes in lines for line in passes), None) as count:
+        if count == 1:
+            return all(run(slab) for slab in slabs)
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(count) as pool:
+            return all(list(pool.map(run, slabs)))
+
+
+def _mean_lines(windows: Sequence[Pass], ndim: int, dtype: np.dtype[Any]) -> list[Line]:
+    """Return what makes means over windows, one after the other, for a result of some dtype."""
+    # Alone along the last axis, running sums wait for nothing but memory.
+    most = WINDOW_TAPS_ALONE if len(windows) == 1 and windows[0].axis == ndim - 1 else WINDOW_TAPS
+    lines = []
+    for window in windows:
+        size = window.weights.size
+        if size > most:
+            lines.append(Line(window, running=True))
+        elif dtype.itemsize < DOUBLE.itemsize:
+            lines.append(Line(window._replace(weights=window.weights / size)))  # rounded, but less than results are
+        else:
+            lines.append(Line(window, divisor=size))  # the mean of ones is one
+    return lines
+
+
+def _slabs(filters: Sequence[Sequence[Line]], y: Array) -> list[tuple[int, int]]:
+    """Return the first and the last but one row of each slab; a single one for what stays in cache anyway."""
+    lines = [line for passes in filters for line in passes]
+    running = any(line.running for line in lines)
+    if y.size * DOUBLE.itemsize < (RUNNING_OUTPUT_BYTES if running else SLAB_OUTPUT_BYTES):
+        return [(0, len(y))]
+    rows = max(SLAB_BYTES * len(y) // (DOUBLE.itemsize * y.size), 1)
+    if running:
+        rows = min(rows, -(-len(y) // RUNNING_SLABS))
+    for line in lines:
+        if line.each.axis == 0:
+            # The samples around a slab shall be few beside its own.
+            rows = max(rows, line.each.weights.size * (4 if line.running else 1))
+    count = -(-len(y) // rows)
+    return [(n * len(y) // count, (n + 1) * len(y) // count) for n in range(count)]
+
+
+def _through(
+    x: Array, passes: Sequence[Line], slab: tuple[int, int], y: Array, cval: float, workers: int | None
+) -> None:
+    """Write to y the rows of a slab of what passes make of x."""
+    first, end = slab
+    inside = False
+    if end - first < len(x):
+        lead = passes[0].each if passes[0].each.axis == 0 else None
+        inside = lead is not None
+        x = x[first:end] if lead is None else _rows(x, first - lead.before, end + lead.after, lead.mode, cval)
+    for line in passes[:-1]:
+        between = new_output(y.shape, DOUBLE)
+        line(x, between, cval, workers, inside=inside)
+        x, inside = between, False
+    passes[-1](x, y, cval, workers, inside=inside)
+
+
+def _rows(x: Array, start: int, stop: int, mode: PaddingMode, cval: float) -> Array:
+    """Return rows of x, also those before its first and after its last one."""
+    size = len(x)
+    if start >= 0 and stop <= size:
+        return x[start:stop]
+    parts = [x[max(start, 0) : min(stop, size)]]
+    for place, position in ((0, np.arange(start, min(stop, 0))), (2, np.arange(max(start, size), stop))):
+        if mode.name == "zeros":
+            part = np.full((position.size, *x.shape[1:]), cval, x.dtype if cval == 0 else DOUBLE)
+        else:
+            part = x.take(mode.source(position, size), axis=0)
+        parts.insert(place, part)
+    return np.concatenate(parts)
+
+
+# --- One pass ---------------------------------------------------------------------------------------------------------
+
+
+class Line:
+    """A pass that can be called, and remembers its weights as plans read them.
+
+    Doubles may be divided afterwards; `running`, it is the means over its window, by running sums.
+    """
+
+    def __init__(self, each: Pass, *, divisor: int = 1, running: bool = False) -> None:
+        self.each, self.divisor, self.running = each, divisor, running
+        self._packed: dict[Any, Any] = {}
+
+    def __call__(self, x: Array, y: Array, cval: float, workers: int | None = None, *, inside: bool = False) -> None:
+        """Write the pass of x to y; `inside`: x has all samples of all windows."""
+        axis, weights, mode, before = self.each
+        if self.running:
+            self._run_means(x, y, cval, inside)
+            return
+        padding = (0, 0) if inside else (before, self.each.after)
+        x, y, along, ndim = _as_planes(x, y, axis)
+        plan = _plan(
+            x.shape[-ndim:], math.prod(x.shape[: -ndim - 1]), along, weights.size, padding, mode, cval,
+            _is_in_place(x, ndim), _is_in_place(y, ndim),
+        )  # fmt: skip
+        key = plan.pack_key()
+        packed = self._packed.get(key)
+        if packed is None:
+            kernel = weights.reshape([-1 if axis == along else 1 for axis in range(ndim)])
+            kernel = kernel if kernel.flags.aligned else kernel.copy()
+            packed = self._packed[key] = plan.pack(kernel[None, None, None], 1)
+        work = weights.size * y.size
+        while not execute(plan, x, packed, None, None, y, None, None, work, workers):
+            x = x.copy()  # its samples were not aligned
+        if self.divisor != 1:
+            y /= self.divisor
+
+    def _run_means(self, x: Array, y: Array, cval: float, inside: bool) -> None:
+        if not inside:
+            running_means(x, self.each, y, cval)
+            return
+        means = np.empty(x.shape, y.dtype)
+        running_means(x, self.each, means, cval)
+        kept: Any = (slice(None),) * self.each.axis
+        y[...] = means[(*kept, slice(self.each.before, self.each.before + y.shape[self.each.axis]))]
+
+
+def running_means(x: Array, window: Pass, y: Array, cval: float) -> None:
+    """Write to y the means over windows along an axis, each sum made from the one before: no others are as cheap."""
+    size = window.weights.size
+    _means(x, size, window.axis, y, _SCIPY_NAMES[window.mode.name], cval, window.before - size // 2)
+
+
+def _as_planes(x: Array, y: Array, axis: int) -> tuple[Array, Array, int, int]:
+    """Return x and y as (*batch, 1, *spatial), which of the spatial axes is the given one, and how many there are.
+
+    Where it is not the last, the plane of it and of all that follow is cut into columns: a block of them, with the
+    samples of many windows, then fits a cache.
+    """
+    if not (x.flags.c_contiguous and y.flags.c_contiguous):
+        return x[None], y[None], axis, x.ndim
+    outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
+    if inner == 1:
+        shape = (1, outer, -1) if outer > 1 else (1, -1)
+        return x.reshape(shape), y.reshape(shape), len(shape) - 2, len(shape) - 1
+    pieces = _pieces(inner)
+    x, y = (a.reshape(outer, 1, a.shape[axis], pieces, inner // pieces).transpose(0, 3, 1, 2, 4) for a in (x, y))
+    return x, y, 0, 2
+
+
+@lru_cache(REMEMBERED_CALLS)
+def _pieces(columns: int) -> int:
+    """Return into how many equal pieces to cut columns; 1 if their number has no divisor that fits."""
+    if columns <= 2 * PLANE_COLUMNS:
+        return 1
+    counts = range(-(-columns // PLANE_COLUMNS), 4 * columns // PLANE_COLUMNS)
+    return next((count for count in counts if columns % count == 0), 1)
+
+
+def _is_in_place(planes: Array, ndim: int) -> bool:
+    """Whether the engine may read and write planes of so many axes as they are."""
+    return planes.dtype is DOUBLE and planes.flags.aligned and planes[(0,) * (planes.ndim - ndim)].flags.c_contiguous
+
+
+@lru_cache(REMEMBERED_CALLS)
+def _plan(
+    shape: Shape, batch: int, along: int, taps: int, padding: tuple[int, int], mode: PaddingMode, cval: float,
+    x_in_place: bool, y_in_place: bool,
+) -> Plan:  # fmt: skip
+    """Return a plan for one axis of planes."""
+    ones = (1,) * len(shape)
+    geometry = make_geometry(
+        channels_in=1, channels_out=1, groups=1, in_shape=shape, kernel=(*ones[:along], taps, *ones[along + 1 :]),
+        stride=ones, dilation=ones, modes=(mode,) * len(shape), names=("input", "weights"),
+        padding=tuple(padding if axis == along else (0, 0) for axis in range(len(shape))),
+    )  # fmt: skip
+    problem = Problem(geometry, DOUBLE, False, cval, batch, x_in_place, y_in_place)
+    return make_plan(problem, direct_method.NAME)
