@@ -126,8 +126,9 @@ def keywords_of(function, first):
 def test_signatures():
     assert keywords_of(ndconv.conv_layer, ["x", "weight", "bias"]) == LAYER
     assert list(keywords_of(ndconv.conv_layer, ["x", "weight", "bias"])) == list(LAYER)
-    for function in (ndconv.correlate_nd, ndconv.convolve_nd):
-        assert keywords_of(function, ["x", "kernel", "mode"]) == CORRELATION
+    beyond = {"dtype": None, "nan_policy": "propagate"}
+    for function, more in ((ndconv.correlate_nd, {"normalized": False, **beyond}), (ndconv.convolve_nd, beyond)):
+        assert keywords_of(function, ["x", "kernel", "mode"]) == {**CORRELATION, **more}
         assert inspect.signature(function).parameters["mode"].default == "full"
     of_shapes = {name: LAYER[name] for name in ("stride", "padding", "dilation", "groups")}
     assert keywords_of(ndconv.output_shape, ["input_shape", "weight_shape"]).items() >= of_shapes.items()

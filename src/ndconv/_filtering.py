@@ -227,19 +227,26 @@ def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
 @bools_as_bytes
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the means over windows, which are given as passes of ones, along some axes; at least one."""
+    if len(windows) == 1 and y.dtype.kind == "f":
+        target = _place_for(x, y)
+        if not running_means(x, windows[0], target, cval, in_pieces=True):
+            running_means(x, windows[0], target, cval)
+        if target is not y:
+            y[...] = target
+        return
     if can_filter_together([windows], y, cval):
         original = x.copy() if np.may_share_memory(x, y) else x
         if filter_together(original, [windows], y, cval, mean=True):
             return
         x = original
     for each in windows:
+        target = _place_for(x, y)
         if y.dtype.kind != "f" and each.weights.size <= WINDOW_TAPS and _is_exact(x, each.weights):
-            quotients = new_output(y.shape, DOUBLE)
-            Line(each)(x, quotients, cval)
-            quotients /= each.weights.size
-            store(quotients, y)
+            Line(each, divisor=each.weights.size)(x, target, cval)
         else:
-            running_means(x, each, y, cval)
+            running_means(x, each, target, cval)
+        if target is not y:
+            store(target, y)
         x = y
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -285,7 +285,7 @@ def conv_layer(
             key = call = None
         if call is not None:
             threads = checked_workers(workers)
-            return _conv(call, x, weight, _checked_bias(bias, weight), residual, out, threads)
+            return _conv(call, x, weight, _checked_bias(bias, weight), cast("Array | None", residual), out, threads)
     array, filters = with_room_for(as_array(x, "x"), fill_value), as_array(weight, "weight")
     if filters.ndim < 3:
         layer_geometry(array.shape, filters.shape, 1, 0, "zeros", 1, 1)  # raises
@@ -463,7 +463,7 @@ class ConvLayer:
             found = self._calls.get(key)
             if found is not None:
                 threads = self._workers if workers is None else checked_workers(workers)
-                y = _run(found[0], x, found[1], found[2], residual, out, threads)
+                y = _run(found[0], x, found[1], found[2], cast("Array | None", residual), out, threads)
                 if y is not None:
                     return y
         array = with_room_for(as_array(x, "x"), self.fill_value)

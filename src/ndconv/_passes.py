@@ -11,36 +11,27 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d as _means
 
+from . import _core
 from ._dtypes import Array
 from ._engine import execute, new_output
 from ._geometry import Shape, make_geometry
 from ._methods import Plan, Problem, make_plan
 from ._methods import direct as direct_method
-from ._modes import PaddingMode
+from ._modes import BY_NAME, PaddingMode
 from ._tuning import (
+    LINES_ABREAST,
+    PIECE_SAMPLES,
     PLANE_COLUMNS,
     REMEMBERED_CALLS,
-    RUNNING_OUTPUT_BYTES,
-    RUNNING_SLABS,
+    RUNNING_MULTIPLY_ADDS,
     SLAB_BYTES,
     SLAB_OUTPUT_BYTES,
     WINDOW_TAPS,
-    WINDOW_TAPS_ALONE,
 )
 from ._workers import Threads
 
 DOUBLE = np.dtype(np.float64)
-
-# What scipy.ndimage calls the padding modes.
-_SCIPY_NAMES = {
-    "zeros": "constant",
-    "replicate": "nearest",
-    "reflect": "mirror",
-    "symmetric": "reflect",
-    "circular": "wrap",
-}
 
 
 class Pass(NamedTuple):
@@ -86,12 +77,10 @@ def combine(
     finite, the answer is False.
     """
     ordered = [sorted(passes, key=lambda each: each.axis) for passes in filters]
-    lines = [_mean_lines(passes, x.ndim, y.dtype) if mean else list(map(Line, passes)) for passes in ordered]
+    lines = [_mean_lines(passes, y.dtype) if mean else list(map(Line, passes)) for passes in ordered]
     is_single = len(filters) == 1 and not squared
-    slabs = [(0, len(y))] if is_single and len(lines[0]) == 1 and not mean else _slabs(lines, y)
+    slabs = [(0, len(y))] if is_single and len(lines[0]) == 1 else _slabs(lines, y)
     workers = None if len(slabs) == 1 else 1
-    # Running sums along whole lines spread what is not finite as SciPy's do.
-    is_checked = mean and not (len(slabs) == 1 and all(line.running for line in lines[0]))
 
     def run(slab: tuple[int, int]) -> bool:
         out = y[slice(*slab)]
@@ -107,7 +96,7 @@ def combine(
                 np.sqrt(total, out=out)
             elif not is_single:
                 out[...] = total
-            return not is_checked or is_finite(out)
+            return not mean or is_finite(out)
 
     if len(slabs) == 1:
         return run(slabs[0])
@@ -120,14 +109,12 @@ def combine(
             return all(list(pool.map(run, slabs)))
 
 
-def _mean_lines(windows: Sequence[Pass], ndim: int, dtype: np.dtype[Any]) -> list[Line]:
+def _mean_lines(windows: Sequence[Pass], dtype: np.dtype[Any]) -> list[Line]:
     """Return what makes means over windows, one after the other, for a result of some dtype."""
-    # Alone along the last axis, running sums wait for nothing but memory.
-    most = WINDOW_TAPS_ALONE if len(windows) == 1 and windows[0].axis == ndim - 1 else WINDOW_TAPS
     lines = []
     for window in windows:
         size = window.weights.size
-        if size > most:
+        if size > WINDOW_TAPS:
             lines.append(Line(window, running=True))
         elif dtype.itemsize < DOUBLE.itemsize:
             lines.append(Line(window._replace(weights=window.weights / size)))  # rounded, but less than results are
@@ -138,14 +125,10 @@ def _mean_lines(windows: Sequence[Pass], ndim: int, dtype: np.dtype[Any]) -> lis
 
 def _slabs(filters: Sequence[Sequence[Line]], y: Array) -> list[tuple[int, int]]:
     """Return the first and the last but one row of each slab; a single one for what stays in cache anyway."""
-    lines = [line for passes in filters for line in passes]
-    running = any(line.running for line in lines)
-    if y.size * DOUBLE.itemsize < (RUNNING_OUTPUT_BYTES if running else SLAB_OUTPUT_BYTES):
+    if y.size * DOUBLE.itemsize < SLAB_OUTPUT_BYTES:
         return [(0, len(y))]
     rows = max(SLAB_BYTES * len(y) // (DOUBLE.itemsize * y.size), 1)
-    if running:
-        rows = min(rows, -(-len(y) // RUNNING_SLABS))
-    for line in lines:
+    for line in (line for passes in filters for line in passes):
         if line.each.axis == 0:
             # The samples around a slab shall be few beside its own.
             rows = max(rows, line.each.weights.size * (4 if line.running else 1))
@@ -202,7 +185,7 @@ class Line:
         """Write the pass of x to y; `inside`: x has all samples of all windows."""
         axis, weights, mode, before = self.each
         if self.running:
-            self._run_means(x, y, cval, inside)
+            running_means(x, self.each, y, cval, workers, inside=inside, in_pieces=True)
             return
         padding = (0, 0) if inside else (before, self.each.after)
         x, y, along, ndim = _as_planes(x, y, axis)
@@ -222,20 +205,27 @@ class Line:
         if self.divisor != 1:
             y /= self.divisor
 
-    def _run_means(self, x: Array, y: Array, cval: float, inside: bool) -> None:
-        if not inside:
-            running_means(x, self.each, y, cval)
-            return
-        means = np.empty(x.shape, y.dtype)
-        running_means(x, self.each, means, cval)
-        kept: Any = (slice(None),) * self.each.axis
-        y[...] = means[(*kept, slice(self.each.before, self.each.before + y.shape[self.each.axis]))]
 
+def running_means(
+    x: Array, window: Pass, y: Array, cval: float, workers: int | None = None, *, inside: bool = False,
+    in_pieces: bool = False,
+) -> bool:  # fmt: skip
+    """Write to y the means over windows along an axis, each sum made from the one before; whether all are finite.
 
-def running_means(x: Array, window: Pass, y: Array, cval: float) -> None:
-    """Write to y the means over windows along an axis, each sum made from the one before: no others are as cheap."""
-    size = window.weights.size
-    _means(x, size, window.axis, y, _SCIPY_NAMES[window.mode.name], cval, window.before - size // 2)
+    What is not so spreads to the end of the line, as it does in SciPy; or of its piece, since in pieces a few long
+    lines take less time.
+    """
+    axis, weights, mode, before = window
+    outputs = y.shape[axis]
+    pieces = 1
+    if in_pieces:
+        pieces = min(LINES_ABREAST * outputs // y.size, outputs // max(4 * weights.size, PIECE_SAMPLES))
+    with Threads(RUNNING_MULTIPLY_ADDS * y.size, workers) as threads:
+        finite = _core.load("float64").running_means(
+            x, y, axis, weights.size, 0 if inside else before, BY_NAME["zeros"].code if inside else mode.code, cval,
+            max(pieces, 1), threads,
+        )  # fmt: skip
+    return bool(finite)
 
 
 def _as_planes(x: Array, y: Array, axis: int) -> tuple[Array, Array, int, int]:

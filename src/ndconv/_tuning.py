@@ -142,14 +142,14 @@ ORDERED_BYTES = 192 << 10
 
 # Of filters of ndimage that are passes along axes: bytes of an output from which on they go through it slab by slab;
 # columns of the planes that they cut a slab into; and samples of a window above which its means take less time by
-# running sums, among other passes or across rows, and alone along the last axis; with the bytes from which on, and the
-# slabs into which, an output is cut for the threads of such.
+# running sums. A few lines are cut into pieces, of at least so many samples, so that enough go abreast; and the
+# multiply-adds in whose time one of those sums is made.
 SLAB_OUTPUT_BYTES = 4 << 20
 PLANE_COLUMNS = 512
-WINDOW_TAPS = 48
-WINDOW_TAPS_ALONE = 6
-RUNNING_OUTPUT_BYTES = 1 << 20
-RUNNING_SLABS = 8
+WINDOW_TAPS = 24
+LINES_ABREAST = 32
+PIECE_SAMPLES = 256
+RUNNING_MULTIPLY_ADDS = 16
 
 # Taps of a section of a long kernel, whose plan is remembered; sections that are packed and run together, some
 # megabytes of taps: with fewer, threads meet so often that on a busy machine they mostly wait for each other; the least

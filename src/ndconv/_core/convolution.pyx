@@ -101,6 +101,7 @@ include "phases.pxi"
 include "points.pxi"
 include "winograd.pxi"
 include "gradient.pxi"
+include "means.pxi"
 
 compute_dtype = np.dtype(NDCONV_DTYPE.decode())
 level = NDCONV_LEVEL.decode()
@@ -630,6 +631,40 @@ cdef class WeightGradient(Direct):
                               gradients)
             free(memory)
         return True
+
+
+def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_ssize_t size, Py_ssize_t before,
+                  int mode, real fill, Py_ssize_t pieces, int workers):
+    """Write to y the means over windows of x along an axis; of which `before` samples lie before an output.
+
+    Lines may be cut into pieces, each with a first sum of its own; x and y share no memory. Returns whether all sums
+    are finite.
+    """
+    cdef Means m
+    cdef Py_ssize_t task, n_tasks, n_lanes, infinite = 0
+    cdef int a
+    m.ndim = cnp.PyArray_NDIM(y)
+    describe(&m.x, x[None], 0, m.ndim)
+    describe(&m.y, y[None], 0, m.ndim)
+    m.axis = axis
+    m.mode = mode
+    m.fill = fill
+    for a in range(m.ndim):
+        m.shape[a] = cnp.PyArray_DIM(y, a)
+    m.samples = cnp.PyArray_DIM(x, axis)
+    m.size = size
+    m.before = before
+    m.piece = parts(m.shape[axis], pieces)
+    m.pieces = parts(m.shape[axis], m.piece)
+    m.across = axis < m.ndim - 1 and m.shape[m.ndim - 1] >= LANES and m.pieces == 1
+    m.y.last = m.ndim - 1 if m.across else axis
+    n_lanes = cnp.PyArray_SIZE(y) // m.shape[axis] * m.pieces
+    n_tasks = tasks_of_means(&m)
+    workers = <int> max(1, min(workers, n_tasks))
+    with nogil:
+        for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
+            infinite += not run_means(&m, task, n_lanes)
+    return infinite == 0
 
 
 cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:
