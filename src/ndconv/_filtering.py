@@ -227,7 +227,7 @@ def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
 @bools_as_bytes
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the means over windows, which are given as passes of ones, along some axes; at least one."""
-    if len(windows) == 1 and y.dtype.kind == "f":
+    if len(windows) == 1 and windows[0].weights.size > WINDOW_TAPS and y.dtype.kind == "f":
         target = _place_for(x, y)
         if not running_means(x, windows[0], target, cval, in_pieces=True):
             running_means(x, windows[0], target, cval)

@@ -51,7 +51,7 @@ class Pass(NamedTuple):
 def is_finite(array: Array) -> bool:
     """Whether all of an array is finite; now and then it is, but its sum is not, and the answer is no."""
     with np.errstate(all="ignore"):
-        return math.isfinite(np.add.reduce(array, axis=None))
+        return bool(np.isfinite(np.add.reduce(array, axis=None)))
 
 
 def is_in_place(array: Array) -> bool:

@@ -107,11 +107,6 @@ class DirectPlan:
         """Return packed weights."""
         return self._core.pack(weights, workers)
 
-    @property
-    def scratch_bytes(self) -> int:
-        """The scratch memory of one worker."""
-        return int(self._core.scratch_bytes)
-
     def __str__(self) -> str:
         b = self.blocking
         return f"{b.kernel} kernel, boxes of {'x'.join(map(str, b.box))}, {b.channel_block} input channels at a time"
