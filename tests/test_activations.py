@@ -83,6 +83,22 @@ def test_a_sample_decides_alone(activation, dtype, rng):
         assert np.array_equal(activate(v[-length:], activation), whole[-length:])
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+def test_residual_with_channels_last(activation, groups, kernel, rng):
+    """Where a pixel's channels are neighbours, they are finished together."""
+    x = rng.standard_normal((2, 9, 21, 6)).astype(np.float32)
+    residual = rng.standard_normal((2, 9, 21, 84)).astype(np.float32)
+    weight = rng.standard_normal((84, 6 // groups, kernel, kernel)).astype(np.float32)
+    keywords = {"padding": kernel // 2, "groups": groups, "activation": activation}
+    y = ndconv.ConvLayer(weight, channel_axis=-1, **keywords)(x, residual=residual)
+    first = ndconv.ConvLayer(weight, **keywords)(np.moveaxis(x, -1, 1).copy(), residual=np.moveaxis(residual, -1, 1))
+    assert np.allclose(np.moveaxis(y, -1, 1), first, atol=1e-4)
+    other = np.asfortranarray(residual)
+    assert np.array_equal(ndconv.ConvLayer(weight, channel_axis=-1, **keywords)(x, residual=other), y)
+
+
 @pytest.mark.parametrize("method", ["direct", "winograd"])
 @pytest.mark.parametrize("channels", [1, 5, 40])
 @pytest.mark.parametrize("activation", [None, "relu", "tanh"])

@@ -16,6 +16,10 @@ ROW_PLANE_BYTES = 320 << 10
 NEAREST_PLANE_BYTES = 24 << 10
 FEW_READS = 4
 
+# The same where a group is one channel whose samples lie between those of others, as with channels last: so few that
+# all groups are read, and written, while the cache lines that they share are near.
+SCATTERED_PLANE_BYTES = 4 << 10
+
 # The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
 BLOCK_PLANE_BYTES = 1 << 20
 
@@ -57,7 +61,7 @@ PACKING_MULTIPLY_ADDS = 8
 
 # Cycles that the micro-kernels need besides their multiply-adds: for each tap, and for each channel that a bank turns
 # to; for a strip's transposition and its way into y (for each vector of channels and of pixels), and for a bank's or a
-# row's start and end; and to pad one sample.
+# row's start and end; to pad one sample; and to write one to a place apart from its neighbours'.
 TILE_TAP_CYCLES = 1.5
 BANK_TAP_CYCLES = 2.5
 BANK_NEAR_TAP_CYCLES = 1.5  # of a kernel of one tap, where the samples of two tiles stay in the nearest cache
@@ -67,6 +71,7 @@ STRIP_CYCLES = 110.0
 BANK_CYCLES = 60.0
 ROW_CYCLES = 40.0
 PAD_CYCLES = 1.0
+SCATTERED_CYCLES = 3.0
 
 # Bytes of the values that a round of Winograd's method keeps for all workers, and of the planes of a band of tiles.
 VALUE_BYTES = 4 << 20

@@ -331,6 +331,9 @@ cdef class Direct:
         job.activation = activation
         job.plain = job.direct and activation == IDENTITY and residual is None
         job.in_vectors = job.direct and (residual is None or rows_take_vectors(plan, &job.residual))
+        job.by_pixel = (
+            not job.in_vectors and has_channels_last(&job.y) and (residual is None or has_channels_last(&job.residual))
+        )
         return batch
 
     def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
@@ -665,6 +668,10 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
         for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
             infinite += not run_means(&m, task, n_lanes)
     return infinite == 0
+
+
+cdef bint has_channels_last(const Samples* samples) noexcept nogil:
+    return samples.same and samples.parts == 1 and samples.channel == sizeof(real)
 
 
 cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:

@@ -149,6 +149,28 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const 
         count -= n
 
 
+cdef void finish_channels(const Plan* plan, const Job* job, const Box* box, const real* sums, Py_ssize_t width,
+                          Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t line, Py_ssize_t pixel,
+                          Py_ssize_t count) noexcept nogil:
+    """Finishes pixels whose channels are neighbours in y, as they are in `sums`."""
+    cdef Py_ssize_t n, last = plan.ndim - 1
+    cdef char* y
+    cdef const char* residual = NULL
+    while count > 0:
+        n = count
+        if plan.flat:
+            n = min(count, box.extent[last] - pixel % box.extent[last])
+        y = box.y + channel * job.y.channel + output_offset(plan, &job.y, box, line, pixel)
+        if box.residual != NULL:
+            residual = (box.residual + channel * job.residual.channel
+                        + output_offset(plan, &job.residual, box, line, pixel))
+        activate_runs(job.activation, sums, width, y, job.y.stride[last], residual, job.residual.stride[last], n,
+                      channels)
+        sums += n * width
+        pixel += n
+        count -= n
+
+
 cdef void finish_lines(const Plan* plan, const Job* job, const Box* box, const real* runs, Py_ssize_t run,
                        Py_ssize_t channel, Py_ssize_t line, Py_ssize_t lines, Py_ssize_t pixel,
                        Py_ssize_t count) noexcept nogil:
@@ -251,10 +273,11 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     cdef Py_ssize_t vectors = width // LANES
     cdef Py_ssize_t strips = parts(box.width, STRIP), tiles
     cdef Py_ssize_t channels = box.end_channel - box.first_channel
-    cdef Py_ssize_t i, line, strip, pixel, pixels, done, next_done, ready
+    cdef Py_ssize_t i, k, line, strip, pixel, pixels, done, next_done, ready
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
     cdef Py_ssize_t y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
+    cdef Py_ssize_t y_pixel = job.y.stride[plan.ndim - 1] // <Py_ssize_t> sizeof(real)
     cdef real* sums = strip_sums
     cdef real* y = NULL
     cdef const char* residual = NULL
@@ -276,7 +299,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             if not (begins and ends):
                 sums = scratch.sums + place * SUMS
                 place += 1
-            if job.in_vectors:
+            if job.in_vectors or job.by_pixel:
                 y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
                 if box.residual != NULL:
                     residual = (box.residual + channel_offset(&job.residual, start)
@@ -286,7 +309,12 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
                 list_taps(plan, job, box, scratch, channels, width, line, pixel + done, pixel + next_done)
-                if job.in_vectors and ends:
+                if job.by_pixel and ends:
+                    # (Where flat rows have gaps in y, some of it for nothing.)
+                    for k in range(done, next_done):
+                        send_for_row(y + k * y_pixel, NULL if residual == NULL else
+                                     residual + k * job.residual.stride[plan.ndim - 1], outputs)
+                elif job.in_vectors and ends:
                     # Each tile sends for the rows of y and of the residual of some channels.
                     for ready in range(ready, (i + 1) * outputs // tiles):
                         send_for_row(y + ready * y_channel,
@@ -298,7 +326,9 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                 tile.x = line_planes + (pixel + done) * plan.interleave
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                 done = next_done
-            if ends:
+            if ends and job.by_pixel:
+                finish_channels(plan, job, box, sums, width, start, outputs, line, pixel, pixels)
+            elif ends:
                 transpose_sums(sums, columns, pixels, width)
                 finish_pixels(plan, job, box, columns, STRIP, start, start + outputs, line, pixel, pixels)
             pixel += pixels

@@ -69,6 +69,7 @@ cdef struct Job:
     bint direct                                           # kernels may write into y's rows themselves
     bint plain                                            # and nothing more is to be done to what they write
     bint in_vectors                                       # the epilogue takes vectors of y and of the residual
+    bint by_pixel                                         # or those of the channels of a pixel, where they are last
     const real* weights
     const real* bias
     bint skip

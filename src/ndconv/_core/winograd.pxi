@@ -411,6 +411,15 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         if not untransform_tiles(bench.products + patch.first * width + v * LANES, width, bench.product_point, bias,
                                  turned, pixels * LANES, patch.count, tiling.rows, tiling.columns):
             bench.finite = False
+        if job.by_pixel:
+            for line in range(patch.lines):
+                activate_runs(job.activation, turned + line * pixels * LANES, LANES,
+                              patch.y + channel * job.y.channel + line * y_line, job.y.stride[plan.ndim - 1],
+                              NULL if patch.residual == NULL else
+                              patch.residual + channel * job.residual.channel + line * residual_line,
+                              job.residual.stride[plan.ndim - 1], patch.pixels, end)
+            channel += LANES
+            continue
         for line in range(patch.lines):
             for b in range(pixels // LANES):
                 transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,

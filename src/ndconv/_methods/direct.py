@@ -140,6 +140,10 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
     products = g.taps * inputs
     weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / tuning.WEIGHT_BYTES_PER_CYCLE
+    # Where y's channels are last, what kernels along the pixels made is written sample by sample. (Not of one axis:
+    # there the order of sums must not depend on it.)
+    is_last = g.ndim > 1 and problem.dtype == core.compute_dtype and not (problem.x_in_place or problem.y_in_place)
+    write = tuning.SCATTERED_CYCLES if is_last else 0.0
     ways = []
     for flat, width, lines, copies in shapes:
         padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
@@ -164,6 +168,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
         bank = lines * tiles * blocks * (products * tap + inputs * channel_extra + tuning.BANK_CYCLES)
         if width < lanes:
             bank *= 1.5
+        bank += write * outputs * width * lines
         ways.append(("bank", flat, weights + outer * (bank + padding)))
         if not flat:
             steps, rows = _split(lines, 4)
@@ -174,6 +179,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             cycles = steps * tiles * outputs * (products * tap + tuning.ROW_CYCLES)
             if width < lanes:
                 cycles *= 1.5
+            cycles += write * outputs * width * lines
             ways.append(("rows", flat, weights + outer * (cycles + padding)))
     return ways
 
@@ -225,9 +231,17 @@ def _plane_bytes(problem: Problem) -> int:
     """Return how many bytes the planes of all input channels may have."""
     g = problem.geometry
     inputs, outputs = channels(problem)
+    if _is_scattered(problem):
+        return tuning.SCATTERED_PLANE_BYTES
     if inputs == 1 and g.taps * outputs < tuning.FEW_READS * math.prod(g.stride):
         return tuning.NEAREST_PLANE_BYTES
     return tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
+
+
+def _is_scattered(problem: Problem) -> bool:
+    """Whether a group's samples may lie between those of others, so that all should be read while they are near."""
+    g = problem.geometry
+    return g.groups > 1 and channels(problem)[0] == 1 and not problem.x_in_place and not problem.y_in_place
 
 
 def _channel_blocks(problem: Problem, core: Any, in_place: bool) -> tuple[int, int]:
@@ -483,6 +497,8 @@ def cut(
     groups_per_task = max(g.groups * batch * boxes // max(wanted, 1), 1)
     least = tuning.TASK_MULTIPLY_ADDS * g.groups * boxes // max(g.multiply_adds, 1)
     groups_per_task = min(max(groups_per_task, 1), max(least, 1), g.groups)
+    if _is_scattered(problem):
+        groups_per_task = max(groups_per_task, min(g.groups, core.lanes))
     tasks = batch * boxes * -(-g.groups // groups_per_task)
     blocks_per_task = n_blocks
     if tasks >= wanted:
