@@ -142,8 +142,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / tuning.WEIGHT_BYTES_PER_CYCLE
     # Where y's channels are last, what kernels along the pixels made is written sample by sample. (Not of one axis:
     # there the order of sums must not depend on it.)
-    is_last = g.ndim > 1 and problem.dtype == core.compute_dtype and not (problem.x_in_place or problem.y_in_place)
-    write = tuning.SCATTERED_CYCLES if is_last else 0.0
+    write = tuning.SCATTERED_CYCLES if g.ndim > 1 and _is_scattered(problem) else 0.0
     ways = []
     for flat, width, lines, copies in shapes:
         padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
@@ -231,7 +230,7 @@ def _plane_bytes(problem: Problem) -> int:
     """Return how many bytes the planes of all input channels may have."""
     g = problem.geometry
     inputs, outputs = channels(problem)
-    if _is_scattered(problem):
+    if _shares_lines(problem):
         return tuning.SCATTERED_PLANE_BYTES
     if inputs == 1 and g.taps * outputs < tuning.FEW_READS * math.prod(g.stride):
         return tuning.NEAREST_PLANE_BYTES
@@ -239,9 +238,13 @@ def _plane_bytes(problem: Problem) -> int:
 
 
 def _is_scattered(problem: Problem) -> bool:
-    """Whether a group's samples may lie between those of others, so that all should be read while they are near."""
-    g = problem.geometry
-    return g.groups > 1 and channels(problem)[0] == 1 and not problem.x_in_place and not problem.y_in_place
+    """Whether x and y have gaps between samples that need no conversion: most likely, their channels are last."""
+    return compute_type(problem.dtype) == problem.dtype.name and not (problem.x_in_place or problem.y_in_place)
+
+
+def _shares_lines(problem: Problem) -> bool:
+    """Whether a group is a single channel whose samples lie between those of others."""
+    return problem.geometry.groups > 1 and channels(problem)[0] == 1 and _is_scattered(problem)
 
 
 def _channel_blocks(problem: Problem, core: Any, in_place: bool) -> tuple[int, int]:
@@ -497,7 +500,7 @@ def cut(
     groups_per_task = max(g.groups * batch * boxes // max(wanted, 1), 1)
     least = tuning.TASK_MULTIPLY_ADDS * g.groups * boxes // max(g.multiply_adds, 1)
     groups_per_task = min(max(groups_per_task, 1), max(least, 1), g.groups)
-    if _is_scattered(problem):
+    if _shares_lines(problem):
         groups_per_task = max(groups_per_task, min(g.groups, core.lanes))
     tasks = batch * boxes * -(-g.groups // groups_per_task)
     blocks_per_task = n_blocks
