@@ -140,9 +140,8 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
     products = g.taps * inputs
     weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / tuning.WEIGHT_BYTES_PER_CYCLE
-    # Where y's channels are last, what kernels along the pixels made is written sample by sample. (Not of one axis:
-    # there the order of sums must not depend on it.)
-    write = tuning.SCATTERED_CYCLES if g.ndim > 1 and _is_scattered(problem) else 0.0
+    # Where y's channels are last, what kernels along the pixels made is written sample by sample.
+    write = tuning.SCATTERED_CYCLES if _is_scattered(problem) else 0.0
     ways = []
     for flat, width, lines, copies in shapes:
         padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
@@ -238,8 +237,12 @@ def _plane_bytes(problem: Problem) -> int:
 
 
 def _is_scattered(problem: Problem) -> bool:
-    """Whether x and y have gaps between samples that need no conversion: most likely, their channels are last."""
-    return compute_type(problem.dtype) == problem.dtype.name and not (problem.x_in_place or problem.y_in_place)
+    """Whether x and y have gaps between samples that need no conversion: most likely, their channels are last.
+
+    Never of one axis, where the kernel, and so the order of sums, must not depend on it: see `_ranked`.
+    """
+    converted = compute_type(problem.dtype) != problem.dtype.name
+    return problem.geometry.ndim > 1 and not (converted or problem.x_in_place or problem.y_in_place)
 
 
 def _shares_lines(problem: Problem) -> bool:
