@@ -40,6 +40,7 @@ from measure import Calls, Limits, measure_limits, ratio, take_turns, timed
 from overhead import measure_overhead, print_overhead
 
 OURS = ("ndconv", "conv_layer")  # the latter packs its weights in the call
+DTYPES = ("float32", "float64", "float16", "complex64", "complex128")
 NAME_WIDTH = 24  # of the column of names
 PACKAGES = ("ndconv", "numpy", "scipy", "torch", "onnxruntime", "openvino", "jax", "opencv-python-headless")
 
@@ -156,7 +157,9 @@ def print_summary(title: str, rows: list[Row]) -> None:
 
 def compare_layers(problems: dict[str, Layer], limits: Limits, options: argparse.Namespace) -> list[Row]:
     contenders = [*OURS, *names(LAYER_PEERS, options.dtype)]
-    calls_of = functools.partial(layer_calls, dtype=options.dtype, workers=options.workers, method=options.method)
+    calls_of = functools.partial(
+        layer_calls, dtype=options.dtype, workers=options.workers, method=options.method, last=options.channels_last
+    )
     print_titles("layer, ms", contenders)
     rows = compare(problems, calls_of, limits, options.seconds, functools.partial(print_row, contenders))
     usual = [row for row in rows if LAYERS[row.name].groups == 1 and LAYERS[row.name].channels_out >= 16]
@@ -239,9 +242,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("what", nargs="?", default="all", choices=[*KINDS, "overhead", "all"])
     parser.add_argument("--workers", type=int, default=usable_cpus(), help="threads of every contender (all CPUs)")
     parser.add_argument("--method", default="auto", help="ndconv's method")
-    parser.add_argument(
-        "--dtype", choices=["float32", "float64"], default="float32", help="of all arrays; drop-ins have both"
-    )
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of all arrays; drop-ins have their own")
+    parser.add_argument("--channels-last", action="store_true", help="of ndconv's layers")
     parser.add_argument("--filter", default="", help="only problems in whose name this regular expression is found")
     parser.add_argument("--seconds", type=float, default=2.0, help="measuring time that one problem may take, about")
     parser.add_argument("--json", type=Path, help="write all that was measured to this file too")
@@ -259,6 +261,7 @@ def main() -> int:
         "environment": environment(options.workers),
         "dtype": options.dtype.name,
         "method": options.method,
+        "channels_last": options.channels_last,
         "limits": asdict(limits),
     }
     print(json.dumps(results["environment"]))

@@ -25,6 +25,7 @@ import ndconv
 import ndconv.ndimage
 import ndconv.signal
 
+REAL, COMPLEX = ("float32", "float64"), ("complex64", "complex128")
 PATIENCE = 12.0  # seconds: a contender that would take longer for one call is left out
 
 
@@ -34,7 +35,7 @@ class Peer:
 
     modules: tuple[str, ...]
     prepare: Callable[..., Call | None]
-    dtypes: tuple[str, ...] = ("float32", "float64")
+    dtypes: tuple[str, ...] = REAL
 
     def takes_part(self, dtype: np.dtype) -> bool:
         return dtype.name in self.dtypes and all(map(importlib.util.find_spec, self.modules))
@@ -45,12 +46,20 @@ def names(peers: dict[str, Peer], dtype: np.dtype) -> list[str]:
     return [name for name, peer in peers.items() if peer.takes_part(dtype)]
 
 
-def layer_calls(layer: Layer, dtype: np.dtype, workers: int, method: str) -> Calls:
-    """Return ndconv's two calls of a layer, weights packed beforehand and in the call, and those of its peers."""
+def layer_calls(layer: Layer, dtype: np.dtype, workers: int, method: str, last: bool = False) -> Calls:
+    """Return ndconv's two calls of a layer, weights packed beforehand and in the call, and those of its peers.
+
+    With `last`, ndconv takes and returns arrays whose channels are last; answers are views with channels first.
+    """
     x, weight, bias = layer.arrays(dtype)
-    packed = ndconv.ConvLayer(weight, bias, method=method, **layer.options)
-    plain = functools.partial(ndconv.conv_layer, x, weight, bias, method=method, workers=workers, **layer.options)
-    calls = {"ndconv": functools.partial(packed, x, workers=workers), "conv_layer": plain}
+    options = {"method": method, "channel_axis": -1 if last else None, **layer.options}
+    packed = ndconv.ConvLayer(weight, bias, **options)
+    own = np.ascontiguousarray(np.moveaxis(x, 1, -1)) if last else x
+    first = functools.partial(np.moveaxis, source=-1, destination=1) if last else np.asarray
+    calls = {
+        "ndconv": lambda: first(packed(own, workers=workers)),
+        "conv_layer": lambda: first(ndconv.conv_layer(own, weight, bias, workers=workers, **options)),
+    }
     for name in names(LAYER_PEERS, dtype):
         if call := LAYER_PEERS[name].prepare(x, weight, bias, layer, workers):
             calls[name] = call
@@ -326,8 +335,8 @@ def opencv_signal(x, kernel) -> Call | None:
 # -------------------------------------------------------------------------------------------------------------- tables
 
 LAYER_PEERS = {
-    "pytorch": Peer(("torch",), torch_layer),
-    "pytorch-last": Peer(("torch",), torch_last_layer),
+    "pytorch": Peer(("torch",), torch_layer, ("float16", *REAL, *COMPLEX)),
+    "pytorch-last": Peer(("torch",), torch_last_layer, ("float16", *REAL, *COMPLEX)),
     "pytorch-pack": Peer(("torch",), torch_packed_layer, ("float32",)),
     "onnxruntime": Peer(("onnx", "onnxruntime"), onnx_layer, ("float32",)),
     "openvino": Peer(("openvino",), openvino_layer, ("float32",)),
@@ -345,9 +354,9 @@ TRANSPOSED_PEERS = {
 }
 
 SIGNAL_PEERS = {
-    "scipy": Peer(("scipy",), functools.partial(numpy_signal, scipy_correlate)),
-    "scipy-fft": Peer(("scipy",), functools.partial(numpy_signal, scipy_fft)),
-    "scipy-oa": Peer(("scipy",), functools.partial(numpy_signal, scipy_overlap_add)),
+    "scipy": Peer(("scipy",), functools.partial(numpy_signal, scipy_correlate), REAL + COMPLEX),
+    "scipy-fft": Peer(("scipy",), functools.partial(numpy_signal, scipy_fft), REAL + COMPLEX),
+    "scipy-oa": Peer(("scipy",), functools.partial(numpy_signal, scipy_overlap_add), REAL + COMPLEX),
     "ndimage": Peer(("scipy",), functools.partial(numpy_signal, ndimage_correlate)),
     "opencv": Peer(("cv2",), opencv_signal),
     "pytorch": Peer(("torch",), torch_signal),

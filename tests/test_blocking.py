@@ -1,5 +1,6 @@
 """Layers whose sizes fall on, before and after the borders of tiles, blocks and boxes, against the naive reference."""
 
+import numpy as np
 import oracle
 import pytest
 from layouts import values
@@ -29,6 +30,51 @@ def test_depthwise(rng, channels, multiplier, stride):
     shape = (channels * multiplier, 1, 3, 3)
     check(rng, (2, channels, 8, 33), shape, groups=channels, padding=1, stride=stride)
     check(rng, (channels, 40), shape[:-1], "float64", groups=channels, padding="same", stride=stride)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_depthwise_with_channels_last(rng, channels, dtype, stride):
+    """Vectors of channels, of all widths up to those that a strip and a chain of taps have, and of several boxes."""
+    shared = {"groups": channels, "channel_axis": -1, "stride": stride}
+    for width in (3, 4, 7, 8, 9, 50):
+        check(rng, (2, 5, width, channels), (channels, 1, 3, 3), dtype, padding=1, **shared)
+    for taps in (1, 2, 4, 5, 7):
+        check(rng, (9, 11, channels), (channels, 1, taps, taps), dtype, dilation=taps % 3 + 1, padding="same", **shared)
+    check(rng, (60, 45, channels), (channels, 1, 5, 3), dtype, padding=2, padding_mode="reflect", **shared)
+    check(rng, (2, 70, channels), (channels, 1, 6), dtype, padding=2, fill_value=3, **shared)
+    check(rng, (4, 5, 6, channels), (channels, 1, 2, 3, 2), dtype, padding="full", **shared)
+
+
+@pytest.mark.parametrize("channels", [3, 16, 37])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_epilogue_of_depthwise_layers_with_channels_last(rng, channels, dtype):
+    x, weight = values(rng, (2, 9, 19, channels), dtype), values(rng, (channels, 1, 3, 3), dtype)
+    keywords = {"padding": 1, "groups": channels, "channel_axis": -1, "activation": "silu"}
+    bias = values(rng, (channels,), dtype)
+    for residual in (values(rng, x.shape, dtype), values(rng, (2, channels, 9, 19), dtype).transpose(0, 2, 3, 1)):
+        expected = oracle.layer(x, weight, bias, residual=residual, **keywords)
+        expected.check(ndconv.conv_layer(x, weight, bias, residual=residual, **keywords))
+        expected.check(ndconv.ConvLayer(weight, bias, **keywords)(x, residual=residual))
+        out = residual.copy()
+        expected.check(ndconv.conv_layer(x, weight, bias, residual=out, out=out, **keywords))
+    out = np.empty((2, channels, 9, 19), dtype).transpose(0, 2, 3, 1)
+    oracle.layer(x, weight, bias, **keywords).check(ndconv.conv_layer(x, weight, bias, out=out, **keywords))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+@pytest.mark.parametrize("last", [(1,), (2,), (3,), (16,), (37,), (2, 3), (40, 2)])
+def test_axes_before_the_last_ones(rng, dtype, last):
+    """A kernel that slides along an image, not along its colours, or along time, not along channels."""
+    for shape, taps, axes in (((9, 30), (3, 5), (0, 1)), ((120,), (7,), 0), ((2, 4, 9), (2, 1, 4), (0, 1, 2))):
+        x, kernel = values(rng, (*shape, *last), dtype), values(rng, taps, dtype)
+        keywords = {"mode": "same", "axes": axes}
+        for more in ({}, {"stride": 2}, {"dilation": 2}, {"padding_mode": "reflect"}, {"fill_value": 2}):
+            expected = oracle.correlate(x, kernel, **keywords, **more)
+            expected.check(ndconv.correlate_nd(x, kernel, **keywords, **more))
+        turned = np.moveaxis(values(rng, (*last, *shape), dtype), range(len(last)), range(-len(last), 0))
+        oracle.correlate(turned, kernel, **keywords).check(ndconv.correlate_nd(turned, kernel, **keywords))
 
 
 @pytest.mark.parametrize("groups", [2, 3, 4, 7])

@@ -35,7 +35,7 @@ def scipy_fft(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 def scipy_overlap_add(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Return the correlation in mode "same" by scipy.signal's Fourier transforms of blocks."""
-    return scipy.signal.oaconvolve(x, np.flip(kernel), mode="same")
+    return scipy.signal.oaconvolve(x, np.flip(kernel).conj(), mode="same")
 
 
 def ndimage_correlate(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -149,9 +149,13 @@ class Signal:
 
 
 def normal(dtype, *shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
-    """Return one array of standard normal numbers per shape."""
+    """Return one array per shape, of numbers whose real, and imaginary, parts are standard normal."""
     rng = np.random.default_rng(2026)
-    return tuple(rng.standard_normal(shape, dtype=np.float32).astype(dtype, copy=False) for shape in shapes)
+    arrays = [rng.standard_normal(shape, dtype=np.float32).astype(dtype, copy=False) for shape in shapes]
+    if np.dtype(dtype).kind == "c":
+        for array in arrays:
+            array.imag = rng.standard_normal(array.shape, dtype=np.float32)
+    return tuple(arrays)
 
 
 def times(shape: tuple[int, ...]) -> str:

@@ -23,7 +23,7 @@ for x, (name, text) in zip(LEFT, python.items(), strict=True):
 cython = {
     "y": ("written once, in its own\nlayout and dtype", PAPER),
     "epilogue": ("residual, activation,\nconversion to y's dtype\nepilogue.pxi", OUTPUT_PALE),
-    "kernel": ("stride 1, no borders:\ntile, bank or rows\ntile.pxi, bank.pxi, rows.pxi", INPUT_PALE),
+    "kernel": ("stride 1, no borders:\ntile, bank, rows, depthwise\ntile.pxi and so on", INPUT_PALE),
     "pad": ("a box of input becomes\nplanes of the compute type\npad.pxi, axis.pxi", OUTSIDE_PALE),
 }
 for x, (name, (text, face)) in zip(LEFT, cython.items(), strict=True):

@@ -1,4 +1,4 @@
-"""The three micro-kernels: what stays in registers while the taps go by."""
+"""The four micro-kernels: what stays in registers while the taps go by."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,9 +10,10 @@ kernels = {
     "tile": (7, 2, "pixels", "output channels", "load weights,\nbroadcast one sample per pixel"),
     "bank": (4, 3, "output channels", "pixels", "load samples,\nbroadcast one weight per channel"),
     "rows": (4, 4, "output rows", "pixels of a row", "a row of input, once loaded,\nserves every output row above it"),
+    "depthwise": (8, 1, "pixels", "channels", "load weights; a pixel,\nonce loaded, serves its neighbours"),
 }
 
-fig, axes = plt.subplots(1, 3, figsize=(9.2, 3.0))
+fig, axes = plt.subplots(1, 4, figsize=(11.6, 3.0))
 for ax, (name, (down, across, rows, columns, tap)) in zip(axes, kernels.items(), strict=True):
     blank(ax, (-2.4, 13), (-4.6, 10))
     height, vector = 8 / down, 12 / across

@@ -28,7 +28,7 @@ from ._geometry import Geometry, Shape, make_geometry, reordered
 from ._methods import Plan
 from ._methods.separable import is_separable
 from ._missing import POLICIES, check_weights, has_nan, interpolated, refuse_nan
-from ._modes import PaddingMode
+from ._modes import BY_NAME, PaddingMode
 from ._normalized import coefficient_dtype, coefficients, unit_kernel
 from ._tuning import SEPARABLE_MULTIPLY_ADDS
 from ._windows import Windows
@@ -254,7 +254,9 @@ class _Call(NamedTuple):
     slid: tuple[int, ...]  # as given: the axes that a kernel with fewer axes than x has
     batch: tuple[int, ...]
     channel: int  # the axis of the bank of filters; a new last one, if there is none
-    order: tuple[int, ...]  # (*batch, channel, *spatial), for the engine
+    order: tuple[
+        int, ...
+    ]  # (*batch, channel, *spatial), for the engine, whose spatial axes may be more than those slid
     steps: tuple[int, ...]  # sets of weights from one item of each batch axis to the next
     multiply_adds: int
 
@@ -416,24 +418,27 @@ def _prepare(
     # An axis that only the kernel has is a bank of filters: the longest becomes the output channels.
     banks = [axis for axis in others if kernel.shape[axis] > 1 and x.shape[axis] == 1]
     channel = max(banks, key=lambda axis: kernel.shape[axis], default=x.ndim)
-    batch = tuple(axis for axis in others if axis != channel)
+    few = lags is not None and method in ("auto", "direct")
+    near = () if few else _near_axes(x, kernel, slid, geometry)
+    batch = tuple(axis for axis in others if axis != channel and axis not in near)
     sizes = [kernel.shape[axis] for axis in batch]
-    order = (*batch, channel, *sorted(slid))
+    order = (*batch, channel, *sorted(slid), *near)
     geometry = replace(reordered(geometry, by_axis), channels_out=kernel.shape[channel] if channel < x.ndim else 1)
+    slides = _with_axes(geometry, tuple(x.shape[axis] for axis in near))
     items = math.prod(shape[axis] for axis in batch)
     xs, ys = _laid_out(x, channel, order), _laid_out(y, channel, order)
     return _Call(
         geometry=geometry,
         plan=plan_call(
-            geometry,
+            slides,
             xs,
-            is_in_place(ys, ndim, compute_type(dtype)),
+            is_in_place(ys, slides.ndim, compute_type(dtype)),
             dtype,
             fill,
             method,
             items,
             separable and kernel.size == math.prod(taps),
-            few=lags is not None and method in ("auto", "direct"),
+            few=few,
         ),
         dtype=dtype,
         y_shape=tuple(shape),
@@ -442,7 +447,35 @@ def _prepare(
         channel=channel,
         order=order,
         steps=tuple(math.prod(sizes[i + 1 :]) if sizes[i] > 1 else 0 for i in range(len(sizes))),
-        multiply_adds=geometry.multiply_adds * items,
+        multiply_adds=slides.multiply_adds * items,
+    )
+
+
+def _near_axes(x: Array, kernel: Array, slid: tuple[int, ...], geometry: Geometry) -> tuple[int, ...]:
+    """Return x's last axes, such as an image's colours, where the kernel slides along others and is the same for all.
+
+    With a single tap it slides along these as well: what is next in memory is then next to a micro-kernel.
+    """
+    near = tuple(range(max(slid) + 1, x.ndim))
+    if geometry.ndim == 1 and geometry.stride[0] > 1:
+        return ()  # sums along one axis have one order, and with several axes a stride would give them another
+    if any(kernel.shape[axis] > 1 for axis in near) or x.strides[-1] != x.itemsize or x.size == 0:
+        return ()
+    return near
+
+
+def _with_axes(geometry: Geometry, sizes: Shape) -> Geometry:
+    """Return the geometry with more spatial axes, of so many samples, along which the kernel has a single tap."""
+    ones = (1,) * len(sizes)
+    return replace(
+        geometry,
+        in_shape=geometry.in_shape + sizes,
+        kernel=geometry.kernel + ones,
+        stride=geometry.stride + ones,
+        dilation=geometry.dilation + ones,
+        padding=geometry.padding + ((0, 0),) * len(sizes),
+        modes=geometry.modes + (BY_NAME["zeros"],) * len(sizes),
+        out_shape=geometry.out_shape + sizes,
     )
 
 

@@ -20,6 +20,9 @@ FEW_READS = 4
 # all groups are read, and written, while the cache lines that they share are near.
 SCATTERED_PLANE_BYTES = 4 << 10
 
+# The same of the kernel whose vectors are pixels' channels.
+DEPTHWISE_PLANE_BYTES = 320 << 10
+
 # The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
 BLOCK_PLANE_BYTES = 1 << 20
 
@@ -72,6 +75,10 @@ BANK_CYCLES = 60.0
 ROW_CYCLES = 40.0
 PAD_CYCLES = 1.0
 SCATTERED_CYCLES = 3.0
+
+# Cycles of a vector of channels of a depthwise layer: for each tap, and for its way in and out.
+DEPTHWISE_TAP_CYCLES = 0.5
+DEPTHWISE_CYCLES = 10.0
 
 # Bytes of the values that a round of Winograd's method keeps for all workers, and of the planes of a band of tiles.
 VALUE_BYTES = 4 << 20

@@ -51,6 +51,7 @@ cdef extern from "simd.h" nogil:
     const Py_ssize_t SUMS
     const Py_ssize_t FILL
     vec vec_load(const real*)
+    vec vec_loaded(const real*)
     void vec_store(real*, vec)
     vec vec_splat(real)
     wide vec_widen(vec)
@@ -66,6 +67,7 @@ cdef extern from "simd.h" nogil:
     void turn_2(char*, const char*)
     void turn_4(char*, const char*)
     void turn_8(char*, const char*)
+    const real* one_address(const real*)
     void prefetch(const real*)
     void prefetch_to_write(const real*)
     void transpose_block(const real*, Py_ssize_t, real*, Py_ssize_t)
@@ -94,6 +96,7 @@ include "pad.pxi"
 include "tile.pxi"
 include "bank.pxi"
 include "rows.pxi"
+include "depthwise.pxi"
 include "epilogue.pxi"
 include "pack.pxi"
 include "direct.pxi"
@@ -222,9 +225,10 @@ cdef class Direct:
         cdef Scratch scratch
         self.blocking = blocking
         self.kept = []
-        plan.kernel = {"tile": TILE, "bank": BANK, "rows": ROWS}[blocking.kernel]
+        plan.kernel = {"tile": TILE, "bank": BANK, "rows": ROWS, "depthwise": DEPTHWISE}[blocking.kernel]
         plan.ndim = len(blocking.box)
         plan.groups = blocking.groups
+        plan.sets = blocking.sets
         plan.channels_in = blocking.channels_in
         plan.channels_out = blocking.channels_out
         self.kept.append(blocking.fill_values)
@@ -277,6 +281,8 @@ cdef class Direct:
         plan.set_size = plan.channels_out * plan.channels_in * plan.taps
         if plan.kernel == TILE:
             plan.set_size = parts(plan.channels_out, LANES) * LANES * plan.channels_in * plan.taps
+        elif plan.kernel == DEPTHWISE:
+            plan.set_size = LANES * plan.taps
         self.scratch_bytes = lay_out(plan, NULL, &scratch)
         self.tasks_per_batch = (
             plan.n_boxes * parts(plan.groups, plan.groups_per_task) * parts(plan.n_blocks, plan.blocks_per_task)
@@ -319,7 +325,7 @@ cdef class Direct:
             describe(&job.residual, residual, job.batch_ndim, ndim)
         for axis in range(job.batch_ndim):
             job.batch_shape[axis] = cnp.PyArray_DIM(y, axis)
-            job.weight_batch[axis] = 0 if weight_batch is None else weight_batch[axis]
+            job.weight_batch[axis] = 0 if weight_batch is None else weight_batch[axis] // plan.sets * plan.groups
             batch *= job.batch_shape[axis]
         job.direct = rows_take_vectors(plan, &job.y)
         job.weights = packed.weights

@@ -484,6 +484,38 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
         line += rows
 
 
+cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t plane) noexcept nogil:
+    """The lines of a box for a vector of channels, a strip at a time."""
+    cdef real sums[STRIP * MOST_LANES]
+    cdef real columns[STRIP * MOST_LANES]
+    cdef real first_sums[MOST_LANES]
+    cdef Py_ssize_t line, pixel, pixels, k, channels = box.end_channel, last = plan.ndim - 1
+    cdef const real* line_planes
+    cdef char* y
+    cdef const char* residual = NULL
+    begin_sums(first_sums, box.bias, 0, channels, LANES)
+    for line in range(box.lines):
+        line_planes = block_planes(box) + plane + line * line_stride(plan)
+        pixel = 0
+        while pixel < box.width:
+            pixels = min(STRIP, box.width - pixel)
+            if job.by_pixel:
+                y = box.y + output_offset(plan, &job.y, box, line, pixel)
+                if box.residual != NULL:
+                    residual = box.residual + output_offset(plan, &job.residual, box, line, pixel)
+                for k in range(pixels):
+                    send_for_row(<real*> (y + k * job.y.stride[last]),
+                                 NULL if residual == NULL else residual + k * job.residual.stride[last], channels)
+            depthwise(sums, first_sums, line_planes + pixel * LANES, box.weights, plan.chains,
+                      plan.chain_offset, plan.chain_length, pixels)
+            if job.by_pixel:
+                finish_channels(plan, job, box, sums, LANES, 0, channels, line, pixel, pixels)
+            else:
+                transpose_sums(sums, columns, pixels, LANES)
+                finish_pixels(plan, job, box, columns, STRIP, 0, channels, line, pixel, pixels)
+            pixel += pixels
+
+
 cdef Py_ssize_t enter_plane(const Plan* plan, Box* box, Py_ssize_t number) noexcept nogil:
     """Sets the position on all axes but the last two; returns the first plane sample there."""
     cdef int axis
@@ -528,6 +560,8 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
                 elif plan.kernel == TILE:
                     run_tiles(plan, job, box, scratch, block, (place * n_outer + outer) * tiles,
                               enter_plane(plan, box, outer))
+                elif plan.kernel == DEPTHWISE:
+                    run_depthwise(plan, job, box, enter_plane(plan, box, outer))
                 else:
                     run_rows(plan, job, box, block, enter_plane(plan, box, outer))
             box.first_channel = box.end_channel
@@ -541,7 +575,7 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
     cdef Box box
     cdef int axis
     cdef Py_ssize_t rest = task, index, box_index, batch, group, x_batch, y_batch, residual_batch
-    cdef Py_ssize_t weight_set, first_block, end_block, first_group, end_group, n, channel, end, key
+    cdef Py_ssize_t weight_set, first_block, end_block, first_group, end_group, n, channel, channels, end, key
     cdef Py_ssize_t y_start = 0, x_start = 0, residual_start = 0
     cdef const char* x
     # The task's number, taken apart: output channels change fastest, so that their tasks share padded planes.
@@ -585,8 +619,11 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
         if box.bias != NULL:
             box.bias += group * plan.channels_out
         channel = 0
+        channels = plan.channels_in
+        if plan.kernel == DEPTHWISE:
+            channels = min(channels, plan.sets - group * channels)
         while True:
-            end = min(channel + plan.padded_channels, plan.channels_in)
+            end = min(channel + plan.padded_channels, channels)
             box.padded_channel = channel
             if plan.in_place:
                 box.planes = <const real*> (x + x_start)
@@ -597,9 +634,9 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
                 key = (batch * plan.n_boxes + box_index) * plan.groups + group
                 if scratch.padded != key:
                     pad(plan, &job.x, x, &scratch.source, scratch.planes, channel, end)
-                    if end - channel == plan.channels_in:
+                    if end - channel == channels:
                         scratch.padded = key
             run_box(plan, job, &box, scratch, first_block, end_block, end)
             channel = end
-            if channel >= plan.channels_in:
+            if channel >= channels:
                 break

@@ -133,6 +133,14 @@ cdef void pack_rows(const Plan* plan, const real* weights, real* packed) noexcep
         weights += plan.taps
 
 
+cdef void pack_depthwise(const Plan* plan, const real* weights, real* packed) noexcept nogil:
+    """[taps in the order of their chains][lanes]."""
+    cdef Py_ssize_t k, t
+    for t in range(plan.taps):
+        for k in range(LANES):
+            packed[t * LANES + k] = weights[k * plan.taps + plan.tap_order[t]]
+
+
 cdef Py_ssize_t n_packed_parts(const Plan* plan) noexcept nogil:
     """Into how many parts the packing of one group's weights comes apart."""
     return parts(plan.channels_out, TILE_VECTORS * LANES) if plan.kernel == TILE else 1
@@ -167,7 +175,9 @@ cdef bint pack_part(const Plan* plan, const Order* order, Py_ssize_t number, Py_
     if plan.kernel == TILE:
         pack_tile(plan, order, number, start, packed)
         return not plan.skip or are_finite(packed + start * per_output, tile_width(plan, start) * per_output)
-    if plan.kernel == BANK:
+    if plan.kernel == DEPTHWISE:
+        pack_depthwise(plan, weights, packed)
+    elif plan.kernel == BANK:
         pack_bank(plan, weights, packed)
     else:
         pack_rows(plan, weights, packed)

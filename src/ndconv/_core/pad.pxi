@@ -271,12 +271,26 @@ cdef void pad_row(const Samples* x, real fill, bint filled, const char* source, 
         target += runs[i].length
 
 
+cdef inline Py_ssize_t rows_that_follow(const Source* source, Py_ssize_t row, Py_ssize_t size) noexcept nogil:
+    """How many rows, from `row` on, lie `size` bytes from one to the next in x."""
+    cdef Py_ssize_t n = 1
+    if source.rows[row] == FILL:
+        return 1
+    while (
+        row + n < source.n_rows and source.rows[row + n] != FILL
+        and source.rows[row + n] - source.rows[row + n - 1] == size
+    ):
+        n += 1
+    return n
+
+
 cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Source* source,
                      real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fills one plane a channel."""
     cdef Py_ssize_t c, part, row, runs, n_runs
     cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
-    cdef bint filled
+    cdef Py_ssize_t n
+    cdef bint filled, whole
     cdef const char* channel
     cdef const char* at
     cdef real* target
@@ -300,12 +314,25 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
         for part in range(copies):
             runs = source.first_run[part]
             n_runs = source.first_run[part + 1 if plan.flat else plan.n_segments] - runs
-            for row in range(source.n_rows):
+            # Short rows that are whole in x, and follow each other there, are copied as one.
+            whole = (
+                x.same and n_runs == 1 and source.runs[runs].source != FILL
+                and source.runs[runs].step == sizeof(real)
+            )
+            row = 0
+            while row < source.n_rows:
+                n = 1
                 at = NULL
                 if source.rows[row] != FILL:
                     at = channel + source.rows[row]
-                pad_row(x, plan.fill[c % x.parts], filled, at, source.runs + runs, n_runs, target)
-                target += plan.row_length
+                if whole:
+                    n = rows_that_follow(source, row, source.runs[runs].length * <Py_ssize_t> sizeof(real))
+                if n > 1:
+                    copy_samples(target, <const real*> (at + source.runs[runs].source), n * source.runs[runs].length)
+                else:
+                    pad_row(x, plan.fill[c % x.parts], filled, at, source.runs + runs, n_runs, target)
+                target += n * plan.row_length
+                row += n
 
 
 cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, const Run* run,
@@ -324,6 +351,12 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
         # Channels are last in x: they already do.
         for i in range(run.length):
             vec_store(target + i * pixel, vec_load(<const real*> (source + i * run.step)))
+        return
+    if x.same and x.parts == 1 and x.channel == sizeof(real):
+        # Fewer channels than lanes: a vector would read past the last of them.
+        for i in range(run.length):
+            vec_store(target + i * pixel, vec_splat(0))
+            copy_samples(target + i * pixel, <const real*> (source + i * run.step), channels)
         return
     if (
         x.same and x.parts == 1 and channels == LANES and run.step == sizeof(real) and run.length >= LANES

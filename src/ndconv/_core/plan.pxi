@@ -7,11 +7,13 @@ cdef enum:
     TILE = 0
     BANK = 1
     ROWS = 2
+    DEPTHWISE = 3
 
 cdef struct Plan:
     int kernel
     int ndim
     Py_ssize_t groups, channels_in, channels_out          # channels of one group, real and imaginary parts apart
+    Py_ssize_t sets                                       # of weights: one a group, or LANES of a depthwise kernel
     Py_ssize_t in_shape[MAX_AXES]
     Py_ssize_t out_shape[MAX_AXES]
     Py_ssize_t stride[MAX_AXES]

@@ -69,6 +69,23 @@ static CYTHON_INLINE vec vec_first(vec v, int n) {
     return (vec)((lane_mask)v & *(const lane_mask_unaligned *)(mask + LANES - n));
 }
 
+/* The same vector, loaded once: compilers would rather load it again for each multiply-add, and loads are what those
+ * then wait for. */
+static inline vec vec_loaded(const real *p) {
+    vec v = vec_load(p);
+#if defined(__x86_64__)
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
+
+/* The same address, of which compilers then know nothing more: those next to it are a constant away from it, instead of
+ * each being a sum of its own. */
+static inline const real *one_address(const real *p) {
+    __asm__("" : "+r"(p));
+    return p;
+}
+
 /* Ask for a cache line that the next tile reads. Planes' rows lie far apart, which hardware does not foresee. */
 #define prefetch(p) __builtin_prefetch(p)
 /* The same for a line that will be written: it then arrives while the sums are made. */

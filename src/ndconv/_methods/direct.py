@@ -16,6 +16,7 @@ import numpy as np
 from .. import _core
 from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
+from .._geometry import reordered
 
 if TYPE_CHECKING:
     from . import Problem
@@ -28,6 +29,7 @@ class Blocking(NamedTuple):
 
     kernel: str
     groups: int
+    sets: int
     channels_in: int
     channels_out: int
     in_shape: tuple[int, ...]
@@ -105,11 +107,21 @@ class DirectPlan:
 
     def pack(self, weights: Array, workers: int = 1) -> Any:
         """Return packed weights."""
+        if self.blocking.kernel == "depthwise":
+            weights = _vectors_of_sets(weights, self.blocking)
         return self._core.pack(weights, workers)
 
     def __str__(self) -> str:
         b = self.blocking
         return f"{b.kernel} kernel, boxes of {'x'.join(map(str, b.box))}, {b.channel_block} input channels at a time"
+
+
+def _vectors_of_sets(weights: Array, b: Blocking) -> Array:
+    """Return weights (sets, 1, 1, *kernel) as (groups of the kernel, lanes, 1, *kernel), filled up with zeros."""
+    sets = weights.reshape(-1, b.sets, *weights.shape[2:])
+    filled: Array = np.zeros((len(sets), b.groups * b.channels_out, *sets.shape[2:]), weights.dtype)
+    filled[:, : b.sets] = sets
+    return filled.reshape(-1, b.channels_out, *sets.shape[2:])
 
 
 # --- Which micro-kernel -------------------------------------------------------------------------------------------
@@ -168,7 +180,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             bank *= 1.5
         bank += write * outputs * width * lines
         ways.append(("bank", flat, weights + outer * (bank + padding)))
-        if not flat:
+        if copies == 1:
             steps, rows = _split(lines, 4)
             chain = -(-g.kernel[-2] // g.stride[-2]) if g.ndim > 1 else 1
             tiles, length = _split(vectors, 4 if rows > 1 else 8)
@@ -179,23 +191,28 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
                 cycles *= 1.5
             cycles += write * outputs * width * lines
             ways.append(("rows", flat, weights + outer * (cycles + padding)))
+    if inputs == outputs == 1 and g.groups > 1 and _is_interleaved(problem):
+        pixels = math.prod(g.out_shape) * problem.batch * -(-g.groups // lanes)
+        ways.append(("depthwise", False, pixels * (g.taps * tuning.DEPTHWISE_TAP_CYCLES + tuning.DEPTHWISE_CYCLES)))
     return ways
 
 
 def _ranked(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     """Return the ways to run a problem, best first.
 
-    Of one axis, all that add up products in the same order as the way that is best for a long signal come first: so an
-    output's bits depend neither on the length nor on what follows, and a signal may come in chunks.
+    Of taps along one axis, all that add up products in the same order as the way that is best for a long signal come
+    first: so an output's bits depend neither on the length nor on what follows, and a signal may come in chunks.
     """
     g = problem.geometry
     ways = sorted(kernels(problem, core), key=lambda way: way[2])
-    if g.ndim > 1:
+    along = [axis for axis in range(g.ndim) if g.ndim == 1 or g.kernel[axis] > 1]
+    if len(along) != 1:
         return ways
-    long = replace(problem, geometry=replace(g, out_shape=(tuning.LONG_SIGNAL,)))
-    best = min((way for way in kernels(long, core) if _has_room(problem, core, way[0])), key=lambda way: way[2])
-    order = _sum_order(problem, core, best[0])
-    return sorted(ways, key=lambda way: _sum_order(problem, core, way[0]) != order)
+    signal = replace(problem, geometry=reordered(g, along))
+    long = replace(signal, geometry=replace(signal.geometry, out_shape=(tuning.LONG_SIGNAL,)))
+    best = min((way for way in kernels(long, core) if _has_room(signal, core, way[0])), key=lambda way: way[2])
+    order = _sum_order(signal, core, best[0])
+    return sorted(ways, key=lambda way: _sum_order(signal, core, way[0]) != order)
 
 
 def _sum_order(problem: Problem, core: Any, kernel: str) -> str:
@@ -241,8 +258,20 @@ def _is_scattered(problem: Problem) -> bool:
 
     Never of one axis, where the kernel, and so the order of sums, must not depend on it: see `_ranked`.
     """
+    return problem.geometry.ndim > 1 and _has_gaps(problem)
+
+
+def _has_gaps(problem: Problem) -> bool:
     converted = compute_type(problem.dtype) != problem.dtype.name
-    return problem.geometry.ndim > 1 and not (converted or problem.x_in_place or problem.y_in_place)
+    return not (converted or problem.x_in_place or problem.y_in_place)
+
+
+def _is_interleaved(problem: Problem) -> bool:
+    """Whether a pixel's channels may be taken as a vector.
+
+    Of one axis, only where that adds up products in the same order as the other kernels do.
+    """
+    return _has_gaps(problem) and (problem.geometry.ndim > 1 or problem.geometry.stride == (1,))
 
 
 def _shares_lines(problem: Problem) -> bool:
@@ -350,6 +379,8 @@ def make_blocking(problem: Problem, core: Any) -> Blocking:
 
 def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Blocking | None:
     """Return the blocking for one kernel, or None where its planes would not stay within bounds."""
+    if kernel == "depthwise":
+        return _depthwise_blocking(problem, core)
     g = problem.geometry
     inputs, outputs = channels(problem)
     item = core.compute_dtype.itemsize
@@ -421,6 +452,32 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         stretch=_stretch(problem, core, channel_block),
         interleave=interleave,
     )
+
+
+def _depthwise_blocking(problem: Problem, core: Any) -> Blocking | None:
+    """Return the blocking of the kernel that takes a vector of groups, of one channel each, as one group."""
+    g = problem.geometry
+    lanes = int(core.lanes)
+    samples = tuning.DEPTHWISE_PLANE_BYTES // (core.compute_dtype.itemsize * lanes)
+    box = largest_box(g, samples, 1, core, False, 1 << 62)
+    if box is None:
+        return None
+    box, _, groups_per_task = cut(problem, core, "depthwise", [max(size, 1) for size in box], 1, False, False)
+    return finish_blocking(
+        problem,
+        core,
+        kernel="depthwise",
+        box=tuple(box),
+        flat=False,
+        in_place=False,
+        n_blocks=1,
+        blocks_per_task=1,
+        groups_per_task=max(groups_per_task // lanes, 1),
+        channel_block=lanes,
+        padded_channels=lanes,
+        stretch=1,
+        interleave=lanes,
+    )._replace(groups=-(-g.groups // lanes), channels_in=lanes, channels_out=lanes)
 
 
 def pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
@@ -579,9 +636,12 @@ def finish_blocking(
     order = offsets = lengths = np.empty(0, np.intp)
     if kernel == "rows":
         order, offsets, lengths = _chains(tap_offset.reshape(g.kernel), chain_step, max(last - 1, 0))
+    elif kernel == "depthwise":
+        order, offsets, lengths = _chains(tap_offset.reshape(g.kernel), interleave, last)
     return Blocking(
         kernel=kernel,
         groups=g.groups,
+        sets=g.groups,
         channels_in=inputs,
         channels_out=outputs,
         in_shape=g.in_shape,

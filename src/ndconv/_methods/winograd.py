@@ -281,6 +281,7 @@ def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
     return direct.Blocking(
         kernel="tile",
         groups=g.groups,
+        sets=g.groups,
         channels_in=inputs,
         channels_out=outputs,
         in_shape=g.in_shape,
