@@ -47,6 +47,27 @@ def test_depthwise_with_channels_last(rng, channels, dtype, stride):
     check(rng, (4, 5, 6, channels), (channels, 1, 2, 3, 2), dtype, padding="full", **shared)
 
 
+@pytest.mark.parametrize("channels", [16, 37, 64])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("size", [(7, 7), (14, 14), (1, 5), (9, 2), (3, 15), (2, 4, 6), (40, 13)])
+def test_depthwise_of_small_images(rng, channels, dtype, size):
+    """Blocks of samples are turned that go over the ends of lines, of x and of y."""
+    x_shape, ones = (2, channels, *size), (1,) * len(size)
+    for taps in (3, 5):
+        weight_shape = (channels, 1, *(min(taps, n) for n in size))
+        check(rng, x_shape, weight_shape, dtype, padding="same", groups=channels)
+        check(rng, x_shape, weight_shape, dtype, padding=1, padding_mode="replicate", groups=channels)
+        check(rng, x_shape, (channels, 1, *ones[1:], taps), dtype, padding=3, fill_value=2, groups=channels)
+    x, weight = values(rng, x_shape, dtype), values(rng, (channels, 1, *[min(3, n) for n in size]), dtype)
+    keywords = {"padding": "same", "groups": channels, "activation": "relu"}
+    for y in (values(rng, x_shape, dtype), np.flip(values(rng, (*x_shape, 2), dtype)[..., 1], 2)):
+        expected = oracle.layer(x, weight, residual=y, **keywords)
+        expected.check(ndconv.conv_layer(x, weight, residual=y, **keywords))
+        expected.check(ndconv.conv_layer(x, weight, residual=y, out=y, **keywords))
+    wide = values(rng, (*x_shape[:-1], size[-1] + 3), dtype)
+    oracle.layer(wide[..., 1:-2], weight, **keywords).check(ndconv.conv_layer(wide[..., 1:-2], weight, **keywords))
+
+
 @pytest.mark.parametrize("channels", [3, 16, 37])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_epilogue_of_depthwise_layers_with_channels_last(rng, channels, dtype):

@@ -44,6 +44,24 @@ class Networks:
         self.call()
 
 
+class Depthwise:
+    """Depthwise layers of well-known networks, with channels first and last."""
+
+    params = ([name for name, layer in LAYERS.items() if layer.groups == layer.channels_in > 1], ["first", "last"])
+    param_names = ("layer", "channels")
+
+    def setup(self, name, channels):
+        layer = LAYERS[name]
+        x, weight, bias = layer.arrays()
+        last = channels == "last"
+        self.x = np.ascontiguousarray(np.moveaxis(x, 1, -1)) if last else x
+        self.plan = ndconv.ConvLayer(weight, bias, channel_axis=-1 if last else None, **layer.options)
+        self.plan(self.x)
+
+    def time_layer(self, name, channels):
+        self.plan(self.x)
+
+
 class Tiny:
     """A 3x3 layer on an 8x8 image: what a call costs beside its arithmetic."""
 

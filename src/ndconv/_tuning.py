@@ -76,9 +76,11 @@ ROW_CYCLES = 40.0
 PAD_CYCLES = 1.0
 SCATTERED_CYCLES = 3.0
 
-# Cycles of a vector of channels of a depthwise layer: for each tap, and for its way in and out.
+# Cycles of a vector of channels of a depthwise layer: for each tap, for its way in and out, and, where channels are not
+# last, for each of its samples to be turned on the way.
 DEPTHWISE_TAP_CYCLES = 0.5
 DEPTHWISE_CYCLES = 10.0
+DEPTHWISE_TURN_CYCLES = 1.4
 
 # Bytes of the values that a round of Winograd's method keeps for all workers, and of the planes of a band of tiles.
 VALUE_BYTES = 4 << 20

@@ -1,5 +1,5 @@
-# The micro-kernel of depthwise layers whose channels are last: a vector holds the channels of a pixel, of which each
-# has its own weight for a tap. No sample is broadcast, and none is moved to another lane.
+# The micro-kernel of depthwise layers whose channels are last, or whose lines are short: a vector holds the channels of
+# a pixel, of which each has its own weight for a tap. No sample is broadcast, and none is moved to another lane.
 #
 # Its taps come in chains: taps of neighbouring pixels, so that each loaded vector serves several taps.
 

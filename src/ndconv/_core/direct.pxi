@@ -489,31 +489,44 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
     cdef real sums[STRIP * MOST_LANES]
     cdef real columns[STRIP * MOST_LANES]
     cdef real first_sums[MOST_LANES]
-    cdef Py_ssize_t line, pixel, pixels, k, channels = box.end_channel, last = plan.ndim - 1
+    cdef Py_ssize_t line = 0, lines, together = 1, pixel, pixels, i, k
+    cdef Py_ssize_t channels = box.end_channel, last = plan.ndim - 1
     cdef const real* line_planes
     cdef char* y
     cdef const char* residual = NULL
     begin_sums(first_sums, box.bias, 0, channels, LANES)
-    for line in range(box.lines):
-        line_planes = block_planes(box) + plane + line * line_stride(plan)
+    if job.in_vectors and last > 0 and job.y.stride[last - 1] == box.width * <Py_ssize_t> sizeof(real) and (
+        box.residual == NULL or job.residual.stride[last - 1] == job.y.stride[last - 1]
+    ):
+        # Short lines that follow each other in y are one strip.
+        together = max(STRIP // box.width, 1)
+    while line < box.lines:
+        lines = min(together, box.lines - line)
         pixel = 0
         while pixel < box.width:
             pixels = min(STRIP, box.width - pixel)
+            line_planes = block_planes(box) + plane + line * line_stride(plan) + pixel * LANES
+            y = box.y + output_offset(plan, &job.y, box, line, pixel)
+            if box.residual != NULL:
+                residual = box.residual + output_offset(plan, &job.residual, box, line, pixel)
             if job.by_pixel:
-                y = box.y + output_offset(plan, &job.y, box, line, pixel)
-                if box.residual != NULL:
-                    residual = box.residual + output_offset(plan, &job.residual, box, line, pixel)
                 for k in range(pixels):
                     send_for_row(<real*> (y + k * job.y.stride[last]),
                                  NULL if residual == NULL else residual + k * job.residual.stride[last], channels)
-            depthwise(sums, first_sums, line_planes + pixel * LANES, box.weights, plan.chains,
-                      plan.chain_offset, plan.chain_length, pixels)
+            elif job.in_vectors:
+                for k in range(channels):
+                    send_for_row(<real*> (y + k * job.y.channel),
+                                 NULL if residual == NULL else residual + k * job.residual.channel, lines * pixels)
+            for i in range(lines):
+                depthwise(sums + i * pixels * LANES, first_sums, line_planes + i * line_stride(plan), box.weights,
+                          plan.chains, plan.chain_offset, plan.chain_length, pixels)
             if job.by_pixel:
                 finish_channels(plan, job, box, sums, LANES, 0, channels, line, pixel, pixels)
             else:
-                transpose_sums(sums, columns, pixels, LANES)
-                finish_pixels(plan, job, box, columns, STRIP, 0, channels, line, pixel, pixels)
+                transpose_sums(sums, columns, lines * pixels, LANES)
+                finish_pixels(plan, job, box, columns, STRIP, 0, channels, line, pixel, lines * pixels)
             pixel += pixels
+        line += lines
 
 
 cdef Py_ssize_t enter_plane(const Plan* plan, Box* box, Py_ssize_t number) noexcept nogil:

@@ -390,10 +390,33 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
         i += count
 
 
+cdef void interleave_rows(const real* source, Py_ssize_t x_channel, Py_ssize_t rows, Py_ssize_t length,
+                          real* target, Py_ssize_t target_row) noexcept nogil:
+    """Reads rows of LANES channels that follow each other in x; a block of samples goes over the ends of short rows."""
+    cdef real block[MOST_BLOCK]
+    cdef Py_ssize_t i = 0, k, column, total = rows * length
+    cdef real* at
+    while i < total:
+        # The last block overlaps the one before it.
+        i = min(i, total - LANES)
+        transpose_block(source + i, x_channel, block, LANES)
+        column = i % length
+        at = target + i // length * target_row + column * LANES
+        for k in range(LANES):
+            vec_store(at, vec_load(block + k * LANES))
+            at += LANES
+            column += 1
+            if column == length:
+                column = 0
+                at += target_row - length * LANES
+        i += LANES
+
+
 cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, Source* source,
                           real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fills one plane for LANES channels, which lie side by side."""
-    cdef Py_ssize_t c, channels, part, row, i, run, first_run, end_run
+    cdef Py_ssize_t c, channels, part, row, i, n, run, first_run, end_run, row_length, read, place
+    cdef bint whole
     cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
     cdef real fill[MOST_LANES]
     cdef vec fills
@@ -407,15 +430,46 @@ cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, 
         for part in range(copies):
             first_run = source.first_run[part]
             end_run = source.first_run[part + 1 if plan.flat else plan.n_segments]
-            for row in range(source.n_rows):
-                for run in range(first_run, end_run):
-                    if source.rows[row] != FILL and source.runs[run].source != FILL:
-                        interleave_run(x, data, source.rows[row], source.runs + run, c, channels, target, LANES)
-                    elif c - first >= source.filled:
-                        for i in range(source.runs[run].length):
-                            vec_store(target + i * LANES, fills)
-                    target += source.runs[run].length * LANES
+            # Whether a row is one run of x, the one at `read`, between what is filled in.
+            read = place = -1
+            row_length = 0
+            whole = x.same and x.parts == 1 and channels == LANES and x.channel % <Py_ssize_t> sizeof(real) == 0
+            for run in range(first_run, end_run):
+                if source.runs[run].source != FILL:
+                    whole = whole and read < 0 and source.runs[run].step == sizeof(real)
+                    read = run
+                    place = row_length
+                row_length += source.runs[run].length
+            whole = whole and read >= 0
+            row = 0
+            while row < source.n_rows:
+                n = 1
+                if whole:
+                    n = rows_that_follow(source, row, source.runs[read].length * <Py_ssize_t> sizeof(real))
+                if n * source.runs[max(read, 0)].length < LANES:
+                    n = 1
+                if n > 1:
+                    interleave_rows(
+                        <const real*> (data + channel_offset(x, c) + source.rows[row] + source.runs[read].source),
+                        x.channel // <Py_ssize_t> sizeof(real), n, source.runs[read].length,
+                        target + place * LANES, row_length * LANES,
+                    )
+                for i in range(n):
+                    for run in range(first_run, end_run):
+                        if source.rows[row] == FILL or source.runs[run].source == FILL:
+                            if c - first >= source.filled:
+                                fill_vectors(target, fills, source.runs[run].length)
+                        elif n == 1:
+                            interleave_run(x, data, source.rows[row], source.runs + run, c, channels, target, LANES)
+                        target += source.runs[run].length * LANES
+                row += n
         c += channels
+
+
+cdef inline void fill_vectors(real* target, vec fills, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(count):
+        vec_store(target + i * LANES, fills)
 
 
 cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* source,

@@ -191,9 +191,13 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
                 cycles *= 1.5
             cycles += write * outputs * width * lines
             ways.append(("rows", flat, weights + outer * (cycles + padding)))
-    if inputs == outputs == 1 and g.groups > 1 and _is_interleaved(problem):
-        pixels = math.prod(g.out_shape) * problem.batch * -(-g.groups // lanes)
-        ways.append(("depthwise", False, pixels * (g.taps * tuning.DEPTHWISE_TAP_CYCLES + tuning.DEPTHWISE_CYCLES)))
+    if inputs == outputs == 1 and g.groups > 1 and _may_take_channels(problem):
+        vector = g.taps * tuning.DEPTHWISE_TAP_CYCLES + tuning.DEPTHWISE_CYCLES
+        n_vectors = float(-(-g.groups // lanes))
+        if not _has_gaps(problem):
+            vector += tuning.DEPTHWISE_TURN_CYCLES * lanes
+            n_vectors += 0.5 if g.groups % lanes else 0.0  # what does not fill a vector is turned more slowly
+        ways.append(("depthwise", False, math.prod(g.out_shape) * problem.batch * n_vectors * vector))
     return ways
 
 
@@ -262,16 +266,22 @@ def _is_scattered(problem: Problem) -> bool:
 
 
 def _has_gaps(problem: Problem) -> bool:
-    converted = compute_type(problem.dtype) != problem.dtype.name
-    return not (converted or problem.x_in_place or problem.y_in_place)
+    return not (_is_converted(problem) or problem.x_in_place or problem.y_in_place)
 
 
-def _is_interleaved(problem: Problem) -> bool:
-    """Whether a pixel's channels may be taken as a vector.
+def _is_converted(problem: Problem) -> bool:
+    return compute_type(problem.dtype) != problem.dtype.name
+
+
+def _may_take_channels(problem: Problem) -> bool:
+    """Whether it may pay to take a pixel's channels as a vector: where they are last, or turned in whole blocks.
 
     Of one axis, only where that adds up products in the same order as the other kernels do.
     """
-    return _has_gaps(problem) and (problem.geometry.ndim > 1 or problem.geometry.stride == (1,))
+    g = problem.geometry
+    if _has_gaps(problem):
+        return g.ndim > 1 or g.stride == (1,)
+    return g.ndim > 1 and set(g.stride) == {1} and not _is_converted(problem)
 
 
 def _shares_lines(problem: Problem) -> bool:
