@@ -69,11 +69,11 @@ static CYTHON_INLINE vec vec_first(vec v, int n) {
     return (vec)((lane_mask)v & *(const lane_mask_unaligned *)(mask + LANES - n));
 }
 
-/* The same vector, loaded once: compilers would rather load it again for each multiply-add, and loads are what those
- * then wait for. */
+/* The same vector, loaded once, where registers are many: compilers would rather load it again for each multiply-add, and
+ * loads are what those then wait for. */
 static inline vec vec_loaded(const real *p) {
     vec v = vec_load(p);
-#if defined(__x86_64__)
+#if REGISTERS == 32
     __asm__("" : "+v"(v));
 #endif
     return v;
