@@ -123,11 +123,13 @@ BLOCK_BYTES = 8 << 20
 # a busy machine those made single calls take a second instead of 40 ms.
 MATRIX_PRODUCTS = 1 << 15
 
-# Samples whose spectra a worker has at a time; bytes above which transforms slow down, and how much; and lines below
-# which they do, in one dimension, because scipy.fft makes vectors of several, and how much.
+# Samples whose spectra a worker has at a time; bytes above which transforms slow down, at most how much, and after how
+# many doublings; and lines below which they do, in one dimension, because scipy.fft makes vectors of several, and how
+# much.
 SPECTRUM_SAMPLES = 1 << 18
 SPECTRUM_BYTES = 1 << 20
 SPECTRUM_SLOWER = 1.6
+SPECTRUM_DOUBLINGS = 3.0
 SPECTRUM_LINES = 8
 SPECTRUM_SINGLE = 3.0
 

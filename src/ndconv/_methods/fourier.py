@@ -296,7 +296,7 @@ def _lengths(outputs: int, reach: int, stride: int) -> list[tuple[int, int, int]
     # Transforms are fastest of lengths that are, nearly, powers of two.
     length = 32
     while length < whole:
-        for transform in (length, length * 5 // 4, length * 3 // 2):
+        for transform in (length, length * 9 // 8, length * 5 // 4, length * 3 // 2):
             block = (transform - reach) // stride * stride
             if 4 * block >= transform and transform < ways[0][2]:
                 ways.append((block, -(-outputs // block), transform))
@@ -339,7 +339,8 @@ def _candidate(problem: Problem, cut: Sequence[tuple[int, int, int]], reaches: S
     number = math.prod(blocks.number) * problem.batch * g.groups
     points = math.prod(blocks.transform)
     transformed = math.prod(blocks.transform[axis] for axis in blocks.axes)
-    slow = 1.0 if points * item <= tuning.SPECTRUM_BYTES else tuning.SPECTRUM_SLOWER
+    larger = math.log2(max(points * item / tuning.SPECTRUM_BYTES, 1.0)) / tuning.SPECTRUM_DOUBLINGS
+    slow = 1.0 + (tuning.SPECTRUM_SLOWER - 1.0) * min(larger, 1.0)
     lines = points // transformed * min(max(tuning.SPECTRUM_SAMPLES // points, 1), number * inputs)
     if len(blocks.axes) == 1 and lines < tuning.SPECTRUM_LINES:
         slow = tuning.SPECTRUM_SINGLE
