@@ -29,7 +29,7 @@ from ndconv._methods import METHODS, Problem, fourier
 # What predictions are made of: cycles, all positive.
 CONSTANTS = (
     "TILE_TAP_CYCLES", "BANK_TAP_CYCLES", "BANK_NEAR_TAP_CYCLES", "BANK_CHANNEL_CYCLES", "ROW_TAP_CYCLES",
-    "STRIP_CYCLES", "BANK_CYCLES",
+    "STRIP_CYCLES", "BANK_CYCLES", "DEPTHWISE_TAP_CYCLES", "DEPTHWISE_CYCLES", "DEPTHWISE_TURN_CYCLES",
     "ROW_CYCLES", "PAD_CYCLES", "VALUE_IN_CYCLES", "VALUE_OUT_CYCLES", "WEIGHT_BYTES_PER_CYCLE", "SPECTRUM_SLOWER",
     "SPECTRUM_SINGLE", "FOURIER_CYCLES", "FOURIER_POINT_CYCLES", "FOURIER_PRODUCT_CYCLES", "FOURIER_WIDE",
     "FOURIER_BLOCK_CYCLES", "FOURIER_CALL_CYCLES", "CYCLES_PER_SECOND",
@@ -54,6 +54,7 @@ MORE_LAYERS = {
     "1d_64_64_4000": Layer(1, 64, (4000,), 64, (3,), padding=1),
     "1d_32_32_k101": Layer(1, 32, (8000,), 32, (101,), padding=50),
     "1x1_32_192_112": Layer(1, 32, (112, 112), 192, (1, 1)),
+    "dw5_960_7": Layer(1, 960, (7, 7), 960, (5, 5), padding=2, groups=960),
 }
 
 
