@@ -222,7 +222,7 @@ def layer(
     windows = _windows(x, tuple(range(2, 2 + d)), kernel, stride, dilation)
 
     value, magnitude = _sums(_products, windows, weight, groups)
-    winograd = method == "auto" and (kernel[-1], stride[-1], dilation[-1]) == (3, 1, 1)
+    winograd = method == "auto" and 1 < -(-kernel[-1] // stride[-1]) <= 5 and 1 in (stride[-1], dilation[-1])
     return _finish(
         value, magnitude, weight.shape[1] * math.prod(kernel), dtype, d, batched, channel_axis, bias, residual,
         activation, direct=method in ("direct", "auto"), fast=winograd or method not in ("direct", "auto"),

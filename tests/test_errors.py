@@ -132,7 +132,7 @@ LAYER_TABLE = [
     ({"method": ""}, ValueError, "method"),
     ({"method": None}, INTEGER_LIKE, "method"),
     ({"method": 1}, INTEGER_LIKE, "method"),
-    ({"method": "winograd"}, ValueError, "method|winograd"),
+    ({"method": "winograd", "stride": 5}, ValueError, "method|winograd"),
     ({"method": "separable"}, ValueError, "method|separable"),
     # Groups
     ({"groups": 0}, ValueError, "groups"),
@@ -232,7 +232,7 @@ CORRELATION_TABLE = [
     ({"lags": 3}, TypeError, "lags"),
     ({"lags": "all"}, INTEGER_LIKE, "lags"),
     ({"method": "fastest"}, ValueError, "method"),
-    ({"method": "winograd"}, ValueError, "method|winograd"),
+    ({"method": "winograd", "stride": 5}, ValueError, "method|winograd"),
     ({"dtype": "float16"}, TypeError, "dtype"),
     ({"dtype": "int64"}, TypeError, "dtype"),
     ({"dtype": bool}, TypeError, "dtype"),

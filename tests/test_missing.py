@@ -248,7 +248,6 @@ def test_one_bad_filter_among_others(filter_):
         ({"nan_policy": ""}, ValueError, "nan_policy"),
         ({"nan_policy": None}, ValueError, "nan_policy"),
         ({"nan_policy": True}, TypeError, "nan_policy"),
-        ({"method": "winograd"}, ValueError, "method"),
         ({"method": "fastest"}, ValueError, "method"),
         ({"stride": 0}, ValueError, "stride"),
         ({"mode": "half"}, ValueError, "mode"),

@@ -262,7 +262,6 @@ def test_empty():
         ({"normalized": "yes"}, TypeError, "normalized"),
         ({"normalized": None}, TypeError, "normalized"),
         ({"nan_policy": "omit"}, ValueError, "nan_policy"),
-        ({"method": "winograd"}, ValueError, "method"),
         ({"method": "separable"}, ValueError, "method"),
         ({"method": "fastest"}, ValueError, "method"),
         ({"stride": 0}, ValueError, "stride"),

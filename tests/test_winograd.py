@@ -96,17 +96,32 @@ def errors(y, x, weight, bias=None, **keywords):
 # --- Random calls --------------------------------------------------------------------------------------------------
 
 
+#: Axes that are cut into tiles: taps, stride and dilation.
+CUT = (
+    *((3, 1, 1),) * 4,
+    *((taps, 1, 1) for taps in (2, 4, 5)),
+    *((taps, 2, 1) for taps in (3, 3, 4, 5, 7, 10)),
+    *((4, 3, 1), (9, 3, 1), (11, 4, 1), (5, 4, 1)),
+    *((3, 1, dilation) for dilation in (2, 2, 3, 5, 18)),
+    *((2, 1, 4), (5, 1, 2)),
+)
+
+
 @st.composite
 def winograd_calls(draw):
     """Draw a call of `conv_layer` that the method can do, with everything else that may vary."""
     rng = draw(generators())
     d = draw(st.sampled_from((1, 2, 2, 2, 3, 4)))
     few = {1: 9, 2: 5, 3: 3, 4: 2}[d]
-    kernel, stride, dilation = [3] * d, [1] * d, [1] * d
+    axes = [draw(st.sampled_from(CUT))] * d
     for i in range(d - 1):
         if draw(st.booleans()):
-            kernel[i] = draw(st.integers(1, max(few, 3)))
-            stride[i], dilation[i] = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+            axes[i] = draw(st.integers(1, max(few, 3))), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+        elif i == d - 2 and draw(st.booleans()):
+            axes[i] = draw(st.sampled_from(CUT))
+        elif i < d - 2:
+            axes[i] = 3, 1, 1
+    kernel, stride, dilation = (list(each) for each in zip(*axes, strict=True))
     sizes = [draw(st.integers(1, {1: 80, 2: 26, 3: 8, 4: 4}[d])) for _ in range(d)]
 
     groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
@@ -237,10 +252,20 @@ LARGE = {
     "tall": ((40, 500, 5), (20, 40, 3, 3), {}),
     "groups": ((2, 60, 30, 31), (51, 20, 3, 3), {"groups": 3, "padding": 1}),
     "signals": ((3, 20, 1001), (65, 20, 3), {"padding": 2, "padding_mode": "circular"}),
-    "rows": ((20, 30, 90), (24, 20, 5, 3), {"stride": (2, 1), "dilation": (3, 1), "padding": "same"}),
+    "rows": ((20, 30, 90), (24, 20, 5, 3), {"stride": (2, 1), "dilation": (3, 1), "padding": "full"}),
     "volume": ((2, 18, 6, 13, 14), (20, 18, 3, 3, 3), {"padding": 1, "padding_mode": "symmetric"}),
-    "volume of rows": ((16, 9, 8, 90), (20, 16, 2, 4, 3), {"stride": (2, 3, 1)}),
+    "volume of rows": ((16, 9, 8, 90), (20, 16, 2, 3, 3), {"stride": (2, 3, 1)}),
     "channels last": ((3, 21, 22, 24), (40, 24, 3, 3), {"padding": 1, "channel_axis": -1}),
+    "strided image": ((33, 65, 67), (70, 33, 3, 3), {"stride": 2, "padding": 1}),
+    "strided signals": ((3, 20, 2001), (65, 20, 3), {"stride": 2, "padding": "full", "padding_mode": "reflect"}),
+    "five taps": ((20, 33, 34), (33, 20, 5, 5), {"padding": 2, "padding_mode": "replicate"}),
+    "strided, of many taps": ((9, 70, 71), (33, 9, 7, 6), {"stride": (2, 2), "padding": 3}),
+    "strided along the columns": ((20, 40, 90), (24, 20, 2, 4), {"stride": (1, 2)}),
+    "dilated image": ((33, 45, 67), (70, 33, 3, 3), {"dilation": 2, "padding": 2}),
+    "dilated much": ((20, 70, 141), (33, 20, 3, 3), {"dilation": (5, 18), "padding": "same", "padding_mode": "wrap"}),
+    "dilated signals": ((3, 20, 901), (65, 20, 3), {"dilation": 7, "activation": "silu"}),
+    "dilated rows of strided columns": ((18, 50, 90), (24, 18, 3, 3), {"dilation": (3, 1), "stride": (1, 2)}),
+    "dilated, channels last": ((41, 62, 24), (40, 24, 3, 2), {"dilation": (2, 4), "channel_axis": -1}),
 }
 
 
@@ -253,10 +278,10 @@ def test_rounds_and_the_same_bits_for_every_number_of_workers(rng, name, rounds)
         layer = ndconv.ConvLayer(weight, **keywords, method="winograd")
         first = layer(x, workers=1)
         (t,) = tilings(layer)
-        assert t.alone == ("alone" in rounds)
+        assert t.alone == ("alone" in rounds and t.column_dilation == 1)
         batch = x.shape[0] if x.ndim == weight.ndim else 1
         grid = (batch, t.grid_rows, t.grid_columns), (t.round_images, t.round_rows, t.round_columns)
-        assert math.prod(-(-total // part) for total, part in zip(*grid, strict=True)) > 1
+        assert math.prod(-(-total // part) for total, part in zip(*grid, strict=True)) > 1 or t.column_dilation > 1
         oracle.layer(x, weight, **keywords, method="winograd").check(first)
         for workers in (2, 3, 5):
             np.testing.assert_array_equal(layer(x, workers=workers), first)
@@ -286,7 +311,7 @@ def test_smaller_tiles_where_larger_ones_do_not_fit(rng):
     x, weight = values(rng, (16, 21, 22), "float32"), values(rng, (8, 16, 3, 3), "float32")
     of_four = least_value_bytes(x, weight)
     with not_directly(), tuned(VALUE_BYTES=of_four // 2):
-        assert "F(2x2, 3x3)" in ndconv.ConvLayer(weight, method="winograd").explain(x.shape)
+        assert "F(3x3, 3x3)" in ndconv.ConvLayer(weight, method="winograd").explain(x.shape)
         oracle.layer(x, weight, method="winograd").check(winograd(x, weight))
 
 
@@ -309,20 +334,35 @@ def test_channels(rng, c_in):
             oracle.layer(x, weight, method="winograd").check(winograd(x, weight))
 
 
-def test_both_sizes_of_tiles(rng):
+@pytest.mark.parametrize(("taps", "sizes"), [(2, (3, 4)), (3, (2, 3, 4)), (4, (2, 3)), (5, (2,))])
+def test_every_size_of_tiles(rng, taps, sizes):
     """Two outputs are a tile of two, four are a tile of four."""
-    weight = values(rng, (32, 32, 3, 3), "float32")
+    weight = values(rng, (32, 32, taps, taps), "float32")
     layer = ndconv.ConvLayer(weight, method="winograd")
-    for size in (2, 4):
-        assert f"F({size}x{size}, 3x3)" in layer.explain((50, 32, size + 2, size + 2))
-        x = values(rng, (50, 32, size + 2, size + 2), "float32")
+    for size in sizes:
+        shape = (50, 32, size + taps - 1, size + taps - 1)
+        assert f"F({size}x{size}, {taps}x{taps})" in layer.explain(shape)
+        x = values(rng, shape, "float32")
         oracle.layer(x, weight, method="winograd").check(layer(x))
-    assert {(t.rows, t.columns) for t in tilings(layer)} == {(2, 2), (4, 4)}
+    assert {(t.rows, t.columns) for t in tilings(layer)} == {(size, size) for size in sizes}
     layer = ndconv.ConvLayer(weight[:, :, 0], method="winograd")
-    for size in (2, 4):
-        assert f"F({size}, 3)" in layer.explain((50, 32, size + 2))
-        x = values(rng, (50, 32, size + 2), "float32")
+    for size in sizes:
+        assert f"F({size}, {taps})" in layer.explain((50, 32, size + taps - 1))
+        x = values(rng, (50, 32, size + taps - 1), "float32")
         oracle.layer(x, weight[:, :, 0], method="winograd").check(layer(x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("taps", "stride", "dilation"), sorted(set(CUT)))
+def test_every_width_of_every_axis(rng, taps, stride, dilation, dtype):
+    keywords = {"stride": stride, "dilation": dilation, "method": "winograd"}
+    least = (taps - 1) * dilation + 1
+    with not_directly():
+        for width in range(least, least + 40, 3):
+            x, weight = values(rng, (5, width), dtype), values(rng, (18, 5, taps), dtype)
+            oracle.layer(x, weight, **keywords).check(ndconv.conv_layer(x, weight, **keywords))
+            x, weight = values(rng, (2, 5, least + 5, width), dtype), values(rng, (18, 5, taps, taps), dtype)
+            oracle.layer(x, weight, **keywords).check(ndconv.conv_layer(x, weight, **keywords))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -599,18 +639,18 @@ def ones(*shape, dtype="float32"):
         (ones(2, 9, 9, dtype="int32"), ones(3, 2, 3, 3, dtype="int32"), {}, "integers of dtype int32"),
         (ones(2, 9, 9, dtype=bool), ones(3, 2, 3, 3, dtype=bool), {}, "integers"),
         (ones(2, 9, 9, dtype="uint8"), ones(3, 2, 3, 3, dtype="int8"), {}, "integers of dtype int16"),
-        (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": 2}, "stride"),
-        (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": (1, 2)}, "stride"),
-        (ones(2, 9, 9), ones(3, 2, 3, 3), {"dilation": 2}, "dilation"),
-        (ones(2, 9, 9), ones(3, 2, 3, 3), {"dilation": (1, 2)}, "dilation"),
-        (ones(2, 9, 9), ones(3, 2, 3, 2), {}, "3 taps"),
-        (ones(2, 9, 9), ones(3, 2, 3, 4), {}, "3 taps"),
-        (ones(2, 9, 9), ones(3, 2, 1, 1), {}, "3 taps"),
-        (ones(2, 9), ones(3, 2, 2), {}, "3 taps"),
+        (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": 3}, "has stride 3, 3 taps and dilation 1"),
+        (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": (1, 3)}, "has stride 3, 3 taps"),
+        (ones(2, 9, 9), ones(3, 2, 3, 9), {"stride": 5}, "stride of at most 4"),
+        (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": 2, "dilation": 2}, "no dilation beside a stride"),
+        (ones(2, 9, 9), ones(3, 2, 3, 6), {}, "2 to 5 taps"),
+        (ones(2, 9, 9), ones(3, 2, 3, 1), {}, "2 to 5 taps"),
+        (ones(2, 9), ones(3, 2, 2), {"stride": 2}, "2 to 5 taps"),
+        (ones(600, 9000), ones(3, 600, 2), {"dilation": 4000}, "MiB"),
         (ones(0, 2, 9, 9), ones(3, 2, 3, 3), {}, "nothing"),
         (ones(2, 9, 9), ones(0, 2, 3, 3), {}, "nothing"),
         (ones(0, 9, 9), ones(3, 0, 3, 3), {}, "nothing"),
-        (ones(1, 30_000, 3, 3), ones(1, 1, 3, 3, 3), {}, "MiB"),
+        (ones(1, 60_000, 3, 3), ones(1, 1, 3, 3, 3), {}, "MiB"),
     ],
 )
 def test_refusals(x, weight, keywords, reason):
@@ -625,7 +665,7 @@ def test_refusals(x, weight, keywords, reason):
 def test_a_refusal_leaves_out_as_it_was():
     place = Place((3, 4, 4), "float32")
     with pytest.raises(ValueError, match="winograd"):
-        winograd(ones(2, 9, 9), ones(3, 2, 3, 3), stride=2, out=place.out)
+        winograd(ones(2, 12, 12), ones(3, 2, 3, 3), stride=3, out=place.out)
     assert place.untouched()
 
 
@@ -641,7 +681,10 @@ def test_auto(dtype):
     assert chosen((64, 64, 3, 3), (64, 56, 56), dtype, padding=1) == "winograd"
     assert chosen((64, 64, 3, 3), (8, 64, 56, 56), dtype) == "winograd"
     assert chosen((64, 64, 1, 1), (64, 56, 56), dtype) == "direct"
-    assert chosen((64, 64, 3, 3), (64, 56, 56), dtype, padding=1, stride=2) == "direct"
+    assert chosen((128, 128, 3, 3), (128, 56, 56), dtype, padding=1, stride=2) == "winograd"
+    assert chosen((64, 64, 3, 3), (64, 56, 56), dtype, padding=2, dilation=2) == "winograd"
+    assert chosen((64, 64, 5, 5), (64, 56, 56), dtype, padding=2) == "winograd"
+    assert chosen((64, 64, 3, 3), (64, 56, 56), dtype, padding=1, stride=3) == "direct"
     assert chosen((64, 1, 3, 3), (64, 56, 56), dtype, padding=1, groups=64) == "direct"
     assert chosen((1, 1, 3, 3), (1, 56, 56), dtype, padding=1) == "direct"
     assert chosen((64, 64, 3, 3), (64, 56, 56), "int32", padding=1) == "direct"
@@ -655,9 +698,9 @@ def test_auto_is_the_method_that_it_takes(rng):
 
 
 def test_explain_says_why_not():
-    told = ndconv.ConvLayer(ones(4, 2, 3, 3), stride=2).explain((2, 20, 20))
+    told = ndconv.ConvLayer(ones(4, 2, 3, 3), stride=3).explain((2, 20, 20))
     (line,) = [line for line in told.splitlines() if line.startswith("winograd")]
-    assert "stride 1" in line
+    assert "stride 3, 3 taps" in line
 
 
 # --- How exact it is -----------------------------------------------------------------------------------------------
@@ -705,6 +748,14 @@ SHAPES = {
     "F(4, 3)": ((64, 60), (20, 64, 3)),
     "F(2, 3)": ((64, 4), (20, 64, 3)),
     "volume": ((16, 5, 10, 10), (20, 16, 3, 3, 3)),
+    "F(3x3, 3x3)": ((64, 11, 11), (20, 64, 3, 3)),
+    "F(4x4, 2x2)": ((128, 33, 33), (20, 128, 2, 2)),
+    "F(3x3, 2x2)": ((64, 4, 4), (20, 64, 2, 2)),
+    "F(3x3, 4x4)": ((64, 30, 31), (20, 64, 4, 4)),
+    "F(2x2, 4x4)": ((64, 5, 5), (20, 64, 4, 4)),
+    "F(2x2, 5x5)": ((24, 30, 31), (20, 24, 5, 5)),
+    "F(4x4, 2x2) in 4 phases": ((64, 65, 65), (20, 64, 3, 3), {"stride": 2}),
+    "F(4, 2) in 2 phases": ((64, 1025), (20, 64, 3), {"stride": 2}),
     "F(4x4, 3x3) of many channels": ((1000, 26, 30), (8, 1000, 3, 3)),
 }
 
@@ -713,12 +764,14 @@ SHAPES = {
 @pytest.mark.parametrize("shapes", SHAPES)
 @pytest.mark.parametrize("data", HARD)
 def test_promise(rng, data, shapes, dtype):
-    x, weight = (a.astype(dtype) for a in data(rng, *SHAPES[shapes]))
-    told = ndconv.ConvLayer(weight, method="winograd").explain(x.shape)
+    x_shape, weight_shape, *keywords = SHAPES[shapes]
+    keywords = dict(*keywords)
+    x, weight = (a.astype(dtype) for a in data(rng, x_shape, weight_shape))
+    told = ndconv.ConvLayer(weight, **keywords, method="winograd").explain(x.shape)
     assert shapes.partition(" of")[0] in told or not shapes.startswith("F")
     with not_directly():
-        y = winograd(x, weight)
-    assert errors(y, x, weight).max() <= 32
+        y = winograd(x, weight, **keywords)
+    assert errors(y, x, weight, **keywords).max() <= 32
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -728,11 +781,12 @@ def test_promise_with_a_large_bias(rng, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shapes", ["F(4x4, 3x3)", "F(4, 3)"])
+@pytest.mark.parametrize("shapes", ["F(4x4, 3x3)", "F(4, 3)", "F(4x4, 2x2)", "F(4x4, 2x2) in 4 phases", "F(2x2, 5x5)"])
 @pytest.mark.parametrize("size", ["just no outlier", 1e6])
 def test_promise_with_a_huge_sample(rng, size, shapes, dtype):
     """One huge sample, at every place of a tile; an outlier is left to the direct method."""
-    x_shape, weight_shape = SHAPES[shapes]
+    x_shape, weight_shape, *keywords = SHAPES[shapes]
+    keywords = dict(*keywords)
     weight = values(rng, weight_shape, dtype)
     just_no_outlier = 0.95 * max(_tuning.OUTLIER_PRODUCTS * weight[0].size, _tuning.LEAST_OUTLIER)
     worst = 0
@@ -741,7 +795,7 @@ def test_promise_with_a_huge_sample(rng, size, shapes, dtype):
         mean = np.abs(x).mean()
         x[(0, *(4 + i for i in place))] = size if size == 1e6 else just_no_outlier * mean
         with nullcontext() if size == 1e6 else not_directly():
-            worst = max(worst, errors(winograd(x, weight), x, weight).max())
+            worst = max(worst, errors(winograd(x, weight, **keywords), x, weight, **keywords).max())
     assert worst <= 32
 
 

@@ -220,8 +220,8 @@ def conv_layer(
         -1 if x has its channels last, (\*S, C_in) or (N, \*S, C_in); the output (and `residual` and `out`) then has,
         too.
     method : str, optional
-        "auto" takes the fastest; "direct" multiplies and adds; "winograd" needs fewer multiplications, for axes of 3
-        taps and stride 1; "fft" multiplies spectra, for large kernels.
+        "auto" takes the fastest; "direct" multiplies and adds; "winograd" needs fewer multiplications, for axes of 2 to
+        5 taps, or so many for each step of a stride; "fft" multiplies spectra, for large kernels.
     out : ndarray, optional
         Array of the output's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional

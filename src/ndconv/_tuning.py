@@ -83,12 +83,14 @@ DEPTHWISE_CYCLES = 10.0
 DEPTHWISE_TURN_CYCLES = 1.4
 
 # Bytes of the values that a round of Winograd's method keeps for all workers, and of the planes of a band of tiles.
-VALUE_BYTES = 4 << 20
+VALUE_BYTES = 8 << 20
 BAND_BYTES = 128 << 10
 
-# Tiles that are multiplied together. Where the values of so many fit half an L2 cache, and there are so many rounds, a
-# worker does a round alone.
+# Tiles that are multiplied together, of two axes and of one, which have fewer products: a chunk's fill half an L2 cache
+# at most. Where the values of so many tiles as of two axes do so, and there are so many rounds, a worker does a round
+# alone.
 CHUNK_TILES = 56
+CHUNK_TILES_OF_LINES = 160
 OWN_VALUE_BYTES = 640 << 10
 LEAST_ROUNDS = 16
 
@@ -103,10 +105,11 @@ OUTLIER_PRODUCTS = 0.25
 LEAST_OUTLIER = 64.0
 
 # Cycles that a vector of values of a tile takes beside its products, on its way in, and on its way out into y; and
-# bytes of weights that arrive in one, from a cache shared by all cores.
+# bytes of weights that arrive in one, from a cache shared by all cores, and of their values, which are asked for early.
 VALUE_IN_CYCLES = 8.0
 VALUE_OUT_CYCLES = 18.0
 WEIGHT_BYTES_PER_CYCLE = 5.0
+WEIGHT_VALUE_BYTES_PER_CYCLE = 8.0
 
 # Cycles that packing takes for each weight in another order, and for each value of Winograd's method.
 PACK_WEIGHT_CYCLES = 4.0

@@ -69,6 +69,7 @@ cdef extern from "simd.h" nogil:
     void turn_8(char*, const char*)
     const real* one_address(const real*)
     void prefetch(const real*)
+    void prefetch_ahead(const real*)
     void prefetch_to_write(const real*)
     void transpose_block(const real*, Py_ssize_t, real*, Py_ssize_t)
     float half_to_float(uint16_t)
@@ -394,7 +395,13 @@ cdef class Winograd(Direct):
         cdef Bench bench
         t.rows = tiling.rows
         t.columns = tiling.columns
-        t.points = (t.columns + 2) * (t.rows + 2 if t.rows > 1 else 1)
+        t.row_points, t.column_points = tiling.row_points, tiling.column_points
+        t.row_taps, t.column_taps = tiling.row_taps, tiling.column_taps
+        t.row_step, t.column_step = tiling.row_step, tiling.column_step
+        t.row_dilation, t.column_dilation = tiling.row_dilation, tiling.column_dilation
+        t.points = tiling.points
+        t.phases = tiling.phases
+        t.weight_values = tiling.weight_values
         t.outer = tiling.outer
         t.positions = tiling.positions
         t.lines = tiling.lines
@@ -410,7 +417,7 @@ cdef class Winograd(Direct):
         t.together = tiling.together
         t.outlier = tiling.outlier
         self.plan.set_size = (
-            parts(self.plan.channels_out, LANES) * LANES * t.points * self.plan.channels_in * self.plan.taps
+            parts(self.plan.channels_out, LANES) * LANES * t.weight_values * self.plan.channels_in * self.plan.taps
         )
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
 

@@ -286,6 +286,9 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                     + box.first_channel * plan.taps * width)
     tile.taps = scratch.taps
     tile.interleaved = plan.interleave > 1
+    tile.distant = False
+    tile.ahead = tile.weights
+    tile.ahead_step = 0
     tile.base_step = 0 if begins else width
     tile.base = first_sums
     if begins:

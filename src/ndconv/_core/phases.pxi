@@ -95,6 +95,9 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
     cdef int f
     cdef const real* planes
     tile.interleaved = plan.interleave > 1
+    tile.distant = False
+    tile.ahead = first_sums
+    tile.ahead_step = 0
     tile.base_step = 0
     tile.base = first_sums
     begin_sums(first_sums, box.bias, start, outputs, width)

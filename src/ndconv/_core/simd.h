@@ -88,6 +88,8 @@ static inline const real *one_address(const real *p) {
 
 /* Ask for a cache line that the next tile reads. Planes' rows lie far apart, which hardware does not foresee. */
 #define prefetch(p) __builtin_prefetch(p)
+/* The same for one that is read later: it need not displace what the nearest cache has. */
+#define prefetch_ahead(p) __builtin_prefetch(p, 0, 2)
 /* The same for a line that will be written: it then arrives while the sums are made. */
 #define prefetch_to_write(p) __builtin_prefetch(p, 1)
 

@@ -20,6 +20,10 @@ cdef struct Tile:
     Py_ssize_t n_taps              # of all blocks of input channels
     const Tap* taps
     bint interleaved
+    # Samples and weights that are in no near cache do not arrive in time if hardware alone foresees them.
+    bint distant                   # each tap asks for the samples of the next
+    const real* ahead              # weights that follow: each channel asks for one vector, or always the same
+    Py_ssize_t ahead_step          # LANES, or 0
 
 
 cdef inline int add_tap(
@@ -43,7 +47,8 @@ cdef inline int tile_kernel(
     cdef const Tap* tap = tile.taps
     cdef const real* x
     cdef const real* weight
-    cdef Py_ssize_t t, c
+    cdef const real* ahead = tile.ahead
+    cdef Py_ssize_t t, c, ahead_step = tile.ahead_step
     cdef int i, v
     for i in range(pixels):
         for v in range(vectors):
@@ -53,7 +58,13 @@ cdef inline int tile_kernel(
         for t in range(tile.n_taps):
             x = tile.x + tap.x
             weight = tile.weights + tap.weight
+            if tile.distant and t + 1 < tile.n_taps:
+                for i in range(pixels):
+                    prefetch(tile.x + tap[1].x + i * LANES)
             for c in range(tap.channels // 2):
+                prefetch_ahead(ahead)
+                prefetch_ahead(ahead + ahead_step)
+                ahead += 2 * ahead_step
                 add_tap(acc, x, weight, pixels, vectors, LANES)
                 add_tap(acc, x + 1, weight + vectors * LANES, pixels, vectors, LANES)
                 x += 2

@@ -1,14 +1,22 @@
 # Winograd's method: input tiles -> values at points -> products, by the tile micro-kernel -> output tiles -> epilogue.
 #
-# The last axis, and the one before it where it can, are cut into tiles; taps along the other axes are summed as they
-# are. A call is done in rounds, whose values fit their memory: in a round input tiles are transformed, and then
-# multiplied and finished, a chunk of tiles for a block of output channels at a time. Where there are enough rounds,
-# each is done by one worker, in its own cache; else all workers share its chunks.
+# The last axis, and the one before it where it can be, are cut into tiles; taps along others are summed as they are. An
+# axis with a stride is the sum of its phases, whose values lie side by side; where there is a dilation d, a tile has
+# every d-th sample and output, and d neighbouring tiles interlace. A call is done in rounds, whose values fit their
+# memory: in a round input tiles are transformed, and then multiplied and finished, a chunk of tiles for a block of
+# output channels at a time. Where there are enough rounds, each is done by one worker, in its own cache; else all
+# workers share its chunks.
 
 cdef struct Tiling:
     # How a plan's outputs are cut into tiles; the plan's taps are those of the axes that are not.
     int rows, columns                          # outputs of a tile; `rows` is 1 where only the last axis is cut
-    int points
+    int row_points, column_points              # along its axes: 1, or as many as along the other
+    int row_taps, column_taps
+    int row_step, column_step                  # strides, which are also the numbers of phases
+    Py_ssize_t row_dilation, column_dilation   # 1 where the stride is not
+    int points                                 # of a tile
+    int phases
+    Py_ssize_t weight_values                   # of one filter
     int outer                                  # axes that are not cut
     Py_ssize_t positions                       # plane samples along those axes
     Py_ssize_t lines                           # outputs along all of those axes but their last, which is of `depth`
@@ -35,7 +43,9 @@ cdef struct Round:
 cdef struct Patch:
     # Some neighbouring tiles of a row, which are finished together.
     Py_ssize_t first, count                    # of the chunk's tiles
-    Py_ssize_t pixels, lines                   # outputs along the last axis, and the one before it
+    Py_ssize_t runs, pixels                    # runs of neighbouring outputs along the last axis, and the length of one
+    Py_ssize_t rest                            # outputs from the first to the end of the axis
+    Py_ssize_t lines                           # outputs along the axis before
     char* y                                    # of channel 0
     const char* residual
 
@@ -44,7 +54,7 @@ cdef struct Bench:
     Source source
     Tap* taps
     real* planes
-    real* values                               # of a round: [point][block of input channels][tile][channel]
+    real* values                               # of a round: [phase][point][block of input channels][tile][channel]
     Patch* patches
     Py_ssize_t n_patches
     real* products                             # [point][tile][output channel], points `product_point` apart
@@ -56,12 +66,37 @@ cdef struct Bench:
     Py_ssize_t bands
 
 
+cdef inline int phases_at(int point, int points, int taps, int step) noexcept nogil:
+    """How many of an axis's phases have a value at a point: those of fewer taps than others have none at the last."""
+    return step if point < points - 1 else (taps - 1) % step + 1
+
+
+cdef inline int points_of(int phase, int points, int taps, int step) noexcept nogil:
+    """At how many of an axis's points a phase has values."""
+    return points if phase <= (taps - 1) % step else points - 1
+
+
+cdef inline Py_ssize_t tile_start(Py_ssize_t tile, int outputs, Py_ssize_t dilation) noexcept nogil:
+    """The first output of a tile of an axis."""
+    return tile * outputs if dilation == 1 else tile // dilation * dilation * outputs + tile % dilation
+
+
+cdef inline Py_ssize_t band_height(const Tiling* tiling, Py_ssize_t rows) noexcept nogil:
+    """Rows of samples under so many rows of tiles: with a dilation, which has one row, those that it uses."""
+    return tiling.row_step * (rows * tiling.rows + tiling.row_points - tiling.rows)
+
+
+cdef inline Py_ssize_t band_width(const Tiling* tiling, Py_ssize_t columns) noexcept nogil:
+    """Samples under so many tiles of a row, all that are between them among them."""
+    columns = parts(columns, tiling.column_dilation)
+    return (tiling.column_step * tiling.column_dilation
+            * (columns * tiling.columns + tiling.column_points - tiling.columns))
+
+
 cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Bench* bench) noexcept nogil:
     """Divides a worker's scratch memory, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
-    cdef Py_ssize_t c, t, channels, rows, width = tiling.round_columns * tiling.columns + 2
-    cdef Tap* tap
-    rows = tiling.band * tiling.rows + 2 if tiling.rows > 1 else 1
+    cdef Py_ssize_t rows = band_height(tiling, tiling.band), width = band_width(tiling, tiling.round_columns)
     bench.finite = True
     bench.largest = 0
     bench.present = 0
@@ -72,7 +107,7 @@ cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Benc
     bench.source.runs = <Run*> at
     at += aligned(most_runs(plan, width) * sizeof(Run))
     bench.taps = <Tap*> at
-    at += aligned(parts(plan.channels_in, LANES) * plan.taps * sizeof(Tap))
+    at += aligned(tiling.phases * parts(plan.channels_in, LANES) * plan.taps * sizeof(Tap))
     bench.patches = <Patch*> at
     at += aligned(tiling.chunk * sizeof(Patch))
     bench.planes = <real*> at
@@ -120,7 +155,7 @@ cdef Round begin_round(
 
 
 cdef Py_ssize_t value_size(const Plan* plan, const Tiling* tiling, const Round* r) noexcept nogil:
-    return tiling.points * parts(plan.channels_in, LANES) * r.values * LANES
+    return tiling.phases * tiling.points * parts(plan.channels_in, LANES) * r.values * LANES
 
 
 cdef Py_ssize_t n_bands(const Plan* plan, const Tiling* tiling, const Round* r) noexcept nogil:
@@ -148,11 +183,13 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     cdef Source* source = &bench.source
     cdef Py_ssize_t bands = parts(r.rows, tiling.band), blocks = parts(plan.channels_in, LANES)
     cdef Py_ssize_t block, band, position, image, row, rows, column, i, index, n, start, outer = 0
-    cdef Py_ssize_t width = r.columns * tiling.columns + 2
+    cdef Py_ssize_t width = band_width(tiling, r.columns)
     cdef Py_ssize_t point = blocks * r.values * LANES
+    cdef int row_phase, column_phase
     cdef int axis, last = plan.ndim - 1
     cdef Run run
     cdef const char* x
+    cdef const real* samples
     cdef real* tile
     cdef double* total = bench.totals + r.number * bench.bands + number
     block = number % blocks
@@ -171,27 +208,33 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     source.n_rows = 1
     source.rows[0] = outer
     if tiling.rows > 1:
-        source.n_rows = rows * tiling.rows + 2
-        start = plan.origin[last - 1] + (r.row + band) * tiling.rows
+        source.n_rows = band_height(tiling, rows)
+        start = plan.origin[last - 1] + tile_start(r.row + band, tiling.rows, tiling.row_dilation) * tiling.row_step
         for i in range(source.n_rows):
-            run = source_run(plan.mode[last - 1], plan.in_shape[last - 1], start + i, 1, 1)
+            run = source_run(plan.mode[last - 1], plan.in_shape[last - 1], start + i * tiling.row_dilation, 1, 1)
             source.rows[i] = FILL
             if outer != FILL and run.source != FILL:
                 source.rows[i] = outer + run.source * job.x.stride[last - 1]
     source.first_run[0] = 0
-    source.first_run[1] = add_runs(plan, &job.x, source, 0, plan.origin[last] + r.column * tiling.columns, width)
+    start = plan.origin[last] + tile_start(r.column, tiling.columns, tiling.column_dilation) * tiling.column_step
+    source.first_run[1] = add_runs(plan, &job.x, source, 0, start, width)
     source.filled = 0
     x = (job.x.data + batch_offset(job, job.x.batch, r.image + image)
          + channel_offset(&job.x, r.group * plan.channels_in))
     pad(plan, &job.x, x, source, bench.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
     total[0] = look_at(bench.planes, source.n_rows * width, bench)
     n = (image * tiling.positions + position) * r.tiles + band * r.columns
-    tile = bench.values + (block * r.values + n) * LANES
-    for row in range(rows):
-        for column in range(r.columns):
-            transform_tile(bench.planes + (row * tiling.rows * width + column * tiling.columns) * LANES, width * LANES,
-                           tile, point, tiling.rows, tiling.columns)
-            tile += LANES
+    for row_phase in range(tiling.row_step):
+        for column_phase in range(tiling.column_step):
+            tile = bench.values + (block * r.values + n) * LANES
+            tile += (row_phase * tiling.column_step + column_phase) * tiling.points * point
+            for row in range(rows):
+                i = row * tiling.rows * tiling.row_step + row_phase
+                samples = bench.planes + (i * width + column_phase) * LANES
+                transform_tiles(tiling, samples, width * LANES, r.columns, tile, point,
+                                points_of(row_phase, tiling.row_points, tiling.row_taps, tiling.row_step),
+                                points_of(column_phase, tiling.column_points, tiling.column_taps, tiling.column_step))
+                tile += r.columns * LANES
 
 
 cdef double look_at(const real* samples, Py_ssize_t vectors, Bench* bench) noexcept nogil:
@@ -217,36 +260,62 @@ cdef double look_at(const real* samples, Py_ssize_t vectors, Bench* bench) noexc
     return sum_of_lanes
 
 
-cdef inline int transform_tile_of(
-    const real* x, Py_ssize_t x_row, real* y, Py_ssize_t point, const int rows, const int columns
+cdef inline int transform_tiles_of(
+    const Tiling* tiling, const real* x, Py_ssize_t x_row, Py_ssize_t count, real* y, Py_ssize_t point,
+    const int height, const int width, const int rows, const int columns
 ) noexcept nogil:
     cdef vec sample[MOST_POINTS]
     cdef vec value[MOST_POINTS]
-    cdef int i, j, height = rows + 2 if rows > 1 else 1, width = columns + 2
-    for i in range(height):
+    cdef Py_ssize_t t, x_column = tiling.column_step * tiling.column_dilation * LANES
+    cdef const real* first
+    cdef int i, j
+    x_row *= tiling.row_step
+    for t in range(count):
+        first = x + tile_start(t, tiling.columns, tiling.column_dilation) * tiling.column_step * LANES
+        for i in range(height):
+            for j in range(width):
+                sample[i * width + j] = vec_load(first + i * x_row + j * x_column)
         for j in range(width):
-            sample[i * width + j] = vec_load(x + i * x_row + j * LANES)
-    for j in range(width):
-        transform_input(value + j, sample + j, width, rows)
-    for i in range(height):
-        transform_input(sample + i * width, value + i * width, 1, columns)
-    for i in range(height * width):
-        vec_store(y + i * point, sample[i])
+            transform_input(value + j, sample + j, width, height)
+        for i in range(height):
+            transform_input(sample + i * width, value + i * width, 1, width)
+        for i in range(rows):
+            for j in range(columns):
+                vec_store(y + (i * width + j) * point, sample[i * width + j])
+        y += LANES
     return 0
 
 
-cdef void transform_tile(
-    const real* x, Py_ssize_t x_row, real* y, Py_ssize_t point, int rows, int columns
+cdef inline int transform_tiles_at(
+    const Tiling* tiling, const real* x, Py_ssize_t x_row, Py_ssize_t count, real* y, Py_ssize_t point,
+    const int height, const int width, int rows, int columns
 ) noexcept nogil:
-    """One input tile of LANES channels; `point` is from point to point of the values."""
-    if rows == 4:
-        transform_tile_of(x, x_row, y, point, 4, 4)
-    elif rows == 2:
-        transform_tile_of(x, x_row, y, point, 2, 2)
-    elif columns == 4:
-        transform_tile_of(x, x_row, y, point, 1, 4)
+    if rows == height and columns == width:
+        return transform_tiles_of(tiling, x, x_row, count, y, point, height, width, height, width)
+    return transform_tiles_of(tiling, x, x_row, count, y, point, height, width, rows, columns)
+
+
+cdef void transform_tiles(const Tiling* tiling, const real* x, Py_ssize_t x_row, Py_ssize_t count, real* y,
+                          Py_ssize_t point, int rows, int columns) noexcept nogil:
+    """One phase of neighbouring input tiles of LANES channels, and what of it is kept; `point` is from point to point.
+
+    Each tile is transformed at all points, and a phase of fewer taps reads a sample too much for that: the band of
+    samples has it.
+    """
+    if tiling.column_points == 6:
+        if tiling.row_points == 6:
+            transform_tiles_at(tiling, x, x_row, count, y, point, 6, 6, rows, columns)
+        else:
+            transform_tiles_at(tiling, x, x_row, count, y, point, 1, 6, rows, columns)
+    elif tiling.column_points == 5:
+        if tiling.row_points == 5:
+            transform_tiles_at(tiling, x, x_row, count, y, point, 5, 5, rows, columns)
+        else:
+            transform_tiles_at(tiling, x, x_row, count, y, point, 1, 5, rows, columns)
+    elif tiling.row_points == 4:
+        transform_tiles_at(tiling, x, x_row, count, y, point, 4, 4, rows, columns)
     else:
-        transform_tile_of(x, x_row, y, point, 1, 2)
+        transform_tiles_at(tiling, x, x_row, count, y, point, 1, 4, rows, columns)
 
 
 cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t number,
@@ -254,9 +323,8 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     """Multiplies and finishes a chunk of tiles for one block of output channels."""
     cdef real zeros[MOST_VECTOR]
     cdef Tile tile
-    cdef Tap* tap = bench.taps
     cdef Py_ssize_t blocks = parts(plan.channels_in, LANES), chunk, segment, block, start, count, first, width, vectors
-    cdef Py_ssize_t c, t, end, point, done, next_done, i, tiles, channels, values_point = blocks * r.values * LANES
+    cdef Py_ssize_t c, t, end, n_blocks, point, done, next_done, i, tiles, channels, pairs, products
     chunk = number % r.chunks
     number = number // r.chunks
     segment = number % r.segments
@@ -270,47 +338,71 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
                   + line_position(plan, tiling, segment % tiling.lines)) * r.tiles
     width = tile_width(plan, block)
     vectors = width // LANES
-    for c in range(blocks):
-        channels = min(LANES, plan.channels_in - c * LANES)
-        for t in range(plan.taps):
-            tap.x = (c * r.values + plan.tap_offset[t] * r.tiles) * LANES
-            tap.weight = (c * LANES * plan.taps + t * channels) * width
-            tap.channels = channels
-            tap += 1
     for i in range(width):
         zeros[i] = 0
-    tile.interleaved = True
-    tile.weights = (job.weights + r.group * plan.set_size + block * tiling.points * plan.channels_in * plan.taps)
+    tile.interleaved = tile.distant = True
+    tile.weights = (job.weights + r.group * plan.set_size + block * tiling.weight_values * plan.channels_in * plan.taps)
     tiles = parts(count, most_pixels(vectors))
     find_patches(plan, tiling, job, r, segment, start, count, bench)
     channels = min(width, plan.channels_out - block)
-    t = bench.n_patches * channels
+    pairs = bench.n_patches * channels
     for point in range(tiling.points):
         # While products are made, the lines of y and of the residual arrive.
         if job.in_vectors:
-            send_for_outputs(plan, job, bench, r.group * plan.channels_out + block, channels,
-                             point * t // tiling.points, (point + 1) * t // tiling.points)
+            send_for_outputs(plan, tiling, job, bench, r.group * plan.channels_out + block, channels,
+                             point * pairs // tiling.points, (point + 1) * pairs // tiling.points)
         tile.base = zeros
         tile.base_step = 0
+        n_blocks = find_factors(plan, tiling, r, <int> point, width, bench.taps)
         c = 0
-        while c < blocks:
-            end = min(c + tiling.together, blocks)
+        while c < n_blocks:
+            end = min(c + tiling.together, n_blocks)
             tile.taps = bench.taps + c * plan.taps
             tile.n_taps = (end - c) * plan.taps
+            # Of the weights that follow these, the first tiles ask for a vector for each product: that is all of them.
+            products = 0
+            for t in range(c * plan.taps, end * plan.taps):
+                products += bench.taps[t].channels
+            tile.ahead = tile.weights + tile.taps.weight + products * width
+            tile.ahead_step = LANES
             done = 0
             for i in range(tiles):
+                if i == vectors:
+                    tile.ahead_step = 0
                 next_done = (i + 1) * count // tiles
-                tile.x = bench.values + point * values_point + (first + done) * LANES
+                tile.x = bench.values + (first + done) * LANES
                 tile.sums = bench.products + point * bench.product_point + done * width
                 if c > 0:
                     tile.base = tile.sums
                     tile.base_step = width
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
+                tile.ahead += products * tile.ahead_step
                 done = next_done
             c = end
-        tile.weights += plan.channels_in * plan.taps * width
+        tile.weights += n_blocks // blocks * plan.channels_in * plan.taps * width
     for i in range(bench.n_patches):
         finish_patch(plan, tiling, job, bench.patches + i, r.group * plan.channels_out + block, channels, width, bench)
+
+
+cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const Round* r, int point, Py_ssize_t width,
+                             Tap* tap) noexcept nogil:
+    """Finds the values and weights that are multiplied at a point; returns of how many blocks of a phase's channels."""
+    cdef Py_ssize_t blocks = parts(plan.channels_in, LANES), c, t, channels, start, weight = 0
+    cdef int row = point // tiling.column_points, column = point % tiling.column_points, row_phase, column_phase
+    cdef int row_phases = phases_at(row, tiling.row_points, tiling.row_taps, tiling.row_step)
+    cdef int column_phases = phases_at(column, tiling.column_points, tiling.column_taps, tiling.column_step)
+    for row_phase in range(row_phases):
+        for column_phase in range(column_phases):
+            start = ((row_phase * tiling.column_step + column_phase) * tiling.points + point) * blocks
+            for c in range(blocks):
+                channels = min(LANES, plan.channels_in - c * LANES)
+                for t in range(plan.taps):
+                    tap.x = ((start + c) * r.values + plan.tap_offset[t] * r.tiles) * LANES
+                    tap.weight = weight
+                    tap.channels = channels
+                    tap += 1
+                    weight += channels * width
+    return row_phases * column_phases * blocks
 
 
 cdef Py_ssize_t line_position(const Plan* plan, const Tiling* tiling, Py_ssize_t line) noexcept nogil:
@@ -341,7 +433,7 @@ cdef Py_ssize_t line_offset(const Plan* plan, const Tiling* tiling, const Sample
 cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t segment,
                        Py_ssize_t start, Py_ssize_t count, Bench* bench) noexcept nogil:
     """Divides a chunk of tiles into patches, and finds where in y they belong."""
-    cdef Py_ssize_t done = 0, image, line, depth, place, row, column
+    cdef Py_ssize_t done = 0, image, line, depth, place, row, column, dilation = tiling.column_dilation
     cdef int last = plan.ndim - 1
     cdef Patch* patch = bench.patches
     while done < count:
@@ -351,12 +443,24 @@ cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, c
             image, line, depth = depth, 0, 0
         else:
             image, line = segment // tiling.lines, segment % tiling.lines
+        row = tile_start(r.row + place // r.columns, tiling.rows, tiling.row_dilation)
+        column = place % r.columns
         patch.first = done
-        patch.count = min(min(max(LANES // tiling.columns, 1), count - done), r.columns - place % r.columns)
+        patch.count = min(count - done, r.columns - column)
+        patch.runs = 1
+        if dilation == 1:
+            patch.count = min(patch.count, max(LANES // tiling.columns, 1))
+            patch.pixels = patch.count * tiling.columns
+        else:
+            patch.count = min(min(patch.count, LANES), dilation - column % dilation)
+            patch.pixels = patch.count
+            if patch.count == dilation:
+                patch.pixels = dilation * tiling.columns
+            else:
+                patch.runs = tiling.columns
         done += patch.count
-        row = (r.row + place // r.columns) * tiling.rows
-        column = (r.column + place % r.columns) * tiling.columns
-        patch.pixels = min(patch.count * tiling.columns, plan.out_shape[last] - column)
+        column = tile_start(r.column + column, tiling.columns, dilation)
+        patch.rest = plan.out_shape[last] - column
         patch.lines = 1
         patch.y = (job.y.data + batch_offset(job, job.y.batch, r.image + image)
                    + line_offset(plan, tiling, &job.y, line, depth) + column * job.y.stride[last])
@@ -366,7 +470,7 @@ cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, c
                               + line_offset(plan, tiling, &job.residual, line, depth)
                               + column * job.residual.stride[last])
         if tiling.rows > 1:
-            patch.lines = min(tiling.rows, plan.out_shape[last - 1] - row)
+            patch.lines = min(tiling.rows, parts(plan.out_shape[last - 1] - row, tiling.row_dilation))
             patch.y += row * job.y.stride[last - 1]
             if patch.residual != NULL:
                 patch.residual += row * job.residual.stride[last - 1]
@@ -374,76 +478,91 @@ cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, c
     bench.n_patches = patch - bench.patches
 
 
-cdef void send_for_outputs(const Plan* plan, const Job* job, Bench* bench, Py_ssize_t channel, Py_ssize_t channels,
-                           Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef inline Py_ssize_t run_length(const Tiling* tiling, const Patch* patch, Py_ssize_t run) noexcept nogil:
+    return max(min(patch.pixels, patch.rest - run * tiling.column_dilation), 0)
+
+
+cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* job, Bench* bench, Py_ssize_t channel,
+                           Py_ssize_t channels, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Asks for the lines of y and of the residual of some of the pairs of a patch and an output channel."""
-    cdef Py_ssize_t i, k, line, y_line = 0, residual_line = 0
+    cdef Py_ssize_t i, k, line, run, y_line = 0, residual_line = 0
+    cdef Py_ssize_t y_run = tiling.column_dilation * job.y.stride[plan.ndim - 1]
+    cdef Py_ssize_t residual_run = tiling.column_dilation * job.residual.stride[plan.ndim - 1]
     cdef const Patch* patch
     if plan.ndim > 1:
-        y_line = job.y.stride[plan.ndim - 2]
-        residual_line = job.residual.stride[plan.ndim - 2]
+        y_line = tiling.row_dilation * job.y.stride[plan.ndim - 2]
+        residual_line = tiling.row_dilation * job.residual.stride[plan.ndim - 2]
     for i in range(start, end):
         patch = bench.patches + i // channels
         k = channel + i % channels
         for line in range(patch.lines):
-            send_for_row(<real*> (patch.y + k * job.y.channel + line * y_line),
-                         NULL if patch.residual == NULL else
-                         patch.residual + k * job.residual.channel + line * residual_line, patch.pixels)
+            for run in range(patch.runs):
+                send_for_row(<real*> (patch.y + k * job.y.channel + line * y_line + run * y_run),
+                             NULL if patch.residual == NULL else
+                             patch.residual + k * job.residual.channel + line * residual_line + run * residual_run,
+                             run_length(tiling, patch, run))
 
 
 cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, const Patch* patch, Py_ssize_t channel,
                        Py_ssize_t channels, Py_ssize_t width, Bench* bench) noexcept nogil:
     """Transforms, transposes and finishes a patch, the vectors of output channels one by one."""
-    cdef real turned[8 * MOST_BLOCK]           # [line][pixel][channel]
-    cdef real rows[8 * MOST_BLOCK]             # [line][channel][pixel]
+    cdef real turned[16 * MOST_BLOCK]          # [line][pixel][channel]: run after run
+    cdef real rows[16 * MOST_BLOCK]            # [line][channel][pixel]
     cdef real bias[MOST_LANES]
-    cdef Py_ssize_t v, k, b, line, end, together, pixels = max(LANES, tiling.columns)
+    cdef Py_ssize_t v, k, b, line, run, end, pixels = parts(patch.count * tiling.columns, LANES) * LANES
     cdef Py_ssize_t y_line = 0, residual_line = 0
     cdef char* y
     cdef const char* residual = NULL
     if plan.ndim > 1:
-        y_line = job.y.stride[plan.ndim - 2]
-        residual_line = job.residual.stride[plan.ndim - 2]
+        y_line = tiling.row_dilation * job.y.stride[plan.ndim - 2]
+        residual_line = tiling.row_dilation * job.residual.stride[plan.ndim - 2]
     for v in range(width // LANES):
         end = min(LANES, channels - v * LANES)
         for k in range(LANES):
             bias[k] = job.bias[channel + k] if job.bias != NULL and k < end else 0
-        if not untransform_tiles(bench.products + patch.first * width + v * LANES, width, bench.product_point, bias,
-                                 turned, pixels * LANES, patch.count, tiling.rows, tiling.columns):
+        if not untransform_tiles(tiling, bench.products + patch.first * width + v * LANES, width, bench.product_point,
+                                 bias, turned, pixels * LANES, patch.count):
             bench.finite = False
-        if job.by_pixel:
-            for line in range(patch.lines):
-                activate_runs(job.activation, turned + line * pixels * LANES, LANES,
-                              patch.y + channel * job.y.channel + line * y_line, job.y.stride[plan.ndim - 1],
-                              NULL if patch.residual == NULL else
-                              patch.residual + channel * job.residual.channel + line * residual_line,
-                              job.residual.stride[plan.ndim - 1], patch.pixels, end)
-            channel += LANES
-            continue
         for line in range(patch.lines):
-            for b in range(pixels // LANES):
-                transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,
-                                rows + line * pixels * LANES + b * LANES, pixels)
-        # Parts of complex channels do not lie at equal steps.
-        together = end if job.y.parts == 1 else 1
-        k = 0
-        while k < end:
-            y = patch.y + channel_offset(&job.y, channel + k)
+            y = patch.y + line * y_line
             if patch.residual != NULL:
-                residual = patch.residual + channel_offset(&job.residual, channel + k)
-            for line in range(patch.lines):
-                finish(job, rows + (line * LANES + k) * pixels, pixels, y, job.y.channel,
-                       residual, job.residual.channel, together, patch.pixels)
-                y += y_line
+                residual = patch.residual + line * residual_line
+            if not job.by_pixel:
+                for b in range(pixels // LANES):
+                    transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,
+                                    rows + line * pixels * LANES + b * LANES, pixels)
+            for run in range(patch.runs):
+                if job.by_pixel:
+                    activate_runs(job.activation, turned + (line * pixels + run * patch.pixels) * LANES, LANES,
+                                  y + channel * job.y.channel, job.y.stride[plan.ndim - 1],
+                                  NULL if residual == NULL else residual + channel * job.residual.channel,
+                                  job.residual.stride[plan.ndim - 1], run_length(tiling, patch, run), end)
+                else:
+                    finish_run(job, rows + line * pixels * LANES + run * patch.pixels, pixels, y, residual, channel,
+                               end, run_length(tiling, patch, run))
+                y += tiling.column_dilation * job.y.stride[plan.ndim - 1]
                 if residual != NULL:
-                    residual += residual_line
-            k += together
+                    residual += tiling.column_dilation * job.residual.stride[plan.ndim - 1]
         channel += LANES
 
 
+cdef void finish_run(const Job* job, const real* rows, Py_ssize_t row, char* y, const char* residual,
+                     Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t pixels) noexcept nogil:
+    """Finishes neighbouring outputs of some channels, whose sums lie `row` apart."""
+    # Parts of complex channels do not lie at equal steps.
+    cdef Py_ssize_t k = 0, together = channels if job.y.parts == 1 else 1
+    if pixels == 0:
+        return
+    while k < channels:
+        finish(job, rows + k * row, row, y + channel_offset(&job.y, channel + k), job.y.channel,
+               NULL if residual == NULL else residual + channel_offset(&job.residual, channel + k),
+               job.residual.channel, together, pixels)
+        k += together
+
+
 cdef inline bint untransform_tiles_of(
-    const real* x, Py_ssize_t tile, Py_ssize_t point, vec bias, real* y, Py_ssize_t y_row, Py_ssize_t count,
-    const int rows, const int columns
+    const real* x, Py_ssize_t tile, Py_ssize_t point, const real* bias, real* y, Py_ssize_t y_row, Py_ssize_t y_tile,
+    Py_ssize_t y_column, Py_ssize_t count, const int height, const int width, const int rows, const int columns
 ) noexcept nogil:
     cdef vec product[MOST_POINTS]
     cdef vec output[MOST_POINTS]
@@ -451,34 +570,53 @@ cdef inline bint untransform_tiles_of(
     cdef real sum_of_lanes[MOST_LANES]
     cdef real total = 0
     cdef Py_ssize_t t
-    cdef int i, j, height = rows + 2 if rows > 1 else 1, width = columns + 2
+    cdef int i, j
     for t in range(count):
         for i in range(height * width):
             product[i] = vec_load(x + t * tile + i * point)
         for i in range(height):
-            transform_output(output + i * columns, 1, product + i * width, 1, columns)
+            transform_output(output + i * columns, 1, product + i * width, 1, width, columns)
         for j in range(columns):
-            transform_output(product + j, columns, output + j, columns, rows)
+            transform_output(product + j, columns, output + j, columns, height, rows)
         for i in range(rows):
             for j in range(columns):
                 bad = bad + product[i * columns + j] * <real> 0
-                vec_store(y + i * y_row + (t * columns + j) * LANES, product[i * columns + j] + bias)
+                vec_store(y + i * y_row + t * y_tile + j * y_column, product[i * columns + j] + vec_load(bias))
     vec_store(sum_of_lanes, bad)
     for t in range(LANES):
         total = total + sum_of_lanes[t]
     return total == 0
 
 
-cdef bint untransform_tiles(const real* x, Py_ssize_t tile, Py_ssize_t point, const real* bias, real* y,
-                            Py_ssize_t y_row, Py_ssize_t count, int rows, int columns) noexcept nogil:
+cdef bint untransform_tiles(const Tiling* tiling, const real* x, Py_ssize_t tile, Py_ssize_t point, const real* bias,
+                            real* y, Py_ssize_t y_row, Py_ssize_t count) noexcept nogil:
     """Makes outputs of products, for LANES channels; whether all of them are finite."""
-    if rows == 4:
-        return untransform_tiles_of(x, tile, point, vec_load(bias), y, y_row, count, 4, 4)
-    if rows == 2:
-        return untransform_tiles_of(x, tile, point, vec_load(bias), y, y_row, count, 2, 2)
-    if columns == 4:
-        return untransform_tiles_of(x, tile, point, vec_load(bias), y, y_row, count, 1, 4)
-    return untransform_tiles_of(x, tile, point, vec_load(bias), y, y_row, count, 1, 2)
+    cdef int rows = tiling.rows, columns = tiling.columns
+    # Of interlacing tiles, all outputs of a place lie side by side.
+    cdef Py_ssize_t y_tile = LANES * (columns if tiling.column_dilation == 1 else 1)
+    cdef Py_ssize_t y_column = LANES * (1 if tiling.column_dilation == 1 else count)
+    # Loops of known lengths for the usual tiles.
+    if tiling.column_points == 6:
+        if rows == 4 and columns == 4:
+            return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 6, 6, 4, 4)
+        if rows == 2 and columns == 2:
+            return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 6, 6, 2, 2)
+        if rows == 1 and columns == 4:
+            return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 1, 6, 1, 4)
+        if rows > 1:
+            return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 6, 6, rows, columns)
+        return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 1, 6, 1, columns)
+    if tiling.column_points == 5:
+        if rows == 4 and columns == 4:
+            return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 5, 5, 4, 4)
+        if rows > 1:
+            return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 5, 5, rows, columns)
+        return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 1, 5, 1, columns)
+    if rows == 2 and columns == 2:
+        return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 4, 4, 2, 2)
+    if rows > 1:
+        return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 4, 4, rows, columns)
+    return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 1, 4, 1, columns)
 
 
 cdef enum:
@@ -487,78 +625,107 @@ cdef enum:
 cdef struct PackBench:
     # What a worker that packs weights keeps.
     real* rows                 # [weight][lanes] of one vector of output channels
-    real* values               # [point][input channel][output channel of the block]
+    real* values               # [phase][point][input channel][output channel of the block]
+    wide* weights              # of one filter
 
 
 cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench) noexcept nogil:
-    cdef Py_ssize_t rows = aligned(PACKED_TOGETHER * 9 * LANES * sizeof(real))
+    cdef char* start = at
+    cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
     bench.rows = <real*> at
-    bench.values = <real*> (at + rows)
-    return rows + aligned(tiling.points * PACKED_TOGETHER * MOST_VECTOR * sizeof(real))
+    at += aligned(PACKED_TOGETHER * taps * LANES * sizeof(real))
+    bench.values = <real*> at
+    at += aligned(PACKED_TOGETHER * tiling.phases * tiling.points * MOST_VECTOR * sizeof(real))
+    bench.weights = <wide*> at
+    at += aligned(taps * sizeof(wide))
+    return at - start
 
 
 cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order, Py_ssize_t number, Py_ssize_t block,
                      real* packed, char* memory) noexcept nogil:
-    """Transforms the weights of a block of output channels: [point][place][output channel]."""
+    """Transforms the weights of a block of output channels: [point][phase][place][output channel]."""
     cdef PackBench bench
     cdef Place place = first_place(plan)
     cdef Py_ssize_t i, j, k, v, count, run
     cdef Py_ssize_t places[PACKED_TOGETHER]
-    cdef Py_ssize_t taps = 9 if tiling.rows > 1 else 3
+    cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
     cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
     cdef Py_ssize_t step = PACKED_TOGETHER * width
+    cdef int point, row_phase, column_phase, row_phases, column_phases
     lay_pack_bench(tiling, memory, &bench)
-    packed += block * tiling.points * n
+    packed += block * tiling.weight_values * n
     j = 0
     while j < n:
         count = min(n - j, PACKED_TOGETHER)
         for v in range(width // LANES):
             read_rows(order, number, block + v * LANES, j * taps, count * taps, bench.rows)
             for i in range(count):
-                transform_weights_of(bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step,
-                                     tiling.rows, tiling.columns)
+                transform_filters(tiling, bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step,
+                                  bench.weights)
         for i in range(count):
             places[i] = next_place(plan, &place)
         # Point by point: the points lie so far apart that they would compete for the same places in cache.
-        for k in range(tiling.points):
-            i = 0
-            while i < count:
-                # Neighbours stay neighbours where there is one tap.
-                run = count if plan.taps == 1 else 1
-                memcpy(packed + (k * n + places[i]) * width, bench.values + k * step + i * width,
-                       run * width * sizeof(real))
-                i += run
+        k = 0
+        for point in range(tiling.points):
+            row_phases = phases_at(point // tiling.column_points, tiling.row_points, tiling.row_taps, tiling.row_step)
+            column_phases = phases_at(point % tiling.column_points, tiling.column_points, tiling.column_taps,
+                                      tiling.column_step)
+            for row_phase in range(row_phases):
+                for column_phase in range(column_phases):
+                    v = ((row_phase * tiling.column_step + column_phase) * tiling.points + point) * step
+                    i = 0
+                    while i < count:
+                        # Neighbours stay neighbours where there is one tap.
+                        run = count if plan.taps == 1 else 1
+                        memcpy(packed + (k * n + places[i]) * width, bench.values + v + i * width,
+                               run * width * sizeof(real))
+                        i += run
+                    k += 1
         j += count
 
 
-cdef void transform_weights_of(
-    const real* rows, real* values, Py_ssize_t step, int tile_rows, int columns
+cdef void transform_filters(const Tiling* tiling, const real* rows, real* values, Py_ssize_t step,
+                            wide* weight) noexcept nogil:
+    """The values, `step` apart, of the filters of LANES output channels for one input channel, phase by phase."""
+    cdef int i, row_phase, column_phase
+    for i in range(tiling.row_taps * tiling.column_taps):
+        weight[i] = vec_widen(vec_load(rows + i * LANES))
+    for row_phase in range(tiling.row_step):
+        for column_phase in range(tiling.column_step):
+            transform_filter(tiling, weight + row_phase * tiling.column_taps + column_phase, values, step,
+                             <int> parts(tiling.row_taps - row_phase, tiling.row_step),
+                             <int> parts(tiling.column_taps - column_phase, tiling.column_step))
+            values += tiling.points * step
+
+
+cdef void transform_filter(const Tiling* tiling, const wide* weight, real* values, Py_ssize_t step, int row_taps,
+                           int column_taps) noexcept nogil:
+    cdef int height = tiling.row_points, width = tiling.column_points
+    # Loops of known lengths for the usual filters.
+    if row_taps == 3 and column_taps == 3 and width == 6:
+        transform_filter_of(tiling, weight, values, step, 3, 3, 6, 6)
+    elif row_taps == 3 and column_taps == 3 and width == 4:
+        transform_filter_of(tiling, weight, values, step, 3, 3, 4, 4)
+    elif width == 6:
+        transform_filter_of(tiling, weight, values, step, row_taps, column_taps, height, 6)
+    elif width == 5:
+        transform_filter_of(tiling, weight, values, step, row_taps, column_taps, height, 5)
+    else:
+        transform_filter_of(tiling, weight, values, step, row_taps, column_taps, height, 4)
+
+
+cdef inline int transform_filter_of(
+    const Tiling* tiling, const wide* weight, real* values, Py_ssize_t step,
+    const int row_taps, const int column_taps, const int height, const int width
 ) noexcept nogil:
-    """The values, `step` apart, of the filters of LANES output channels for one input channel."""
-    cdef wide weight[9]
     cdef wide half[MOST_POINTS]
     cdef wide value[MOST_POINTS]
-    cdef int i, points = (columns + 2) * (tile_rows + 2 if tile_rows > 1 else 1)
-    for i in range(9 if tile_rows > 1 else 3):
-        weight[i] = vec_widen(vec_load(rows + i * LANES))
-    if tile_rows == 4:
-        transform_tile_of_weights(weight, half, value, 4, 4)
-    elif tile_rows == 2:
-        transform_tile_of_weights(weight, half, value, 2, 2)
-    elif columns == 4:
-        transform_tile_of_weights(weight, half, value, 1, 4)
-    else:
-        transform_tile_of_weights(weight, half, value, 1, 2)
-    for i in range(points):
-        vec_store(values + i * step, vec_narrow(value[i]))
-
-
-cdef inline int transform_tile_of_weights(
-    const wide* weight, wide* half, wide* value, const int rows, const int columns
-) noexcept nogil:
     cdef int i, j
-    for i in range(3 if rows > 1 else 1):
-        transform_weights(half + i * (columns + 2), 1, weight + i * 3, 1, columns)
-    for j in range(columns + 2):
-        transform_weights(value + j, columns + 2, half + j, columns + 2, rows)
+    for i in range(row_taps):
+        transform_weights(half + i * width, 1, weight + i * tiling.row_step * tiling.column_taps, tiling.column_step,
+                          column_taps, width)
+    for j in range(width):
+        transform_weights(value + j, width, half + j, width, row_taps, height)
+    for i in range(height * width):
+        vec_store(values + i * step, vec_narrow(value[i]))
     return 0

@@ -151,6 +151,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
     outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
     products = g.taps * inputs
+    seen = products * _part_within(problem, inputs)
     weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / tuning.WEIGHT_BYTES_PER_CYCLE
     # Where y's channels are last, what kernels along the pixels made is written sample by sample.
     write = tuning.SCATTERED_CYCLES if _is_scattered(problem) else 0.0
@@ -163,7 +164,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             most = core.tile_pixels[block - 1]
             tiles = strips * -(-core.strip // most) + -(-rest // most)
             tap = max(width * block / 2, tiles * 4.0) + tiles * tuning.TILE_TAP_CYCLES
-            tile += lines * (products * tap + tuning.STRIP_CYCLES * block * width / core.lanes)
+            tile += lines * (seen * tap + tuning.STRIP_CYCLES * block * width / core.lanes)
         ways.append(("tile", flat, weights + outer * (tile + padding)))
 
         vectors = -(-width // lanes)
@@ -717,6 +718,15 @@ def _taps_within(problem: Problem, inputs: int) -> tuple[Array, Array, bool]:
     if not (pays and problem.fill_value == 0 and inputs >= 32 and g.taps <= tuning.REMEMBERED_TAPS):
         return np.empty(0, np.intp), np.empty(0, np.intp), False
     return _each_tap(first), _each_tap(end), True
+
+
+def _part_within(problem: Problem, inputs: int) -> float:
+    """Return the part of the products that the tile kernel does not leave out."""
+    first, end, skips = _taps_within(problem, inputs)
+    if not skips:
+        return 1.0
+    outputs = np.maximum(problem.geometry.out_shape, 1)
+    return float(((end - first).reshape(-1, len(outputs)) / outputs).prod(axis=1).mean())
 
 
 def _each_tap(values: list[Array]) -> Array:

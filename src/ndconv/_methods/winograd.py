@@ -1,8 +1,9 @@
-"""Winograd's method, for axes of 3 taps and stride 1: fewer multiplications, on values at points instead of samples.
+"""Winograd's method, for axes of a few taps: fewer multiplications, on values at points instead of samples.
 
-A tile of m outputs of one axis takes m + 2 products instead of 3 m; of two axes, (m + 2)**2 instead of 9 m**2. Part of
-what is saved is spent on transforming input and output, so the method pays where channels are many. The last axis is
-cut into tiles, and the one before it if it has 3 taps too; taps along the others are summed as in the direct method.
+A tile of m outputs of an axis of r taps takes m + r - 1 products instead of r m; those of two axes multiply. An axis of
+stride s is the sum of s axes of r / s taps, its phases; one of dilation d is d axes that interlace. Part of what is
+saved is spent on transforming input and output, so the method pays where channels are many. The last axis is cut into
+tiles, and the one before it if it can be; taps along the others are summed as in the direct method.
 ``_core/winograd.pxi`` does it, ``_core/points.pxi`` says at which points, and where the method comes from.
 """
 
@@ -24,12 +25,27 @@ if TYPE_CHECKING:
 
 NAME = "winograd"
 
+# Of an axis that is cut into tiles: as in ``_core/points.pxi``, how many points it may have; the most outputs of a tile
+# there; the most steps of a stride, and taps of a phase.
+POINTS = (6, 5, 4)
+MOST_OUTPUTS = 4
+MOST_STEP = 4
+LEAST_TAPS, MOST_TAPS = 2, 5
+
 
 class Tiling(NamedTuple):
     """How outputs are cut into tiles; the names are those of `Tiling` in ``_core/winograd.pxi``."""
 
     rows: int
     columns: int
+    row_points: int
+    column_points: int
+    row_taps: int
+    column_taps: int
+    row_step: int
+    column_step: int
+    row_dilation: int
+    column_dilation: int
     outer: int
     positions: int
     lines: int
@@ -47,8 +63,19 @@ class Tiling(NamedTuple):
 
     @property
     def points(self) -> int:
-        """The products of a tile."""
-        return (self.columns + 2) * (self.rows + 2 if self.rows > 1 else 1)
+        """The points of a tile."""
+        return self.row_points * self.column_points
+
+    @property
+    def phases(self) -> int:
+        """The phases of both axes."""
+        return self.row_step * self.column_step
+
+    @property
+    def weight_values(self) -> int:
+        """The products of a tile: of each phase at all points, or all but the last."""
+        rows = self.row_step * (self.row_points - 1) + (self.row_taps - 1) % self.row_step + 1
+        return rows * (self.column_step * (self.column_points - 1) + (self.column_taps - 1) % self.column_step + 1)
 
 
 def why_not(problem: Problem) -> str | None:
@@ -56,11 +83,12 @@ def why_not(problem: Problem) -> str | None:
     g = problem.geometry
     if problem.dtype.kind not in "fc":
         return f"its divisions would round integers of dtype {problem.dtype}"
-    if not _is_cut(g, g.ndim - 1):
-        last = g.ndim - 1
+    last = g.ndim - 1
+    if not _tile_sizes(g, last):
         return (
-            "the last axis must have 3 taps, stride 1 and dilation 1, "
-            f"and has {g.kernel[last]}, {g.stride[last]} and {g.dilation[last]}"
+            f"the last axis must have a stride of at most {MOST_STEP}, {LEAST_TAPS} to {MOST_TAPS} taps for each step "
+            f"of it, and no dilation beside a stride, and has stride {g.stride[last]}, {g.kernel[last]} taps and "
+            f"dilation {g.dilation[last]}"
         )
     if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
         return "there is nothing to compute"
@@ -71,7 +99,14 @@ def why_not(problem: Problem) -> str | None:
 
 def cost(problem: Problem) -> float:
     """Return the predicted cycles on one core."""
-    return _best(problem)[0]
+    cycles, tiling = _best(problem)
+    if problem.packing:
+        inputs, outputs = direct.channels(problem)
+        taps = math.prod(problem.geometry.kernel[: tiling.outer])
+        lanes = _core.load(compute_type(problem.dtype)).lanes
+        values = problem.geometry.groups * taps * inputs * tiling.weight_values * -(-outputs // lanes) * lanes
+        cycles += tuning.PACK_VALUE_CYCLES * values
+    return cycles
 
 
 def plan(problem: Problem) -> WinogradPlan:
@@ -87,7 +122,7 @@ class WinogradPlan:
         self._problem = problem
         self.tiling = _best(problem)[1]
         self._core = core.Winograd(_blocking(problem, core, self.tiling), self.tiling)
-        self._key = (NAME, core.__name__, self.tiling.rows, self.tiling.columns)
+        self._key = (NAME, core.__name__, self.tiling.row_points, self.tiling.column_points)
         self._direct: direct.DirectPlan | None = None
 
     def pack_key(self) -> Any:
@@ -123,8 +158,11 @@ class WinogradPlan:
 
     def __str__(self) -> str:
         t = self.tiling
-        size = f"{t.rows}x{t.columns}, 3x3" if t.rows > 1 else f"{t.columns}, 3"
-        return f"F({size}), {t.points} products a tile, {t.grid_rows}x{t.grid_columns} tiles"
+        size = f"{t.columns}, {t.column_points - t.columns + 1}"
+        if t.rows > 1:
+            size = f"{t.rows}x{t.columns}, {t.row_points - t.rows + 1}x{t.column_points - t.columns + 1}"
+        phases = f" in {t.phases} phases" if t.phases > 1 else ""
+        return f"F({size}){phases}, {t.weight_values} products a tile, {t.grid_rows}x{t.grid_columns} tiles"
 
 
 class Values:
@@ -138,33 +176,46 @@ class Values:
         self.taps: dict[Any, Any] = {}  # packed for the direct method, when it is needed
 
 
-def _is_cut(g: Any, axis: int) -> bool:
-    """Whether an axis is cut into tiles."""
-    return axis >= 0 and g.kernel[axis] == 3 and g.stride[axis] == 1 and g.dilation[axis] == 1
+def _tile_sizes(g: Any, axis: int) -> dict[int, int]:
+    """Return of the points that an axis can have the outputs of a tile, of at least two; none if it is not cut."""
+    taps = -(-g.kernel[axis] // g.stride[axis])  # of the phase of most
+    if axis < 0 or min(g.dilation[axis], g.stride[axis]) > 1 or g.stride[axis] > MOST_STEP or taps < LEAST_TAPS:
+        return {}
+    sizes = {points: points - taps + 1 for points in POINTS}
+    return {points: size for points, size in sizes.items() if 2 <= size <= MOST_OUTPUTS}
 
 
-def _tiling(problem: Problem, core: Any, size: int) -> Tiling:
-    """Return the tiling of a problem into tiles of `size` outputs an axis."""
+def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -> Tiling:
+    """Return the tiling of a problem into tiles of `rows` and `columns` outputs; of 1 row if only one axis is cut."""
     g = problem.geometry
-    planar = _is_cut(g, g.ndim - 2)
+    planar = rows > 1
     outer = g.ndim - (2 if planar else 1)
     positions = math.prod(_reach(g, axis) for axis in range(outer))
-    grid_rows = -(-g.out_shape[-2] // size) if planar else 1
+    grid_rows = _tiles(g.out_shape[-2], rows, g.dilation[-2]) if planar else 1
+    grid_columns = _tiles(g.out_shape[-1], columns, g.dilation[-1])
     taps = math.prod(g.kernel[:outer])
     tiling = Tiling(
-        rows=size if planar else 1,
-        columns=size,
+        rows=rows,
+        columns=columns,
+        row_points=points if planar else 1,
+        column_points=points,
+        row_taps=g.kernel[-2] if planar else 1,
+        column_taps=g.kernel[-1],
+        row_step=g.stride[-2] if planar else 1,
+        column_step=g.stride[-1],
+        row_dilation=g.dilation[-2] if planar else 1,
+        column_dilation=g.dilation[-1],
         outer=outer,
         positions=positions,
         lines=math.prod(g.out_shape[: outer - 1]) if outer else 1,
         depth=g.out_shape[outer - 1] if outer else 1,
         grid_rows=grid_rows,
-        grid_columns=-(-g.out_shape[-1] // size),
+        grid_columns=grid_columns,
         round_images=1,
         round_rows=grid_rows,
-        round_columns=-(-g.out_shape[-1] // size),
+        round_columns=grid_columns,
         band=1,
-        chunk=tuning.CHUNK_TILES,
+        chunk=tuning.CHUNK_TILES if planar else tuning.CHUNK_TILES_OF_LINES,
         alone=False,
         together=max(tuning.SUMMED_PRODUCTS // (core.lanes * taps), 1),
         outlier=max(tuning.OUTLIER_PRODUCTS * g.taps * (g.channels_in // g.groups), tuning.LEAST_OUTLIER),
@@ -173,15 +224,30 @@ def _tiling(problem: Problem, core: Any, size: int) -> Tiling:
     return alone if alone is not None else _shared_round(problem, core, tiling)
 
 
+def _tiles(outputs: int, size: int, dilation: int) -> int:
+    """Return the tiles of an axis: each has every `dilation`-th of its outputs, and as many interlace."""
+    groups, rest = divmod(outputs, size * dilation)
+    return groups * dilation + min(rest, dilation)
+
+
 def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
     """Return the tiling with rounds whose values stay in one worker's cache; None if they are too few or small."""
+    if tiling.column_dilation > 1:
+        return None
     columns = _evenly(tiling.grid_columns, 16 if tiling.rows > 1 else tuning.CHUNK_TILES)
     # Whole vectors of outputs.
     together = max(core.lanes // tiling.columns, 1)
     columns = min(-(-columns // together) * together, tiling.grid_columns)
     rows = _evenly(tiling.grid_rows, max(tuning.CHUNK_TILES // columns, 1))
     images = max(min(tuning.CHUNK_TILES // (rows * columns), problem.batch), 1) if rows == tiling.grid_rows else 1
-    own = tiling._replace(round_images=images, round_rows=rows, round_columns=columns, band=rows, alone=True)
+    own = tiling._replace(
+        round_images=images,
+        round_rows=rows,
+        round_columns=columns,
+        band=rows if tiling.row_dilation == 1 else 1,
+        chunk=tuning.CHUNK_TILES,
+        alone=True,
+    )
     rounds = -(-problem.batch // images) * -(-tiling.grid_rows // rows) * -(-tiling.grid_columns // columns)
     if rounds * problem.geometry.groups < tuning.LEAST_ROUNDS or 2 * images * rows * columns < tuning.CHUNK_TILES:
         return None
@@ -192,18 +258,20 @@ def _shared_round(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
     """Return the tiling with rounds as large as their values fit the memory that all workers share."""
     most = max(tuning.VALUE_BYTES // _value_bytes(problem, core, tiling, 1), 1)
     images = rows = 1
-    columns = min(tiling.grid_columns, most)
+    interlaced = tiling.column_dilation  # tiles that stay together
+    columns = min(tiling.grid_columns, max(most // interlaced, 1) * interlaced)
     if columns == tiling.grid_columns:
         rows = max(min(tiling.grid_rows, most // columns), 1)
         if rows == tiling.grid_rows:
             images = max(min(problem.batch, most // (rows * columns)), 1)
-    width = columns * tiling.columns + 2
-    band = tuning.BAND_BYTES // (width * core.lanes * core.compute_dtype.itemsize * tiling.rows)
+    columns = _evenly(-(-tiling.grid_columns // interlaced), -(-columns // interlaced)) * interlaced
+    width = (columns + 1) * tiling.columns * tiling.column_step
+    band = tuning.BAND_BYTES // (width * core.lanes * core.compute_dtype.itemsize * tiling.rows * tiling.row_step)
     return tiling._replace(
         round_images=_evenly(problem.batch, images),
         round_rows=_evenly(tiling.grid_rows, rows),
-        round_columns=_evenly(tiling.grid_columns, columns),
-        band=max(min(band, rows), 1),
+        round_columns=min(columns, tiling.grid_columns),
+        band=max(min(band, rows), 1) if tiling.row_dilation == 1 else 1,
     )
 
 
@@ -218,7 +286,7 @@ def _value_bytes(problem: Problem, core: Any, tiling: Tiling, tiles: int = 0) ->
     item: int = core.compute_dtype.itemsize
     blocks = -(-direct.channels(problem)[0] // lanes)
     tiles = tiles or tiling.round_images * tiling.round_rows * tiling.round_columns
-    return tiling.points * blocks * lanes * tiles * tiling.positions * item
+    return tiling.phases * tiling.points * blocks * lanes * tiles * tiling.positions * item
 
 
 def _reach(g: Any, axis: int) -> int:
@@ -227,7 +295,7 @@ def _reach(g: Any, axis: int) -> int:
 
 
 def _best(problem: Problem) -> tuple[float, Tiling]:
-    """Return the cheapest tiling and its cost."""
+    """Return the cheapest tiling and its cost, but for packing: a layer that is kept has the same bits."""
     core = _core.load(compute_type(problem.dtype))
     return min(((_cycles(problem, core, tiling), tiling) for tiling in _tilings(problem)), key=lambda each: each[0])
 
@@ -235,8 +303,18 @@ def _best(problem: Problem) -> tuple[float, Tiling]:
 def _tilings(problem: Problem) -> list[Tiling]:
     """Return the tilings of which a tile's values fit the memory for them."""
     core = _core.load(compute_type(problem.dtype))
-    tilings = [_tiling(problem, core, size) for size in (4, 2)]
-    return [tiling for tiling in tilings if _value_bytes(problem, core, tiling, 1) <= tuning.VALUE_BYTES]
+    g = problem.geometry
+    columns = _tile_sizes(g, g.ndim - 1)
+    rows = _tile_sizes(g, g.ndim - 2)
+    both = [points for points in columns if points in rows]
+    tilings = [
+        _tiling(problem, core, points, rows[points] if both else 1, columns[points]) for points in both or columns
+    ]
+    return [
+        t
+        for t in tilings
+        if _value_bytes(problem, core, t, min(t.column_dilation, t.grid_columns)) <= tuning.VALUE_BYTES
+    ]
 
 
 def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
@@ -249,19 +327,20 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     tiles_in = images * grid * tiling.positions
     tiles_out = images * grid * math.prod(g.out_shape[: tiling.outer])
     blocks_in, blocks_out = -(-inputs // core.lanes), -(-outputs // core.lanes)
-    samples = tiles_in * tiling.rows * tiling.columns * blocks_in * core.lanes
-    values_in = tiles_in * blocks_in * tiling.points
+    rows = tiling.rows * tiling.row_step if tiling.row_dilation == 1 else tiling.row_points
+    samples = tiles_in * rows * tiling.columns * tiling.column_step * blocks_in * core.lanes
+    values_in = tiles_in * blocks_in * tiling.weight_values
     values_out = tiles_out * blocks_out * tiling.points
     per_product = 0.5 + tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
     chunks = max(tiles_out / tiling.chunk, 1.0)
-    values = taps * inputs * tiling.points * blocks_out * core.lanes
+    values = taps * inputs * tiling.weight_values * blocks_out * core.lanes
     weights = chunks * values * core.compute_dtype.itemsize
     return float(
         tuning.PAD_CYCLES * samples
         + tuning.VALUE_IN_CYCLES * values_in
-        + (tuning.VALUE_OUT_CYCLES + taps * inputs * per_product) * values_out
-        + weights / tuning.WEIGHT_BYTES_PER_CYCLE
-        + (tuning.PACK_VALUE_CYCLES * values * g.groups if problem.packing else 0.0)
+        + tuning.VALUE_OUT_CYCLES * values_out
+        + taps * inputs * per_product * tiles_out * blocks_out * tiling.weight_values
+        + weights / tuning.WEIGHT_VALUE_BYTES_PER_CYCLE
     )
 
 
@@ -286,7 +365,7 @@ def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
         channels_out=outputs,
         in_shape=g.in_shape,
         out_shape=g.out_shape,
-        stride=g.stride,
+        stride=(*g.stride[: tiling.outer], *[1] * cut),  # bands have all samples of the axes that are cut
         origin=tuple(-before for before, _ in g.padding),
         modes=tuple(mode.code for mode in g.modes),
         fill_values=direct.fill_values(problem, core),
