@@ -201,3 +201,13 @@ def test_stride_wider_than_the_kernel(rng, channels):
 @pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (16, 16, 1), (6, 6, 6)])
 def test_batches(rng, batch, c_in, c_out, groups):
     check(rng, (batch, c_in, 6, 7), (c_out, c_in // groups, 3, 3), padding=1, groups=groups)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_last_box_narrower_than_a_vector_of_many_channels(rng, dtype):
+    """Where input channels come in blocks, sums wait in y, in which such a box has no room for them."""
+    for height, width, kernel in ((25, 17, (5, 5)), (29, 13, (9, 5)), (21, 9, (5, 5)), (121, 19, (11, 9))):
+        x, weight = values(rng, (32, height, width), dtype), values(rng, (17, 32, *kernel), dtype)
+        for stride in (1, (3, 2)):
+            expected = oracle.layer(x, weight, stride=stride, method="direct")
+            expected.check(ndconv.conv_layer(x, weight, stride=stride, method="direct"))

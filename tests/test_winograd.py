@@ -138,6 +138,8 @@ def winograd_calls(draw):
     pairs = resolve_padding(padding, sizes, kernel, stride, dilation)
     for i, (before, after) in enumerate(pairs):
         sizes[i] = max(sizes[i], reach(kernel[i], dilation[i]) - before - after)
+    if dilation[-1] > 1:  # at least two outputs for each step
+        sizes[-1] = max(sizes[-1], reach(kernel[-1], dilation[-1]) - sum(pairs[-1]) + 2 * dilation[-1] - 1)
     pairs = resolve_padding(padding, sizes, kernel, stride, dilation)
 
     batch = draw(st.sampled_from((None, None, 1, 2, 5)))
@@ -167,15 +169,19 @@ def winograd_calls(draw):
     return Call((x, weight), keywords, draw(st.sampled_from((None, None, *Place.layouts))))
 
 
+def chunks(tiles):
+    return {"CHUNK_TILES": tiles, "CHUNK_TILES_OF_LINES": tiles}
+
+
 @st.composite
 def constants(draw):
     """Draw what decides on rounds, bands and chunks; mostly such that even a small call has several of them."""
     chunk = draw(st.sampled_from((1, 2, 3, 5, 8, 56)))
     band = draw(st.sampled_from((0, 4 << 10, 128 << 10)))
     if draw(st.booleans()):
-        return {"CHUNK_TILES": chunk, "BAND_BYTES": band, "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER}
+        return {**chunks(chunk), "BAND_BYTES": band, "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER}
     tiles = draw(st.sampled_from((1, 2, 5, 16)))
-    return {"CHUNK_TILES": chunk, "BAND_BYTES": band, "LEAST_ROUNDS": NEVER, "tiles": tiles}
+    return {**chunks(chunk), "BAND_BYTES": band, "LEAST_ROUNDS": NEVER, "tiles": tiles}
 
 
 def check_call(call, **more):
@@ -212,9 +218,9 @@ def test_random_calls_in_many_rounds(call, constants, workers):
 #: Ways to cut a call into rounds: each done by one worker alone, or shared by all. Shared rounds are as large as the
 #: memory for their values, here given in tiles.
 ROUNDS = {
-    "alone": {"CHUNK_TILES": 8, "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER},
-    "alone, larger chunks": {"CHUNK_TILES": 20, "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER},
-    "shared": {"CHUNK_TILES": 7, "LEAST_ROUNDS": NEVER, "BAND_BYTES": 1, "tiles": 1},
+    "alone": {**chunks(8), "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER},
+    "alone, larger chunks": {**chunks(20), "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER},
+    "shared": {**chunks(7), "LEAST_ROUNDS": NEVER, "BAND_BYTES": 1, "tiles": 1},
     "shared, larger rounds": {"LEAST_ROUNDS": NEVER, "BAND_BYTES": 24 << 10, "tiles": 8},
 }
 
@@ -281,7 +287,8 @@ def test_rounds_and_the_same_bits_for_every_number_of_workers(rng, name, rounds)
         assert t.alone == ("alone" in rounds and t.column_dilation == 1)
         batch = x.shape[0] if x.ndim == weight.ndim else 1
         grid = (batch, t.grid_rows, t.grid_columns), (t.round_images, t.round_rows, t.round_columns)
-        assert math.prod(-(-total // part) for total, part in zip(*grid, strict=True)) > 1 or t.column_dilation > 1
+        several = math.prod(-(-total // part) for total, part in zip(*grid, strict=True)) > 1
+        assert several or ("alone" in rounds and t.column_dilation > 1)
         oracle.layer(x, weight, **keywords, method="winograd").check(first)
         for workers in (2, 3, 5):
             np.testing.assert_array_equal(layer(x, workers=workers), first)
@@ -356,7 +363,7 @@ def test_every_size_of_tiles(rng, taps, sizes):
 @pytest.mark.parametrize(("taps", "stride", "dilation"), sorted(set(CUT)))
 def test_every_width_of_every_axis(rng, taps, stride, dilation, dtype):
     keywords = {"stride": stride, "dilation": dilation, "method": "winograd"}
-    least = (taps - 1) * dilation + 1
+    least = (taps - 1) * dilation + (2 * dilation if dilation > 1 else 1)
     with not_directly():
         for width in range(least, least + 40, 3):
             x, weight = values(rng, (5, width), dtype), values(rng, (18, 5, taps), dtype)
@@ -639,14 +646,16 @@ def ones(*shape, dtype="float32"):
         (ones(2, 9, 9, dtype="int32"), ones(3, 2, 3, 3, dtype="int32"), {}, "integers of dtype int32"),
         (ones(2, 9, 9, dtype=bool), ones(3, 2, 3, 3, dtype=bool), {}, "integers"),
         (ones(2, 9, 9, dtype="uint8"), ones(3, 2, 3, 3, dtype="int8"), {}, "integers of dtype int16"),
-        (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": 3}, "has stride 3, 3 taps and dilation 1"),
+        (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": 3}, "has stride 3, 3 taps, dilation 1 and 3 outputs"),
         (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": (1, 3)}, "has stride 3, 3 taps"),
         (ones(2, 9, 9), ones(3, 2, 3, 9), {"stride": 5}, "stride of at most 4"),
         (ones(2, 9, 9), ones(3, 2, 3, 3), {"stride": 2, "dilation": 2}, "no dilation beside a stride"),
-        (ones(2, 9, 9), ones(3, 2, 3, 6), {}, "2 to 5 taps"),
-        (ones(2, 9, 9), ones(3, 2, 3, 1), {}, "2 to 5 taps"),
-        (ones(2, 9), ones(3, 2, 2), {"stride": 2}, "2 to 5 taps"),
-        (ones(600, 9000), ones(3, 600, 2), {"dilation": 4000}, "MiB"),
+        (ones(2, 9, 9), ones(3, 2, 3, 3), {"dilation": 3}, "dilation 3 and 3 outputs"),
+        (ones(2, 5), ones(3, 2, 3), {"dilation": 1 << 40, "padding": "same"}, "of more than half its outputs"),
+        (ones(2, 9, 9), ones(3, 2, 3, 6), {}, "at most 5 for each step"),
+        (ones(2, 9, 9), ones(3, 2, 3, 1), {}, "at most 5 for each step"),
+        (ones(2, 9), ones(3, 2, 2), {"stride": 2}, "at most 5 for each step"),
+        (ones(600, 9000), ones(3, 600, 2), {"dilation": 3000}, "MiB"),
         (ones(0, 2, 9, 9), ones(3, 2, 3, 3), {}, "nothing"),
         (ones(2, 9, 9), ones(0, 2, 3, 3), {}, "nothing"),
         (ones(0, 9, 9), ones(3, 0, 3, 3), {}, "nothing"),

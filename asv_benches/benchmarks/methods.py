@@ -14,6 +14,9 @@ LAYERS = {
     "1-D": Layer(1, 32, (16_000,), 32, (3,), padding=1),
     "2-D": Layer(1, 32, (56, 56), 32, (3, 3), padding=1),
     "3-D": Layer(1, 32, (16, 16, 16), 32, (3, 3, 3), padding=1),
+    "2-D, strided": Layer(1, 64, (56, 56), 64, (3, 3), stride=2, padding=1),
+    "2-D, dilated": Layer(1, 32, (56, 56), 32, (3, 3), dilation=2, padding=2),
+    "2-D, 5 taps": Layer(1, 32, (56, 56), 32, (5, 5), padding=2),
 }
 
 SIGNALS = {
@@ -24,7 +27,7 @@ SIGNALS = {
 
 
 class Layers:
-    """A layer of 32 to 32 channels with 3 taps an axis, weights packed beforehand."""
+    """A layer of 32 to 32 or 64 to 64 channels, weights packed beforehand; with 3 taps an axis unless it says more."""
 
     params = (["direct", "winograd", "fft"], DTYPES, list(LAYERS))
     param_names = ("method", "dtype", "dimension")

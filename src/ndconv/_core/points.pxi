@@ -53,6 +53,7 @@ cdef inline int transform_input(vec* y, const vec* x, const Py_ssize_t step, con
             y += step
         odd = first[3 * step] - first[step] * SQUARE_B(side)
         even = (first[2 * step] - first[0] * SQUARE_B(side)) * POINT_A(side)
+        # Of opposite points, the differences from the others have the same product, but for its sign where 0 is none.
         y[0] = odd + even
         y[step] = odd - even if side == 6 else even - odd
         odd = first[3 * step] - first[step] * SQUARE_A(side)
@@ -127,7 +128,7 @@ cdef inline int transform_weights(
         y[0] = x[0] * (1 / (A_6 * A_6 * B_6 * B_6))
     if side != 5:
         y += y_step
-    for pair in range((side - 2) // 2 if side != 5 else 2):
+    for pair in range((side - 1) // 2):
         even = x[0] * weight_power(side, pair, 0)
         odd = x[step] * weight_power(side, pair, 1) if taps > 1 else x[0] * 0
         for k in range(2, taps, 2):

@@ -82,7 +82,7 @@ cdef inline Py_ssize_t tile_start(Py_ssize_t tile, int outputs, Py_ssize_t dilat
 
 
 cdef inline Py_ssize_t band_height(const Tiling* tiling, Py_ssize_t rows) noexcept nogil:
-    """Rows of samples under so many rows of tiles: with a dilation, which has one row, those that it uses."""
+    """Rows of samples under so many rows of tiles; of a dilated axis, only those that the one row of tiles reads."""
     return tiling.row_step * (rows * tiling.rows + tiling.row_points - tiling.rows)
 
 
@@ -146,11 +146,13 @@ cdef Round begin_round(
     else:
         r.segments = r.images * tiling.lines
         r.segment = tiling.depth * r.tiles
-    # Enough chunks for all workers, none much too small to share a block's weights. (Their sizes change no result.)
-    n = tiling.chunk
+    # As many for one worker as for another, or so many that it does not matter; but no more than that, for each reads
+    # its block's weights. (Their sizes change no result.)
+    r.chunks = parts(r.segment, tiling.chunk)
     if not tiling.alone:
-        n = min(max(parts(r.segments * r.segment * blocks, 4 * workers), TILE_PIXELS), n)
-    r.chunks = parts(r.segment, n)
+        n = r.segments * blocks
+        while n * r.chunks < 4 * workers and n * r.chunks % workers != 0 and r.segment >= (r.chunks + 1) * TILE_PIXELS:
+            r.chunks += 1
     return r
 
 
@@ -511,6 +513,7 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
     cdef real bias[MOST_LANES]
     cdef Py_ssize_t v, k, b, line, run, end, pixels = parts(patch.count * tiling.columns, LANES) * LANES
     cdef Py_ssize_t y_line = 0, residual_line = 0
+    cdef bint in_y
     cdef char* y
     cdef const char* residual = NULL
     if plan.ndim > 1:
@@ -523,10 +526,22 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         if not untransform_tiles(tiling, bench.products + patch.first * width + v * LANES, width, bench.product_point,
                                  bias, turned, pixels * LANES, patch.count):
             bench.finite = False
+        # Whole vectors of whole blocks of channels are transposed into y.
+        in_y = (job.in_vectors and patch.residual == NULL and patch.runs == 1 and end == LANES
+                and run_length(tiling, patch, 0) == pixels)
         for line in range(patch.lines):
             y = patch.y + line * y_line
             if patch.residual != NULL:
                 residual = patch.residual + line * residual_line
+            if in_y:
+                y += channel * job.y.channel
+                for b in range(pixels // LANES):
+                    transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,
+                                    <real*> y + b * LANES, job.y.channel // <Py_ssize_t> sizeof(real))
+                if not job.plain:
+                    finish(job, <real*> y, job.y.channel // <Py_ssize_t> sizeof(real), y, job.y.channel, NULL, 0,
+                           LANES, pixels)
+                continue
             if not job.by_pixel:
                 for b in range(pixels // LANES):
                     transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,
@@ -626,7 +641,6 @@ cdef struct PackBench:
     # What a worker that packs weights keeps.
     real* rows                 # [weight][lanes] of one vector of output channels
     real* values               # [phase][point][input channel][output channel of the block]
-    wide* weights              # of one filter
 
 
 cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench) noexcept nogil:
@@ -636,8 +650,6 @@ cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench)
     at += aligned(PACKED_TOGETHER * taps * LANES * sizeof(real))
     bench.values = <real*> at
     at += aligned(PACKED_TOGETHER * tiling.phases * tiling.points * MOST_VECTOR * sizeof(real))
-    bench.weights = <wide*> at
-    at += aligned(taps * sizeof(wide))
     return at - start
 
 
@@ -646,7 +658,7 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
     """Transforms the weights of a block of output channels: [point][phase][place][output channel]."""
     cdef PackBench bench
     cdef Place place = first_place(plan)
-    cdef Py_ssize_t i, j, k, v, count, run
+    cdef Py_ssize_t i, j, k, v, at, count, run
     cdef Py_ssize_t places[PACKED_TOGETHER]
     cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
     cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
@@ -660,8 +672,7 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
         for v in range(width // LANES):
             read_rows(order, number, block + v * LANES, j * taps, count * taps, bench.rows)
             for i in range(count):
-                transform_filters(tiling, bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step,
-                                  bench.weights)
+                transform_filters(tiling, bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step)
         for i in range(count):
             places[i] = next_place(plan, &place)
         # Point by point: the points lie so far apart that they would compete for the same places in cache.
@@ -672,58 +683,60 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
                                       tiling.column_step)
             for row_phase in range(row_phases):
                 for column_phase in range(column_phases):
-                    v = ((row_phase * tiling.column_step + column_phase) * tiling.points + point) * step
+                    at = ((row_phase * tiling.column_step + column_phase) * tiling.points + point) * step
                     i = 0
                     while i < count:
                         # Neighbours stay neighbours where there is one tap.
                         run = count if plan.taps == 1 else 1
-                        memcpy(packed + (k * n + places[i]) * width, bench.values + v + i * width,
+                        memcpy(packed + (k * n + places[i]) * width, bench.values + at + i * width,
                                run * width * sizeof(real))
                         i += run
                     k += 1
         j += count
 
 
-cdef void transform_filters(const Tiling* tiling, const real* rows, real* values, Py_ssize_t step,
-                            wide* weight) noexcept nogil:
+cdef void transform_filters(const Tiling* tiling, const real* weights, real* values, Py_ssize_t step) noexcept nogil:
     """The values, `step` apart, of the filters of LANES output channels for one input channel, phase by phase."""
-    cdef int i, row_phase, column_phase
-    for i in range(tiling.row_taps * tiling.column_taps):
-        weight[i] = vec_widen(vec_load(rows + i * LANES))
+    cdef int row_phase, column_phase
     for row_phase in range(tiling.row_step):
         for column_phase in range(tiling.column_step):
-            transform_filter(tiling, weight + row_phase * tiling.column_taps + column_phase, values, step,
+            transform_filter(tiling, weights + (row_phase * tiling.column_taps + column_phase) * LANES, values, step,
                              <int> parts(tiling.row_taps - row_phase, tiling.row_step),
                              <int> parts(tiling.column_taps - column_phase, tiling.column_step))
             values += tiling.points * step
 
 
-cdef void transform_filter(const Tiling* tiling, const wide* weight, real* values, Py_ssize_t step, int row_taps,
+cdef void transform_filter(const Tiling* tiling, const real* weights, real* values, Py_ssize_t step, int row_taps,
                            int column_taps) noexcept nogil:
     cdef int height = tiling.row_points, width = tiling.column_points
     # Loops of known lengths for the usual filters.
     if row_taps == 3 and column_taps == 3 and width == 6:
-        transform_filter_of(tiling, weight, values, step, 3, 3, 6, 6)
+        transform_filter_of(tiling, weights, values, step, 3, 3, 6, 6)
     elif row_taps == 3 and column_taps == 3 and width == 4:
-        transform_filter_of(tiling, weight, values, step, 3, 3, 4, 4)
+        transform_filter_of(tiling, weights, values, step, 3, 3, 4, 4)
     elif width == 6:
-        transform_filter_of(tiling, weight, values, step, row_taps, column_taps, height, 6)
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, height, 6)
     elif width == 5:
-        transform_filter_of(tiling, weight, values, step, row_taps, column_taps, height, 5)
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, height, 5)
     else:
-        transform_filter_of(tiling, weight, values, step, row_taps, column_taps, height, 4)
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, height, 4)
 
 
 cdef inline int transform_filter_of(
-    const Tiling* tiling, const wide* weight, real* values, Py_ssize_t step,
+    const Tiling* tiling, const real* weights, real* values, Py_ssize_t step,
     const int row_taps, const int column_taps, const int height, const int width
 ) noexcept nogil:
+    cdef wide weight[MOST_POINTS]
     cdef wide half[MOST_POINTS]
     cdef wide value[MOST_POINTS]
     cdef int i, j
     for i in range(row_taps):
-        transform_weights(half + i * width, 1, weight + i * tiling.row_step * tiling.column_taps, tiling.column_step,
-                          column_taps, width)
+        for j in range(column_taps):
+            weight[i * column_taps + j] = vec_widen(vec_load(
+                weights + (i * tiling.row_step * tiling.column_taps + j * tiling.column_step) * LANES
+            ))
+    for i in range(row_taps):
+        transform_weights(half + i * width, 1, weight + i * column_taps, 1, column_taps, width)
     for j in range(width):
         transform_weights(value + j, width, half + j, width, row_taps, height)
     for i in range(height * width):

@@ -444,10 +444,13 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         # Each task pads all channels anew, so a task has as many outputs as its sums may have bytes for.
         pixels = math.prod(box) + core.strip * math.prod(box[:-1])
         blocks_per_task = max(min(n_blocks, tuning.SUM_BYTES // (pixels * core.tile_channels * item)), 1)
-    if in_place and kernel != "tile":
-        axis, width = (g.ndim - 2, g.out_shape[-1]) if flat else (g.ndim - 1, 1)
-        if 0 < g.out_shape[axis] % box[axis] * width < core.lanes:
-            box[axis] = g.out_shape[axis]
+    axis, width = (g.ndim - 2, g.out_shape[-1]) if flat else (g.ndim - 1, 1)
+    narrowest = (g.out_shape[axis] % box[axis] or box[axis]) * width
+    if in_place and kernel != "tile" and narrowest < core.lanes:
+        box[axis] = g.out_shape[axis]
+    elif kernel == "bank" and narrowest < core.lanes:
+        # Sums of part of the input channels are kept in y, where whole vectors must have room.
+        channel_block = inputs
     return finish_blocking(
         problem,
         core,

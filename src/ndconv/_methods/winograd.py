@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 NAME = "winograd"
 
-# Of an axis that is cut into tiles: as in ``_core/points.pxi``, how many points it may have; the most outputs of a tile
-# there; the most steps of a stride, and taps of a phase.
+# Of an axis that is cut into tiles: as in ``_core/points.pxi``, how many points it may have, and the most outputs of a
+# tile; the longest stride; and the most taps of a phase, of which two outputs are a tile.
 POINTS = (6, 5, 4)
 MOST_OUTPUTS = 4
 MOST_STEP = 4
-LEAST_TAPS, MOST_TAPS = 2, 5
+MOST_TAPS = max(POINTS) - 1
 
 
 class Tiling(NamedTuple):
@@ -86,14 +86,15 @@ def why_not(problem: Problem) -> str | None:
     last = g.ndim - 1
     if not _tile_sizes(g, last):
         return (
-            f"the last axis must have a stride of at most {MOST_STEP}, {LEAST_TAPS} to {MOST_TAPS} taps for each step "
-            f"of it, and no dilation beside a stride, and has stride {g.stride[last]}, {g.kernel[last]} taps and "
-            f"dilation {g.dilation[last]}"
+            f"the last axis must have a stride of at most {MOST_STEP}, more taps than that, at most {MOST_TAPS} for "
+            "each step, and no dilation beside a stride or of more than half its outputs; "
+            f"it has stride {g.stride[last]}, {g.kernel[last]} taps, dilation {g.dilation[last]} "
+            f"and {g.out_shape[last]} outputs"
         )
     if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
         return "there is nothing to compute"
     if not _tilings(problem):
-        return f"the values of a single tile take more than {tuning.VALUE_BYTES >> 20} MiB"
+        return f"the values of a single tile, or of those that interlace, take more than {tuning.VALUE_BYTES >> 20} MiB"
     return None
 
 
@@ -178,11 +179,13 @@ class Values:
 
 def _tile_sizes(g: Any, axis: int) -> dict[int, int]:
     """Return of the points that an axis can have the outputs of a tile, of at least two; none if it is not cut."""
-    taps = -(-g.kernel[axis] // g.stride[axis])  # of the phase of most
-    if axis < 0 or min(g.dilation[axis], g.stride[axis]) > 1 or g.stride[axis] > MOST_STEP or taps < LEAST_TAPS:
+    if axis < 0 or g.stride[axis] > MOST_STEP:
         return {}
+    if g.dilation[axis] > 1 and (g.stride[axis] > 1 or 2 * g.dilation[axis] > g.out_shape[axis]):
+        return {}
+    taps = -(-g.kernel[axis] // g.stride[axis])  # of the phase of most
     sizes = {points: points - taps + 1 for points in POINTS}
-    return {points: size for points, size in sizes.items() if 2 <= size <= MOST_OUTPUTS}
+    return {points: size for points, size in sizes.items() if 2 <= size <= MOST_OUTPUTS and taps > 1}
 
 
 def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -> Tiling:
@@ -333,6 +336,9 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     values_out = tiles_out * blocks_out * tiling.points
     per_product = 0.5 + tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
     chunks = max(tiles_out / tiling.chunk, 1.0)
+    # While the tiles of a micro-kernel are multiplied, the weights of the next ones arrive; but there must be some.
+    in_time = min(tiles_out, tiling.chunk) >= 2 * core.tile_pixels[-1]
+    rate = tuning.WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else tuning.WEIGHT_BYTES_PER_CYCLE
     values = taps * inputs * tiling.weight_values * blocks_out * core.lanes
     weights = chunks * values * core.compute_dtype.itemsize
     return float(
@@ -340,7 +346,7 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
         + tuning.VALUE_IN_CYCLES * values_in
         + tuning.VALUE_OUT_CYCLES * values_out
         + taps * inputs * per_product * tiles_out * blocks_out * tiling.weight_values
-        + weights / tuning.WEIGHT_VALUE_BYTES_PER_CYCLE
+        + weights / rate
     )
 
 
