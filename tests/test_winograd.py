@@ -451,6 +451,37 @@ def test_one_layer_meets_many_sizes(rng):
         oracle.layer(x, weight, bias, **keywords).check(layer(x))
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_weights_of_a_single_call(rng, workers):
+    """Where a round is all, they are packed block by block, as they are needed."""
+    calls = (
+        ((40, 9, 10), (64, 40, 3, 3), {"padding": 1}, "float32"),
+        ((2, 17, 20, 21), (330, 17, 3, 3), {"stride": 2}, "float32"),
+        ((3, 35, 40), (130, 35, 3), {"padding": 1}, "float64"),
+        ((16, 5, 6, 7), (200, 16, 2, 3, 3), {"dilation": (1, 2, 1)}, "complex64"),
+        ((40, 9, 10), (128, 20, 3, 3), {"groups": 2}, "float16"),
+    )
+    for x_shape, weight_shape, keywords, dtype in calls:
+        x, weight = values(rng, x_shape, dtype), np.asfortranarray(values(rng, weight_shape, dtype))
+        keywords["bias"] = values(rng, weight_shape[0], dtype)
+        with not_directly():
+            y = winograd(x, weight, **keywords, workers=workers)
+        oracle.layer(x, weight, **keywords, method="winograd").check(y)
+        np.testing.assert_array_equal(ndconv.ConvLayer(weight, **keywords, method="winograd")(x), y)
+        x[..., 2] = np.nan
+        expected = ndconv.conv_layer(x, weight, **keywords, method="direct")
+        np.testing.assert_array_equal(winograd(x, weight, **keywords, workers=workers), expected)
+
+
+def test_out_may_be_the_weights(rng):
+    x, weight = values(rng, (16, 5, 5), "float32"), values(rng, (16, 16, 3, 3), "float32")
+    for special in (1, np.nan):
+        x[0, 2, 2] = special
+        expected, filters = winograd(x, weight), weight.copy()
+        winograd(x, filters, out=filters[0])
+        np.testing.assert_array_equal(filters[0], expected)
+
+
 def test_copies_and_pickles_are_the_same_layer(rng):
     x, weight = values(rng, (17, 19, 18), "float32"), values(rng, (35, 17, 3, 3), "float32")
     layer = ndconv.ConvLayer(weight, np.ones(35, "float32"), padding=((1, 0), (0, 1)), method="winograd")

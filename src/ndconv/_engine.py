@@ -117,12 +117,12 @@ def execute(
 
 
 def pack_weights(
-    plan: Plan, weight: Array, dtype: np.dtype[Any], x_is_complex: bool, workers: int | None = None
+    plan: Plan, weight: Array, dtype: np.dtype[Any], x_is_complex: bool, workers: int | None = None, once: bool = False
 ) -> Any:
-    """Return packed weights from (sets, out, in, *kernel) in any layout."""
+    """Return packed weights from (sets, out, in, *kernel) in any layout, for one call or for many."""
     real = real_weights(weight, dtype, x_is_complex)
     with Threads(PACKING_MULTIPLY_ADDS * real.size, workers) as threads:
-        return plan.pack(real, threads)
+        return plan.pack(real, threads, once)
 
 
 def convolve(
@@ -141,14 +141,14 @@ def convolve(
 ) -> None:
     """Compute y (*batch, channels, *out), of any strides, from x (*batch, channels, *in) and weights in sets.
 
-    Packed weights are kept in `packed` for the next call, where `key` tells which they are.
+    Packed weights are kept in `packed` for the next call, where `key` tells which they are. Others must not overlap y.
     """
     plan = plan_of(geometry, x, y, method, packing=packed is None, bias=bias is not None)
     x_is_complex = x.dtype.kind == "c"
     place = (key, plan.pack_key(), y.dtype, x_is_complex)
     weights = None if packed is None else packed.get(place)
     if weights is None:
-        weights = pack_weights(plan, sets, y.dtype, x_is_complex, workers)
+        weights = pack_weights(plan, sets, y.dtype, x_is_complex, workers, once=packed is None)
         if packed is not None:
             packed[place] = weights
     vector = None if bias is None else real_vector(bias, y.dtype)

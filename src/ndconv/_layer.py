@@ -306,10 +306,11 @@ def _conv(
     call: _Call, x: Array, weight: Array, bias: Array | None, residual: Array | None, out: Array | None,
     workers: int | None,
 ) -> Array:  # fmt: skip
-    if bias is not None and out is not None:
-        bias = apart_from(bias, out)
+    if out is not None:
+        weight = apart_from(weight, out)
+        bias = None if bias is None else apart_from(bias, out)
     sets = _as_sets(weight, call.geometry.groups)
-    packed = pack_weights(call.plan, sets, call.dtype, call.x_is_complex, workers)
+    packed = pack_weights(call.plan, sets, call.dtype, call.x_is_complex, workers, once=True)
     vector = None if bias is None else real_vector(bias, call.dtype)
     y = _run(call, x, packed, vector, residual, out, workers)
     return y if y is not None else _conv(call, x.copy(), weight, bias, residual, out, workers)

@@ -441,14 +441,16 @@ cdef class Winograd(Direct):
         with nogil:
             for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
                 pack_block(plan, tiling, &source.order, i // n, i % n * block,
-                           packed.weights + i // n * plan.set_size, memory + threadid() * size)
+                           packed.weights + i // n * plan.set_size + block_start(plan, tiling, i % n * block),
+                           memory + threadid() * size)
             free(memory)
         return packed
 
-    def run(self, cnp.ndarray x not None, Packed packed not None, cnp.ndarray bias, cnp.ndarray residual,
+    def run(self, cnp.ndarray x not None, packed not None, cnp.ndarray bias, cnp.ndarray residual,
             cnp.ndarray y not None, int activation, weight_batch, int workers):
         """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it.
 
+        Instead of packed weights it takes one set as it is, to be packed for this call alone.
         It must where an output is not finite, because infinities and NaN would reach all outputs of a tile; and where
         a sample is so much larger than the others that its rounding errors would hide them.
         """
@@ -459,19 +461,33 @@ cdef class Winograd(Direct):
         cdef Py_ssize_t i, n, k, n_rounds, images, n_values, value_bytes, total_bytes, bands, present = 0
         cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Bench))
         cdef int worker
-        cdef bint finite = True
+        cdef bint finite = True, in_blocks = False
+        cdef Packed kept = packed if isinstance(packed, Packed) else Packed.__new__(Packed)
+        cdef Weights weights
+        cdef PackBench packing
+        cdef Py_ssize_t n_blocks = parts(plan.channels_out, TILE_VECTORS * LANES), block_bytes = 0
         cdef double largest = 0, total = 0
         cdef char* memory = NULL
         cdef char* values
         cdef double* totals
         cdef Bench* bench
-        images = self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
+        images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
         n_rounds = (
             plan.groups * parts(images, tiling.round_images) * parts(tiling.grid_rows, tiling.round_rows)
             * parts(tiling.grid_columns, tiling.round_columns)
         )
+        if packed is not kept:
+            # Where each block of output channels is done but once, by a worker that has no more of them than others.
+            in_blocks = n_rounds == 1 and (n_blocks % workers == 0 or n_blocks >= 4 * workers)
+            if in_blocks:
+                weights = Weights(packed)
+                block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))
+                size += block_bytes + lay_pack_bench(tiling, NULL, &packing)
+            else:
+                kept = self.pack(packed, workers)
+                job.weights = kept.weights
         # The first round is a largest one.
         r = begin_round(plan, tiling, images, 0, workers)
         value_bytes = aligned(value_size(plan, tiling, &r) * sizeof(real))
@@ -493,7 +509,15 @@ cdef class Winograd(Direct):
                 bench.values = <real*> (values + worker % n_values * value_bytes)
                 bench.totals = totals
                 bench.bands = bands
-            if tiling.alone and workers > 1:
+                if in_blocks:
+                    bench.packing = memory + worker * size + aligned(self.scratch_bytes + sizeof(Bench)) + block_bytes
+                    bench.weights = <real*> (bench.packing - block_bytes)
+            if in_blocks:
+                for i in prange(bands, num_threads=workers, schedule="dynamic"):
+                    transform_band(plan, tiling, &job, &r, i, <Bench*> (memory + threadid() * size))
+                for i in prange(n_blocks, num_threads=workers, schedule="dynamic"):
+                    run_block(plan, tiling, &job, &r, &weights.order, i, <Bench*> (memory + threadid() * size))
+            elif tiling.alone and workers > 1:
                 for k in prange(n_rounds, num_threads=workers, schedule="dynamic"):
                     run_round(plan, tiling, &job, images, k, <Bench*> (memory + threadid() * size))
             elif workers == 1:

@@ -113,6 +113,21 @@ cdef inline double weight_power(const int side, const int pair, const int tap) n
 cdef inline int transform_weights(
     wide* y, const Py_ssize_t y_step, const wide* x, const Py_ssize_t step, const int taps, const int side
 ) noexcept nogil:
+    # Powers of points are constants where the number of taps is one.
+    if taps == 1:
+        return transform_taps(y, y_step, x, step, 1, side)
+    if taps == 2:
+        return transform_taps(y, y_step, x, step, 2, side)
+    if taps == 3:
+        return transform_taps(y, y_step, x, step, 3, side)
+    if taps == 4:
+        return transform_taps(y, y_step, x, step, 4, side)
+    return transform_taps(y, y_step, x, step, 5, side)
+
+
+cdef inline int transform_taps(
+    wide* y, const Py_ssize_t y_step, const wide* x, const Py_ssize_t step, const int taps, const int side
+) noexcept nogil:
     """The values at the points of some weights, `step` apart, divided by the products of the points' differences.
 
     In double precision: their errors would be amplified like those of the products.

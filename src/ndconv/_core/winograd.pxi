@@ -59,6 +59,8 @@ cdef struct Bench:
     Py_ssize_t n_patches
     real* products                             # [point][tile][output channel], points `product_point` apart
     Py_ssize_t product_point
+    real* weights                              # of a block, which are packed for this call alone, or NULL
+    char* packing                              # what that takes
     bint finite
     double largest                             # of the samples that this worker padded
     Py_ssize_t present                         # how many of them are not zero
@@ -97,6 +99,7 @@ cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Benc
     """Divides a worker's scratch memory, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
     cdef Py_ssize_t rows = band_height(tiling, tiling.band), width = band_width(tiling, tiling.round_columns)
+    bench.weights = NULL
     bench.finite = True
     bench.largest = 0
     bench.present = 0
@@ -177,6 +180,15 @@ cdef void run_round(const Plan* plan, const Tiling* tiling, const Job* job, Py_s
         transform_band(plan, tiling, job, &r, i, bench)
     for i in range(n_chunks(plan, &r)):
         multiply_chunk(plan, tiling, job, &r, i, bench)
+
+
+cdef void run_block(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, const Order* weights,
+                    Py_ssize_t block, Bench* bench) noexcept nogil:
+    """All outputs of a block of channels, whose weights are packed and multiplied while they are in cache."""
+    cdef Py_ssize_t i, chunks = r.segments * r.chunks
+    pack_block(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, bench.weights, bench.packing)
+    for i in range(chunks):
+        multiply_chunk(plan, tiling, job, r, block * chunks + i, bench)
 
 
 cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t number,
@@ -343,7 +355,9 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     for i in range(width):
         zeros[i] = 0
     tile.interleaved = tile.distant = True
-    tile.weights = (job.weights + r.group * plan.set_size + block * tiling.weight_values * plan.channels_in * plan.taps)
+    tile.weights = bench.weights
+    if tile.weights == NULL:
+        tile.weights = job.weights + r.group * plan.set_size + block_start(plan, tiling, block)
     tiles = parts(count, most_pixels(vectors))
     find_patches(plan, tiling, job, r, segment, start, count, bench)
     channels = min(width, plan.channels_out - block)
@@ -649,8 +663,13 @@ cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench)
     bench.rows = <real*> at
     at += aligned(PACKED_TOGETHER * taps * LANES * sizeof(real))
     bench.values = <real*> at
-    at += aligned(PACKED_TOGETHER * tiling.phases * tiling.points * MOST_VECTOR * sizeof(real))
+    at += aligned(tiling.phases * tiling.points * (PACKED_TOGETHER * MOST_VECTOR + LANES) * sizeof(real))
     return at - start
+
+
+cdef inline Py_ssize_t block_start(const Plan* plan, const Tiling* tiling, Py_ssize_t channel) noexcept nogil:
+    """Where the packed weights of the block that begins with an output channel begin."""
+    return channel * tiling.weight_values * plan.channels_in * plan.taps
 
 
 cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order, Py_ssize_t number, Py_ssize_t block,
@@ -662,10 +681,10 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
     cdef Py_ssize_t places[PACKED_TOGETHER]
     cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
     cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
-    cdef Py_ssize_t step = PACKED_TOGETHER * width
+    # Not a multiple of the page size, so that the points do not compete for the same places in cache.
+    cdef Py_ssize_t step = PACKED_TOGETHER * width + LANES
     cdef int point, row_phase, column_phase, row_phases, column_phases
     lay_pack_bench(tiling, memory, &bench)
-    packed += block * tiling.weight_values * n
     j = 0
     while j < n:
         count = min(n - j, PACKED_TOGETHER)
@@ -708,18 +727,22 @@ cdef void transform_filters(const Tiling* tiling, const real* weights, real* val
 
 cdef void transform_filter(const Tiling* tiling, const real* weights, real* values, Py_ssize_t step, int row_taps,
                            int column_taps) noexcept nogil:
-    cdef int height = tiling.row_points, width = tiling.column_points
-    # Loops of known lengths for the usual filters.
-    if row_taps == 3 and column_taps == 3 and width == 6:
-        transform_filter_of(tiling, weights, values, step, 3, 3, 6, 6)
-    elif row_taps == 3 and column_taps == 3 and width == 4:
-        transform_filter_of(tiling, weights, values, step, 3, 3, 4, 4)
-    elif width == 6:
-        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, height, 6)
-    elif width == 5:
-        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, height, 5)
+    # Points of known numbers, so that their powers are constants; and loops of known lengths for the usual filters.
+    if tiling.column_points == 6 and tiling.row_points == 6:
+        if row_taps == 3 and column_taps == 3:
+            transform_filter_of(tiling, weights, values, step, 3, 3, 6, 6)
+        else:
+            transform_filter_of(tiling, weights, values, step, row_taps, column_taps, 6, 6)
+    elif tiling.column_points == 6:
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, 1, 6)
+    elif tiling.column_points == 5 and tiling.row_points == 5:
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, 5, 5)
+    elif tiling.column_points == 5:
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, 1, 5)
+    elif tiling.row_points == 4:
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, 4, 4)
     else:
-        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, height, 4)
+        transform_filter_of(tiling, weights, values, step, row_taps, column_taps, 1, 4)
 
 
 cdef inline int transform_filter_of(

@@ -43,8 +43,11 @@ class Plan(Protocol):
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
 
-    def pack(self, weights: Array, workers: int) -> Any:
-        """Return real weights (sets, out, in, *kernel) in the order in which the kernel reads them."""
+    def pack(self, weights: Array, workers: int, once: bool) -> Any:
+        """Return real weights (sets, out, in, *kernel) in the order in which the kernel reads them.
+
+        Those of a single call may be packed as it goes along, and must stay as they are until then.
+        """
 
     def run(
         self,

@@ -105,7 +105,7 @@ class DirectPlan:
         """Return what tells packings of the same weights apart."""
         return self._key
 
-    def pack(self, weights: Array, workers: int = 1) -> Any:
+    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Any:
         """Return packed weights."""
         if self.blocking.kernel == "depthwise":
             weights = _vectors_of_sets(weights, self.blocking)

@@ -87,7 +87,7 @@ class FourierPlan:
         """Return what tells packings of the same weights apart."""
         return self._key
 
-    def pack(self, weights: Array, workers: int = 1) -> Spectra:
+    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Spectra:
         """Return the spectra of real weights (sets of all groups, out, in, *kernel)."""
         import scipy.fft
 

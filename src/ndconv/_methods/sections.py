@@ -46,7 +46,7 @@ class SectionsPlan:
         """Return what tells packings of the same weights apart."""
         return "sections"
 
-    def pack(self, weights: Array, workers: int = 1) -> Any:
+    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Any:
         """Return the weights as they are: each is used once, and some are packed at a time."""
         return weights
 

@@ -104,7 +104,7 @@ class SeparablePlan:
         """Return what tells packings of the same weights apart."""
         return (NAME,)
 
-    def pack(self, weights: Array, workers: int = 1) -> list[Array]:
+    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> list[Array]:
         """Return the factors of real weights (1, 1, 1, *kernel)."""
         vectors = factors(weights[0, 0, 0])
         assert vectors is not None

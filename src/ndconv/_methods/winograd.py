@@ -130,9 +130,10 @@ class WinogradPlan:
         """Return what tells packings of the same weights apart."""
         return self._key
 
-    def pack(self, weights: Array, workers: int = 1) -> Values:
-        """Return the weights' values at the points."""
-        return Values(self._core.pack(weights, workers), weights)
+    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Values:
+        """Return the weights' values at the points; those of a single call are made when they are needed."""
+        once = once and len(weights) == 1
+        return Values(weights if once else self._core.pack(weights, workers), weights)
 
     def run(
         self,
