@@ -211,3 +211,11 @@ def test_a_last_box_narrower_than_a_vector_of_many_channels(rng, dtype):
         for stride in (1, (3, 2)):
             expected = oracle.layer(x, weight, stride=stride, method="direct")
             expected.check(ndconv.conv_layer(x, weight, stride=stride, method="direct"))
+
+
+@pytest.mark.parametrize("method", ["direct", "auto"])
+def test_out_whose_axis_of_one_sample_has_another_stride(rng, method):
+    x, weight = values(rng, (64, 60, 1), "float64"), values(rng, (3, 64, 11, 1), "float64")
+    expected = ndconv.conv_layer(x, weight, method=method)
+    for out in (np.empty((3, 50, 1))[..., ::2], np.empty((3, 50, 4))[..., ::4], np.empty((1, 50, 3)).T):
+        np.testing.assert_allclose(ndconv.conv_layer(x, weight, method=method, out=out), expected, rtol=0, atol=1e-10)

@@ -69,6 +69,8 @@ for c_in, c_out, groups, kernel, keywords in LAYERS:
                 ndconv.conv_layer(*arrays[:3], residual=arrays[3], groups=groups, out=out, **keywords)
                 assert np.array_equal(out, expected)
                 plain = ndconv.conv_layer(*arrays[:2], groups=groups, out=out, **keywords)
+                backwards = guarded(weight[::-1], at_end)[::-1]
+                assert np.array_equal(ndconv.conv_layer(arrays[0], backwards, groups=groups, **keywords), plain)
 """
 
 GRADIENTS = """

@@ -480,7 +480,7 @@ cdef class Winograd(Direct):
         )
         if packed is not kept:
             # Where each block of output channels is done but once, by a worker that has no more of them than others.
-            in_blocks = n_rounds == 1 and (n_blocks % workers == 0 or n_blocks >= 4 * workers)
+            in_blocks = n_rounds == 1 and not tiling.alone and (n_blocks % workers == 0 or n_blocks >= 4 * workers)
             if in_blocks:
                 weights = Weights(packed)
                 block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))

@@ -40,7 +40,7 @@ cdef void read_rows(const Order* order, Py_ssize_t number, Py_ssize_t first, Py_
                 vec_store(rows + i * LANES, vec_load(<const real*> (at + order.places[t])))
                 i += 1
         elif outputs == LANES and order.taps > 1 and order.near and (
-            at + order.nearest + (LANES - 1) * order.output + LANES * <Py_ssize_t> sizeof(real) <= order.end
+            at + order.nearest + max(0, (LANES - 1) * order.output) + VECTOR_BYTES <= order.end
         ):
             # An input channel's taps lie within a vector. Channels may lie on pages of their own: send for the next's.
             k = 0

@@ -43,7 +43,7 @@ class Plan(Protocol):
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
 
-    def pack(self, weights: Array, workers: int, once: bool) -> Any:
+    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Any:
         """Return real weights (sets, out, in, *kernel) in the order in which the kernel reads them.
 
         Those of a single call may be packed as it goes along, and must stay as they are until then.
