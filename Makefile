@@ -46,7 +46,7 @@ test-scipy: $(VENV)/installed-test  ## Run SciPy's own tests with ndconv's drop-
 lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src/ndconv/_core
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src/ndconv/_core src/ndconv/_threads
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-docs  ## Build the HTML documentation, warnings as errors

@@ -3,6 +3,8 @@
 import os
 import sys
 import textwrap
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import isolated
@@ -12,9 +14,15 @@ import pytest
 from layouts import values
 
 import ndconv
+from ndconv._threads import ENGINES, tasks
+from ndconv._threads.python_tasks import for_each
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+several_cpus = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs and affinity"
+)
+engines = pytest.mark.parametrize("engine", [*ENGINES])
 
 #: Calls that are large enough to be shared out: x, weight, keywords.
 LARGE = {
@@ -156,15 +164,71 @@ def test_a_limit_of_one_starts_no_thread(limit):
 
 @linux
 @pytest.mark.parametrize("workers", [2, 3, 5])
-def test_as_many_threads_as_asked_for(workers):
-    """The calling thread is one of them; a pool may keep them for the next call, but adds no more."""
+def test_no_more_threads_than_asked_for(workers):
+    """The calling thread is one of them; OpenMP may keep them for the next call, but adds no more."""
     isolated.run(
         script(f"""
         before = threads()
         for _ in range(3):
             ndconv.conv_layer(x, weight, workers={workers})
             assert threads() <= before + {workers} - 1, (threads(), before)
-        """)
+        """),
+        NDCONV_THREADING="openmp",
+    )
+
+
+@linux
+@pytest.mark.parametrize("workers", [2, 3, 64])
+def test_one_helper_a_cpu(workers):
+    """A crew asks the helpers of other CPUs when the caller is on another CPU; it never has more than there are."""
+    isolated.run(
+        script(f"""
+        from ndconv._threads import tasks
+        before = threads()
+        for _ in range(30):
+            ndconv.conv_layer(x, weight, workers={workers})
+        assert threads() - before == tasks.helpers() <= len(os.sched_getaffinity(0))
+        assert tasks.helpers() > 0 or len(os.sched_getaffinity(0)) == 1
+        for number in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{{number}}/comm") as name:
+                if name.read().strip() == "ndconv":
+                    assert len(os.sched_getaffinity(int(number))) == 1
+        """),
+        NDCONV_THREADING="crew",
+    )
+
+
+@several_cpus
+@pytest.mark.parametrize("whose", ["caller", "process"])
+def test_no_helper_on_a_cpu_that_was_taken_away(whose):
+    """After the affinity of the calling thread, or of all threads, shrank to one CPU, the others do nothing."""
+    isolated.run(
+        script(f"""
+        import time
+        def seconds(number):  # of a thread, so far
+            with open(f"/proc/self/task/{{number}}/schedstat") as file:
+                return int(file.read().split()[0]) / 1e9
+        y = ndconv.conv_layer(x, weight, workers=1)
+        everywhere = os.sched_getaffinity(0)
+        for _ in range(2):
+            for _ in range(10):
+                assert np.array_equal(ndconv.conv_layer(x, weight), y)
+            own = os.getpid()
+            helpers = [int(n) for n in os.listdir("/proc/self/task") if int(n) != own]
+            assert len(helpers) > 0
+            for number in helpers if {whose!r} == "process" else []:
+                os.sched_setaffinity(number, {{min(everywhere)}})
+            os.sched_setaffinity(0, {{min(everywhere)}})
+            time.sleep(0.05)
+            before = sum(map(seconds, helpers))
+            for workers in (None, 2, -1) * 5:
+                assert np.array_equal(ndconv.conv_layer(x, weight, workers=workers), y)
+            assert sum(map(seconds, helpers)) == before
+            for number in helpers if {whose!r} == "process" else []:
+                os.sched_setaffinity(number, everywhere)
+            os.sched_setaffinity(0, everywhere)
+        """),
+        NDCONV_THREADING="crew",
     )
 
 
@@ -275,36 +339,69 @@ def test_other_threads_run_during_a_call():
 
 
 @forking
+@engines
 @pytest.mark.parametrize("workers", [2, None])
-def test_a_forked_child_works(workers):
-    """The parent's pool of threads does not exist in the child, which must neither wait for it nor crash."""
+def test_a_forked_child_works(workers, engine):
+    """The parent's threads do not exist in the child, which neither waits for them nor crashes, and starts its own."""
     output = isolated.run(
         script(f"""
         import warnings
+        from ndconv._threads import tasks
         warnings.simplefilter("ignore")
         layer = ndconv.ConvLayer(weight, padding=1)
         y = layer(x, workers={workers})
         layer(x, workers=2)
-        for generation in range(3):
+        def child(generations):
+            assert tasks.helpers() == 0
+            for w in ({workers}, 2, None):
+                assert np.array_equal(layer(x, workers=w), y)
+                assert np.array_equal(ndconv.conv_layer(x, weight, padding=1, workers=w), y)
+            assert tasks.engine() == "crew"
+            assert (tasks.helpers() > 0) == (tasks.usable_cpus() > 1)
+            if generations:
+                in_a_child(generations - 1)
+        def in_a_child(generations):
             pid = os.fork()
             if pid == 0:
                 try:
-                    for w in ({workers}, 2, None):
-                        same = np.array_equal(layer(x, workers=w), y)
-                        same = same and np.array_equal(ndconv.conv_layer(x, weight, padding=1, workers=w), y)
-                    os._exit(0 if same else 3)
+                    child(generations)
+                    os._exit(0)
                 except BaseException:
                     import traceback
                     traceback.print_exc()
                     os._exit(4)
-            _, status = os.waitpid(pid, 0)
-            assert os.waitstatus_to_exitcode(status) == 0, status
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        for _ in range(3):
+            in_a_child(1)
             assert np.array_equal(layer(x, workers=2), y)
+        assert tasks.engine() == {engine!r}
         print("fine")
         """),
         timeout=60,
+        NDCONV_THREADING=engine,
     )
     assert output.endswith("fine")
+
+
+@forking
+@engines
+def test_tasks_of_python_work_in_a_forked_child(engine):
+    isolated.run(
+        script("""
+        import warnings
+        warnings.simplefilter("ignore")
+        image, kernel = rng.standard_normal((700, 700)), rng.standard_normal((40, 40))
+        call = lambda workers: ndconv.correlate_nd(image, kernel, "same", method="fft", workers=workers)
+        y = call(1)
+        assert np.array_equal(call(2), y)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if np.array_equal(call(2), y) and np.array_equal(call(None), y) else 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        """),
+        timeout=60,
+        NDCONV_THREADING=engine,
+    )
 
 
 @forking
@@ -351,3 +448,102 @@ def test_threads_of_python_beside_workers_do_not_hang():
         """),
         timeout=90,
     )
+
+
+@engines
+def test_the_engine_is_the_one_asked_for(engine):
+    isolated.run(
+        script(f"""
+        assert ndconv.show_config(mode="dicts")["threading"] == {engine!r}
+        y = ndconv.conv_layer(x, weight, workers=1)
+        for workers in (2, 3, None):
+            assert np.array_equal(ndconv.conv_layer(x, weight, workers=workers), y)
+        """),
+        NDCONV_THREADING=engine,
+    )
+
+
+def test_the_crew_is_the_default_where_threads_can_be_pinned():
+    output = isolated.run("import ndconv; print(ndconv.show_config(mode='dicts')['threading'])", NDCONV_THREADING=None)
+    assert output == ("crew" if tasks.can_pin() or not tasks.openmp_version else "openmp")
+
+
+def test_an_unknown_engine_is_an_error():
+    done = isolated.start("import ndconv", NDCONV_THREADING="tbb")
+    assert done.returncode == 1
+    assert "ImportError: NDCONV_THREADING='tbb': expected one of crew, openmp" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["return", "sys.exit(3)", "os._exit(3)", "daemon", "atexit"])
+@pytest.mark.parametrize("method", ["direct", "separable"])
+def test_the_end_of_the_interpreter_waits_for_nobody(method, how):
+    """Helpers, asleep or awake, callers in daemon threads, and calls while the interpreter exits."""
+    done = isolated.start(
+        script(f"""
+        import atexit, sys, threading, time
+        image, kernel = np.ones((600, 600)), np.ones((30, 30))
+        def call():
+            return ndconv.correlate_nd(image, kernel, method={method!r}, workers=2)
+        def forever():
+            while True:
+                call()
+        call()
+        if {how!r} == "daemon":
+            for _ in range(3):
+                threading.Thread(target=forever, daemon=True).start()
+            time.sleep(0.1)
+        elif {how!r} == "atexit":
+            atexit.register(call)
+        elif {how!r} != "return":
+            {how if "exit(" in how else "pass"}
+        """),
+        timeout=60,
+    )
+    assert done.returncode == (3 if "exit(" in how else 0), done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+
+
+def test_tasks_of_python_within_tasks_of_python():
+    """Callers that are helpers of another's job have helpers of their own, and nobody waits for himself."""
+    total = []
+
+    def inner(number):
+        total.append(number)
+
+    def outer(number):
+        for_each(inner, range(5), 3)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(for_each, outer, range(20), 4) for _ in range(4)]:
+            done.result(timeout=60)
+    assert sorted(total) == sorted(list(range(5)) * 80)
+
+
+def test_an_error_in_a_task_of_python_is_raised_and_ends_the_job():
+    done = []
+
+    def task(number):
+        if number == 3:
+            raise ValueError("number 3")
+        done.append(number)
+
+    for workers in (1, 2, 4):
+        done.clear()
+        with pytest.raises(ValueError, match="number 3"):
+            for_each(task, range(1000), workers)
+        assert len(done) < 1000
+
+
+def test_late_helpers_keep_no_arrays_alive():
+    class Item:
+        pass
+
+    item = Item()
+    alive = weakref.ref(item)
+    for_each(lambda each: each, [item] * 8, 4)
+    del item
+    for _ in range(100):
+        if alive() is None:
+            break
+        time.sleep(0.01)
+    assert alive() is None

@@ -4,6 +4,7 @@ from typing import Any
 
 from . import _core
 from ._core import machine
+from ._threads import tasks
 from ._workers import default_workers
 
 
@@ -28,13 +29,13 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     Notes
     -----
     The environment variable ``NDCONV_ISA``, read at import, forces an instruction-set level: "baseline", "x86-64-v3"
-    or "x86-64-v4".
+    or "x86-64-v4". ``NDCONV_THREADING`` likewise chooses what runs tasks: "crew" or "openmp".
 
     Examples
     --------
     >>> import ndconv
     >>> sorted(ndconv.show_config(mode="dicts"))
-    ['compiler', 'instruction_set', 'instruction_sets_built', 'openmp', 'version', 'workers']
+    ['compiler', 'instruction_set', 'instruction_sets_built', 'openmp', 'threading', 'version', 'workers']
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', got {mode!r}")
@@ -43,7 +44,8 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "instruction_set": _core.level(),
         "instruction_sets_built": list(machine.built_levels),
         "compiler": machine.compiler,
-        "openmp": f"specification {machine.openmp_version}",
+        "threading": tasks.engine(),
+        "openmp": f"specification {tasks.openmp_version}" if tasks.openmp_version else "not built",
         "workers": default_workers(),
     }
     if mode == "dicts":

@@ -19,6 +19,7 @@ from ._geometry import Shape, make_geometry
 from ._methods import Plan, Problem, make_plan
 from ._methods import direct as direct_method
 from ._modes import BY_NAME, PaddingMode
+from ._threads.python_tasks import for_each
 from ._tuning import (
     LINES_ABREAST,
     PIECE_SAMPLES,
@@ -101,12 +102,9 @@ def combine(
     if len(slabs) == 1:
         return run(slabs[0])
     with Threads(y.size * sum(line.each.weights.size for passes in lines for line in passes), None) as count:
-        if count == 1:
-            return all(run(slab) for slab in slabs)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(count) as pool:
-            return all(list(pool.map(run, slabs)))
+        finite: list[bool] = []
+        for_each(lambda slab: finite.append(run(slab)), slabs, count)
+        return all(finite)
 
 
 def _mean_lines(windows: Sequence[Pass], dtype: np.dtype[Any]) -> list[Line]:

@@ -6,33 +6,14 @@ from types import TracebackType
 from typing import Any
 
 from ._arguments import integer
-from ._core import machine
+from ._threads import quota, tasks
 from ._tuning import SERIAL_MULTIPLY_ADDS
 
 
-def _container_quota() -> float:
-    """Return the CPUs that the container may use, in either version of Linux's control groups."""
-    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            quota, period = " ".join(map(_control, files)).split()
-            return float(quota) / float(period) if float(quota) > 0 else float("inf")
-        except (OSError, ValueError):  # ValueError: "max"
-            continue
-    return float("inf")
-
-
-def _control(name: str) -> str:
-    with open(f"/sys/fs/cgroup/{name}") as file:
-        return file.read()
-
-
 def _usable_cpus() -> int:
-    """Return the CPUs that this process may run on: its affinity, within its container's quota."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cpus if _quota >= cpus else max(1, round(_quota))
-
-
-_quota = _container_quota()
+    """Return the CPUs that the calling thread may run on: its affinity, within its container's quota."""
+    cpus = tasks.usable_cpus()
+    return cpus if quota >= cpus else max(1, round(quota))
 
 
 class _State:
@@ -42,8 +23,6 @@ class _State:
         self.lock = threading.Lock()
         self.default: int | None = None  # what set_workers set
         self.active = 0  # calls that run with threads of their own accord
-        self.used_threads = False
-        self.alone = False  # after a fork: the parent's thread pool is gone
 
 
 _state = _State()
@@ -52,7 +31,6 @@ _state = _State()
 def _after_fork() -> None:
     _state.lock = threading.Lock()
     _state.active = 0
-    _state.alone = _state.alone or _state.used_threads
 
 
 if hasattr(os, "register_at_fork"):
@@ -61,11 +39,9 @@ if hasattr(os, "register_at_fork"):
 
 def default_workers() -> int:
     """Return the number of threads that a large call uses when it is not told."""
-    if _state.alone:
-        return 1
     if _state.default is not None:
         return _state.default
-    return max(1, min(_usable_cpus(), machine.openmp_threads()))
+    return max(1, min(_usable_cpus(), tasks.openmp_threads()))
 
 
 def checked_workers(workers: Any, name: str = "workers") -> int | None:
@@ -97,10 +73,6 @@ class Threads:
             with _state.lock:
                 _state.active += 1
                 self.count = max(1, default_workers() // _state.active)
-        if _state.alone:
-            self.count = 1
-        if self.count > 1:
-            _state.used_threads = True
         return self.count
 
     def __exit__(self, *error: object) -> None:

@@ -6,10 +6,11 @@ This one source is built for every pair of them; see meson.build. `Direct` is a 
 everything that it is told about a call was checked before.
 """
 cimport numpy as cnp
-from cython.parallel cimport prange, threadid
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
+
+from ndconv._threads.tasks cimport raise_flag, run_tasks
 
 import numpy as np
 
@@ -106,6 +107,7 @@ include "points.pxi"
 include "winograd.pxi"
 include "gradient.pxi"
 include "means.pxi"
+include "tasks.pxi"
 
 compute_dtype = np.dtype(NDCONV_DTYPE.decode())
 level = NDCONV_LEVEL.decode()
@@ -298,16 +300,16 @@ cdef class Direct:
         """Return packed weights from aligned ones (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef Weights source = Weights(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
-        cdef Py_ssize_t i, n = n_packed_parts(plan), sets = cnp.PyArray_DIM(weights, 0), infinite = 0
+        cdef PackTasks tasks
+        cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
         cdef Packed packed = Packed.__new__(Packed)
         packed.weights = <real*> allocate(aligned(max(sets * plan.set_size, 1) * sizeof(real)))
         if packed.weights == NULL:
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
-        workers = <int> max(1, min(workers, sets * n))
+        tasks = PackTasks(plan, &source.order, n_packed_parts(plan), packed.weights, 0)
         with nogil:
-            for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
-                infinite += not pack_part(plan, &source.order, i // n, i % n, packed.weights + i // n * plan.set_size)
-        packed.finite = infinite == 0
+            run_tasks(pack_task, &tasks, sets * tasks.n, 1, workers)
+        packed.finite = not tasks.infinite
         return packed
 
     cdef Py_ssize_t begin_job(self, Job* job, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual,
@@ -351,7 +353,8 @@ cdef class Direct:
         """
         cdef const Plan* plan = &self.plan
         cdef Job job
-        cdef Py_ssize_t task, n_tasks, size = aligned(self.scratch_bytes + sizeof(Scratch))
+        cdef DirectTasks tasks
+        cdef Py_ssize_t n_tasks, size = aligned(self.scratch_bytes + sizeof(Scratch))
         cdef Py_ssize_t chunk, box_tasks, n_boxes
         cdef int worker
         cdef char* memory = NULL
@@ -374,12 +377,8 @@ cdef class Direct:
         with nogil:
             for worker in range(workers):
                 lay_out(plan, memory + worker * size + aligned(sizeof(Scratch)), <Scratch*> (memory + worker * size))
-            if workers == 1:
-                for task in range(n_tasks):
-                    run_task(plan, &job, task, <Scratch*> memory)
-            else:
-                for task in prange(n_tasks, num_threads=workers, schedule="dynamic", chunksize=chunk):
-                    run_task(plan, &job, task, <Scratch*> (memory + threadid() * size))
+            tasks = DirectTasks(plan, &job, memory, size)
+            run_tasks(direct_task, &tasks, n_tasks, chunk, workers)
             free(memory)
         return True
 
@@ -427,7 +426,8 @@ cdef class Winograd(Direct):
         cdef const Tiling* tiling = &self.tiling
         cdef PackBench bench
         cdef Weights source = Weights(weights)
-        cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
+        cdef WinogradPackTasks tasks
+        cdef Py_ssize_t n = parts(plan.channels_out, TILE_VECTORS * LANES)
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0), size = lay_pack_bench(tiling, NULL, &bench)
         cdef char* memory = NULL
         cdef Packed packed = Packed.__new__(Packed)
@@ -438,11 +438,9 @@ cdef class Winograd(Direct):
         if packed.weights == NULL or memory == NULL:
             free(memory)
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
+        tasks = WinogradPackTasks(plan, tiling, &source.order, n, packed.weights, memory, size)
         with nogil:
-            for i in prange(sets * n, num_threads=workers, schedule="dynamic"):
-                pack_block(plan, tiling, &source.order, i // n, i % n * block,
-                           packed.weights + i // n * plan.set_size + block_start(plan, tiling, i % n * block),
-                           memory + threadid() * size)
+            run_tasks(winograd_pack_task, &tasks, sets * n, 1, workers)
             free(memory)
         return packed
 
@@ -458,7 +456,8 @@ cdef class Winograd(Direct):
         cdef const Tiling* tiling = &self.tiling
         cdef Job job
         cdef Round r
-        cdef Py_ssize_t i, n, k, n_rounds, images, n_values, value_bytes, total_bytes, bands, present = 0
+        cdef WinogradTasks tasks
+        cdef Py_ssize_t i, k, n_rounds, images, n_values, value_bytes, total_bytes, bands, present = 0
         cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Bench))
         cdef int worker
         cdef bint finite = True, in_blocks = False
@@ -512,26 +511,18 @@ cdef class Winograd(Direct):
                 if in_blocks:
                     bench.packing = memory + worker * size + aligned(self.scratch_bytes + sizeof(Bench)) + block_bytes
                     bench.weights = <real*> (bench.packing - block_bytes)
+            tasks = WinogradTasks(plan, tiling, &job, &r, NULL, images, memory, size)
             if in_blocks:
-                for i in prange(bands, num_threads=workers, schedule="dynamic"):
-                    transform_band(plan, tiling, &job, &r, i, <Bench*> (memory + threadid() * size))
-                for i in prange(n_blocks, num_threads=workers, schedule="dynamic"):
-                    run_block(plan, tiling, &job, &r, &weights.order, i, <Bench*> (memory + threadid() * size))
-            elif tiling.alone and workers > 1:
-                for k in prange(n_rounds, num_threads=workers, schedule="dynamic"):
-                    run_round(plan, tiling, &job, images, k, <Bench*> (memory + threadid() * size))
-            elif workers == 1:
-                for k in range(n_rounds):
-                    run_round(plan, tiling, &job, images, k, <Bench*> memory)
+                tasks.order = &weights.order
+                run_tasks(band_task, &tasks, bands, 1, workers)
+                run_tasks(block_task, &tasks, n_blocks, 1, workers)
+            elif tiling.alone or workers == 1:
+                run_tasks(round_task, &tasks, n_rounds, 1, workers)
             else:
                 for k in range(n_rounds):
                     r = begin_round(plan, tiling, images, k, workers)
-                    n = n_bands(plan, tiling, &r)
-                    for i in prange(n, num_threads=workers, schedule="dynamic"):
-                        transform_band(plan, tiling, &job, &r, i, <Bench*> (memory + threadid() * size))
-                    n = n_chunks(plan, &r)
-                    for i in prange(n, num_threads=workers, schedule="dynamic"):
-                        multiply_chunk(plan, tiling, &job, &r, i, <Bench*> (memory + threadid() * size))
+                    run_tasks(band_task, &tasks, n_bands(plan, tiling, &r), 1, workers)
+                    run_tasks(chunk_task, &tasks, n_chunks(plan, &r), 1, workers)
             for worker in range(workers):
                 bench = <Bench*> (memory + worker * size)
                 finite = finite and bench.finite
@@ -567,6 +558,7 @@ cdef class Interleaved:
         cdef const Plan* plan = &first.plan
         cdef Phases phases
         cdef Job job
+        cdef DirectTasks tasks
         cdef Py_ssize_t task, n_tasks, scratch = aligned(first.scratch_bytes + sizeof(Scratch)), size = 0
         cdef int f, worker
         cdef char* memory = NULL
@@ -602,8 +594,8 @@ cdef class Interleaved:
             for worker in range(workers):
                 lay_out(plan, memory + worker * scratch + aligned(sizeof(Scratch)),
                         <Scratch*> (memory + worker * scratch))
-            for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
-                run_task(plan, &job, task, <Scratch*> (memory + threadid() * scratch))
+            tasks = DirectTasks(plan, &job, memory, scratch)
+            run_tasks(direct_task, &tasks, n_tasks, 1, workers)
             free(memory)
 
 
@@ -632,7 +624,8 @@ cdef class WeightGradient(Direct):
         cdef const Plan* plan = &self.plan
         cdef const Cut* cut = &self.cut
         cdef Job job
-        cdef Py_ssize_t task, n_tasks, batch = 1, piece = 1 << 12, bytes_of_parts = 0
+        cdef GradientTasks tasks
+        cdef Py_ssize_t n_tasks, batch = 1, bytes_of_parts = 0
         cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Ledger))
         cdef Py_ssize_t n_values = n_gradients(plan)
         cdef int axis, worker
@@ -663,12 +656,10 @@ cdef class WeightGradient(Direct):
             for worker in range(workers):
                 lay_ledger(plan, cut, memory + worker * size + aligned(sizeof(Ledger)),
                            <Ledger*> (memory + worker * size))
-            for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
-                gather(plan, cut, &job, task, <Ledger*> (memory + threadid() * size), partial, batch)
+            tasks = GradientTasks(plan, cut, &job, batch, partial, n_values, gradients, memory, size)
+            run_tasks(gradient_task, &tasks, n_tasks, 1, workers)
             if cut.parts > 1:
-                for task in prange(parts(n_values, piece), num_threads=workers, schedule="dynamic"):
-                    add_parts(partial, cut.parts, n_values, task * piece, min(task * piece + piece, n_values),
-                              gradients)
+                run_tasks(add_parts_task, &tasks, parts(n_values, ADDED_TOGETHER), 1, workers)
             free(memory)
         return True
 
@@ -681,7 +672,7 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
     are finite.
     """
     cdef Means m
-    cdef Py_ssize_t task, n_tasks, n_lanes, infinite = 0
+    cdef MeansTasks tasks
     cdef int a
     m.ndim = cnp.PyArray_NDIM(y)
     describe(&m.x, x[None], 0, m.ndim)
@@ -698,13 +689,10 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
     m.pieces = parts(m.shape[axis], m.piece)
     m.across = axis < m.ndim - 1 and m.shape[m.ndim - 1] >= LANES and m.pieces == 1
     m.y.last = m.ndim - 1 if m.across else axis
-    n_lanes = cnp.PyArray_SIZE(y) // m.shape[axis] * m.pieces
-    n_tasks = tasks_of_means(&m)
-    workers = <int> max(1, min(workers, n_tasks))
+    tasks = MeansTasks(&m, cnp.PyArray_SIZE(y) // m.shape[axis] * m.pieces, 0)
     with nogil:
-        for task in prange(n_tasks, num_threads=workers, schedule="dynamic"):
-            infinite += not run_means(&m, task, n_lanes)
-    return infinite == 0
+        run_tasks(means_task, &tasks, tasks_of_means(&m), 1, workers)
+    return not tasks.infinite
 
 
 cdef bint has_channels_last(const Samples* samples) noexcept nogil:

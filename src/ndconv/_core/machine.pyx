@@ -5,7 +5,6 @@ Built for the baseline: a core's import alone already executes its level's instr
 """
 cdef extern from *:
     """
-    #include <omp.h>
     #if defined(__x86_64__)
     #include <cpuid.h>
     /* As the x86-64 psABI defines the levels. The compiler's builtin also asks whether the operating system keeps the
@@ -41,15 +40,11 @@ cdef extern from *:
     const char* NDCONV_LEVELS
     const char* NDCONV_VERSION
     const char* NDCONV_COMPILER
-    int _OPENMP
-    int omp_get_max_threads() nogil
-    bint omp_in_parallel() nogil
 
 version = NDCONV_VERSION.decode()
 # Best last.
 built_levels = tuple(NDCONV_LEVELS.decode().split())
 compiler = NDCONV_COMPILER.decode().strip()
-openmp_version = _OPENMP
 
 
 def has_level(level):
@@ -59,8 +54,3 @@ def has_level(level):
     if level == "x86-64-v4":
         return has_v4()
     return level == "baseline"
-
-
-def openmp_threads():
-    """Return how many threads OpenMP would use now: 1 within one of its parallel regions."""
-    return 1 if omp_in_parallel() else omp_get_max_threads()

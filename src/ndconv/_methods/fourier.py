@@ -19,6 +19,7 @@ import numpy as np
 from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
+from .._threads.python_tasks import for_each
 from . import direct
 from .epilogue import finish
 
@@ -135,15 +136,7 @@ class FourierPlan:
             with np.errstate(all="ignore"):  # what is not finite is done again
                 self._run_blocks(xs, packed, weight_set, bias, rs, ys, activation, places, workers if alone else 1)
 
-        if alone or workers == 1:
-            for each in tasks:
-                task(each)
-        else:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(workers) as pool:
-                for _ in pool.map(task, tasks):
-                    pass
+        for_each(task, tasks, workers)
         return True
 
     def _tasks(self, batch: Index, steps: Index) -> Iterator[tuple[Any, int, list[Index]]]:

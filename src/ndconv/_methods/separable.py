@@ -18,6 +18,7 @@ import numpy as np
 from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
 from .._geometry import Geometry, make_geometry
+from .._threads.python_tasks import for_each
 from . import direct
 
 if TYPE_CHECKING:
@@ -132,15 +133,7 @@ class SeparablePlan:
             last = bias, there, y[item][:, first:end], activation
             self._run_slab(x[item], packed, first, end, last)
 
-        if workers == 1 or len(tasks) == 1:
-            for each in tasks:
-                task(each)
-        else:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(workers) as pool:
-                for _ in pool.map(task, tasks):
-                    pass
+        for_each(task, tasks, workers)
         return True
 
     def _run_slab(self, x: Array, vectors: list[Array], first: int, end: int, last: tuple[Any, ...]) -> None:

@@ -1,0 +1,50 @@
+"""Threads that never hold a call up: tasks go to whoever is there, and a call waits for work, not for threads.
+
+`tasks` runs compiled tasks, by one of two engines; `python_tasks` runs those that are Python. Who uses them says how
+many workers there may be at most (`_workers`), and gives each of them scratch memory of its own.
+"""
+
+import os
+
+from . import tasks
+
+ENGINES = ("crew", "openmp")
+
+# Microseconds for which a helper looks out for the next call of a loop before it sleeps; to wake takes about as long.
+# Where a quota pays for the time of all threads together, as good as none.
+SPIN = 50
+SPIN_UNDER_QUOTA = 2
+
+
+def container_quota() -> float:
+    """Return the CPUs that the container may use, in either version of Linux's control groups."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join(map(_control, files)).split()
+            return float(quota) / float(period) if float(quota) > 0 else float("inf")
+        except (OSError, ValueError):  # ValueError: "max"
+            continue
+    return float("inf")
+
+
+def _control(name: str) -> str:
+    with open(f"/sys/fs/cgroup/{name}") as file:
+        return file.read()
+
+
+def _choose_engine() -> str:
+    forced = os.environ.get("NDCONV_THREADING")
+    if not forced:
+        return "crew" if tasks.can_pin() or not tasks.openmp_version else "openmp"
+    if forced not in ENGINES:
+        raise ImportError(f"NDCONV_THREADING={forced!r}: expected one of {', '.join(ENGINES)}")
+    if forced == "openmp" and not tasks.openmp_version:
+        raise ImportError("NDCONV_THREADING='openmp': this build of ndconv has no OpenMP, expected crew")
+    return forced
+
+
+quota = container_quota()
+
+tasks.begin(_choose_engine(), SPIN if quota == float("inf") else SPIN_UNDER_QUOTA)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=tasks.forget_team)
