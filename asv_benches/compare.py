@@ -1,6 +1,6 @@
 """Measure ndconv beside its peers in one run, on layers of networks, correlations of arrays, and drop-ins.
 
-    python asv_benches/compare.py [KIND|overhead|all] [--filter NAME] [--seconds S] [--workers N] ...
+    python asv_benches/compare.py [KIND|waiting|overhead|all] [--filter NAME] [--seconds S] [--workers N] ...
 
 Every installed peer takes part; docs/benchmarks.rst explains the tables.
 """
@@ -38,6 +38,7 @@ from contenders import (
 )
 from measure import Calls, Limits, measure_limits, ratio, take_turns, timed
 from overhead import measure_overhead, print_overhead
+from waiting import measure_waiting
 
 OURS = ("ndconv", "conv_layer")  # the latter packs its weights in the call
 DTYPES = ("float32", "float64", "float16", "complex64", "complex128")
@@ -252,7 +253,7 @@ def usable_cpus() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", nargs="?", default="all", choices=[*KINDS, "overhead", "all"])
+    parser.add_argument("what", nargs="?", default="all", choices=[*KINDS, "waiting", "overhead", "all"])
     parser.add_argument("--workers", type=int, default=usable_cpus(), help="threads of every contender (all CPUs)")
     parser.add_argument("--method", default="auto", help="ndconv's method")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of all arrays; drop-ins have their own")
@@ -286,6 +287,8 @@ def main() -> int:
             with threads(options.workers):
                 results[kind] = show(problems, limits, options)
             rows += results[kind]
+    if options.what in ("waiting", "all"):
+        results["waiting"] = measure_waiting(options.filter, options.workers)
     if options.what in ("overhead", "all"):
         results["overhead"] = measure_overhead(options.dtype, options.workers, options.seconds)
         print_overhead(results["overhead"])

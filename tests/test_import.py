@@ -199,3 +199,22 @@ def test_every_parameter_is_documented(name):
 
 def test_types_are_shipped():
     assert importlib.resources.files("ndconv").joinpath("py.typed").is_file()
+
+
+@pytest.mark.parametrize("first", ["", "import ndconv"])
+def test_a_sub_interpreter_is_told_so(first):
+    pytest.importorskip("_xxsubinterpreters" if sys.version_info < (3, 13) else "_interpreters")
+    done = isolated.start(f"""
+        {first}
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        try:
+            failure = interpreters.run_string(interpreters.create(), "import ndconv")
+        except Exception as error:
+            failure = error
+        print(failure)
+    """)
+    assert "ImportError" in done.stdout, done.stderr
+    assert "cannot be imported in a sub-interpreter" in done.stdout

@@ -4,6 +4,7 @@ Cross-correlation and convolution in one to three (and more) dimensions, with ev
 groups and channels, at the speed of the machine.
 """
 
+from . import _threads  # isort: split  (the first, since it refuses to be imported in a sub-interpreter)
 from ._backward import conv_layer_backward
 from ._config import show_config
 from ._core import machine

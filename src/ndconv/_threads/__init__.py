@@ -6,7 +6,14 @@ many workers there may be at most (`_workers`), and gives each of them scratch m
 
 import os
 
-from . import tasks
+try:
+    from . import tasks
+except ImportError as error:
+    if "interpreter" not in str(error):  # that is what Cython says when it was loaded by another one before
+        raise
+    raise ImportError(
+        "ndconv works in one interpreter of a process: like NumPy, it cannot be imported in a sub-interpreter"
+    ) from error
 
 ENGINES = ("crew", "openmp")
 

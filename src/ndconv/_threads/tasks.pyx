@@ -38,6 +38,15 @@ cdef extern from *:
     bint omp_in_parallel() nogil
     int omp_get_thread_limit() nogil
 
+cdef extern from "Python.h":
+    ctypedef struct PyInterpreterState:
+        pass
+    PyInterpreterState* PyInterpreterState_Get()
+    PyInterpreterState* PyInterpreterState_Main()
+
+if PyInterpreterState_Get() != PyInterpreterState_Main():
+    raise ImportError("this is not the main interpreter")
+
 openmp_version = _OPENMP  # 0: built without it
 
 cdef bint by_crew = True
