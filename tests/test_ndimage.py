@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import scipy.ndimage
-from dropins import DTYPES, arrays, check_same, outcome
+from dropins import DTYPES, arrays, check_same, outcome, spoilt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -81,6 +81,22 @@ def test_drawn_calls(name, data):
         assert ours is given[0]
 
 
+@settings(max_examples=40)
+@pytest.mark.parametrize("name", ndimage.__all__)
+@given(data=st.data())
+def test_drawn_calls_that_are_not_finite(name, data):
+    """What is not finite, among samples, weights or outside, reaches the outputs that it reaches in SciPy."""
+    shape = data.draw(npst.array_shapes(max_dims=3, max_side=7))
+    x = data.draw(spoilt(arrays(data.draw(st.sampled_from("fdD")), shape)))
+    keywords = data.draw(keywords_of(name, x.ndim))
+    if "weights" in keywords:
+        keywords["weights"] = data.draw(spoilt(st.just(keywords["weights"])))
+    if x.dtype.kind == "f":
+        keywords["cval"] = data.draw(st.sampled_from([keywords["cval"], np.inf, np.nan]))
+    ours, theirs = (outcome(getattr(module, name), [x], keywords) for module in (ndimage, scipy.ndimage))
+    check_same(ours, theirs, np.finfo(np.float32).eps if "F" in (x.dtype.char, _char(keywords)) else None)
+
+
 def _char(keywords):
     return keywords["weights"].dtype.char if "weights" in keywords else ""
 
@@ -115,6 +131,34 @@ def test_photographs(rng, name, dtype):
     image = np.repeat(rng.integers(0, 256, (30, 5)), 20, axis=1).astype(dtype)
     arguments = ARGUMENTS.get(name, [])
     check_same(getattr(ndimage, name)(image, *arguments), getattr(scipy.ndimage, name)(image, *arguments))
+
+
+@pytest.mark.parametrize("name", ["correlate", "convolve"])
+@pytest.mark.parametrize("factors", [False, True])
+def test_large_windows_of_integers(rng, name, factors):
+    """Of so many weights that spectra, or a pass along each axis, would be quicker, sums are exact, too."""
+    x = np.full((256, 256), 100, np.uint8)
+    weights = np.ones((49, 49), int)
+    weights[0, 0] = 2
+    if factors:
+        x, weights = rng.integers(0, 256, (300, 300), np.uint8), np.multiply.outer(np.arange(3, 30), np.arange(3, 30))
+    keywords = {"weights": weights, "output": np.int32}
+    check_same(getattr(ndimage, name)(x, **keywords), getattr(scipy.ndimage, name)(x, **keywords))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "constant"])
+@pytest.mark.parametrize("name", sorted(set(ndimage.__all__) - {"uniform_filter", "uniform_filter1d"}))
+def test_a_bright_sample_is_not_felt_far_away(rng, name, mode):
+    """Means are left out: SciPy makes them by running sums, which carry rounding along the line."""
+    image = rng.random((256, 256)) * 1e-3
+    image[3, 3] = 1e14
+    arguments = ARGUMENTS.get(name, [])
+    if name in ("correlate", "convolve"):
+        arguments = [rng.random((49, 49))]
+    elif name in ("correlate1d", "convolve1d"):
+        arguments = [rng.random(99)]
+    ours, theirs = (getattr(m, name)(image, *arguments, mode=mode)[60:, 110:] for m in (ndimage, scipy.ndimage))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -1,7 +1,9 @@
 """Filters as ``scipy.ndimage`` defines them: computed in double precision, then rounded to the output's type.
 
 An output of integers is truncated, which the last bit of a sum may decide. So where a sum is not exact, it is done in
-the order in which SciPy adds, one product after the other; every other output is left to the engine.
+the order in which SciPy adds, one product after the other; every other output is left to the engine's direct method. No
+other one will do, whatever it would save: spectra carry the rounding of a bright sample to outputs that do not see it,
+and factors of a kernel of integers are none.
 """
 
 from __future__ import annotations
@@ -17,12 +19,10 @@ import numpy as np
 from ._dtypes import Array
 from ._engine import execute, new_output, pack_weights
 from ._geometry import make_geometry
-from ._methods import Plan, Problem, make_plan
-from ._methods import direct as direct_method
-from ._methods import separable as separable_method
+from ._methods import Plan, Problem, direct, make_plan
 from ._modes import BY_NAME, PaddingMode
 from ._passes import DOUBLE, Line, Pass, can_combine, combine, is_finite, is_in_place, running_means
-from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, SEPARABLE_MULTIPLY_ADDS, WINDOW_TAPS
+from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, WINDOW_TAPS
 
 # SciPy leaves out a weight of no more than this where it has more than one axis.
 NEGLIGIBLE = np.finfo(DOUBLE).eps
@@ -64,7 +64,7 @@ def correlate(
         y[...] = 0
     elif y.dtype.kind == "f" or _is_exact(x, weights):
         target = _place_for(x, y)
-        _run(x, weights, target, modes, _padding(weights.shape, before), cval, "auto")
+        _run(x, weights, target, modes, _padding(weights.shape, before), cval)
         if not weights.all() and target.dtype.kind == "f" and not is_finite(target):
             # Where a weight is zero, SciPy does not look at the sample.
             _add_in_order(x, _terms(weights), weights.shape, target, modes, before, cval)
@@ -111,28 +111,20 @@ def _padding(taps: Sequence[int], before: Sequence[int]) -> tuple[tuple[int, int
 
 
 def _run(
-    x: Array, weights: Array, y: Array, modes: Sequence[PaddingMode], padding: Sequence[tuple[int, int]], cval: float,
-    method: str, workers: int | None = None,
-) -> None:  # fmt: skip
+    x: Array, weights: Array, y: Array, modes: Sequence[PaddingMode], padding: Sequence[tuple[int, int]], cval: float
+) -> None:
     """Let the engine write to y."""
-    separable = (
-        method == "auto"
-        and x.size * weights.size >= SEPARABLE_MULTIPLY_ADDS
-        and separable_method.is_separable(weights, DOUBLE)
-    )
-    plan, work = _plan(
-        x.shape, weights.shape, tuple(modes), tuple(padding), cval, is_in_place(x), is_in_place(y), separable, method
-    )
+    plan, work = _plan(x.shape, weights.shape, tuple(modes), tuple(padding), cval, is_in_place(x), is_in_place(y))
     packed = pack_weights(plan, weights[None, None, None], DOUBLE, False)
     x, y = x[None], y[None]
-    if not execute(plan, x, packed, None, None, y, None, None, work, workers):
-        execute(plan, x.copy(), packed, None, None, y, None, None, work, workers)
+    if not execute(plan, x, packed, None, None, y, None, None, work, None):
+        execute(plan, x.copy(), packed, None, None, y, None, None, work, None)
 
 
 @lru_cache(REMEMBERED_CALLS)
 def _plan(
     shape: tuple[int, ...], taps: tuple[int, ...], modes: tuple[PaddingMode, ...],
-    padding: tuple[tuple[int, int], ...], cval: float, x_in_place: bool, y_in_place: bool, separable: bool, method: str,
+    padding: tuple[tuple[int, int], ...], cval: float, x_in_place: bool, y_in_place: bool,
 ) -> tuple[Plan, int]:  # fmt: skip
     """Return a plan and its multiply-adds."""
     ones = (1,) * len(shape)
@@ -140,8 +132,8 @@ def _plan(
         channels_in=1, channels_out=1, groups=1, in_shape=shape, kernel=taps, stride=ones, dilation=ones,
         padding=padding, modes=modes, names=("input", "weights"),
     )  # fmt: skip
-    problem = Problem(geometry, DOUBLE, False, cval, 1, x_in_place, y_in_place, separable)
-    return make_plan(problem, method), geometry.multiply_adds
+    problem = Problem(geometry, DOUBLE, False, cval, 1, x_in_place, y_in_place)
+    return make_plan(problem, direct.NAME), geometry.multiply_adds
 
 
 # --- Passes along axes ------------------------------------------------------------------------------------------------
@@ -208,7 +200,7 @@ def add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
             kernel[line] += each.weights
             modes[each.axis], before[each.axis] = each.mode, each.before
         target = _place_for(x, y)
-        _run(x, kernel, target, modes, _padding(kernel.shape, before), cval, direct_method.NAME)
+        _run(x, kernel, target, modes, _padding(kernel.shape, before), cval)
         if len(passes) == 1 or is_finite(target):
             if target is not y:
                 y[...] = target
