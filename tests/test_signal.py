@@ -5,12 +5,12 @@ import inspect
 import numpy as np
 import pytest
 import scipy.signal
-from dropins import arrays, check_same, outcome
+from dropins import arrays, check_same, outcome, spoilt
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ndconv import signal
+from ndconv import _resampling, signal
 
 MODES = st.sampled_from(["full", "same", "valid"])
 SINGLE = np.finfo(np.float32).eps
@@ -70,30 +70,49 @@ def test_drawn_planes(name, data, mode, boundary, fill):
     check_same(outcome(getattr(signal, name), *call), outcome(getattr(scipy.signal, name), *call))
 
 
+@pytest.mark.parametrize("banks", [True, False], ids=["by banks of phases", "by whichever way is quicker"])
 @settings(max_examples=80)
 @given(
     data=st.data(),
     up=st.integers(1, 9),
     down=st.integers(1, 9),
     mode=st.sampled_from(
-        ["constant", "wrap", "edge", "smooth", "symmetric", "reflect", "antisymmetric", "antireflect", "line"]
+        ["constant", "wrap", "edge", "smooth", "symmetric", "reflect", "antisymmetric", "antireflect", "line", "Edge"]
     ),
-    cval=st.sampled_from([0, 1.5]),
+    cval=st.sampled_from([0, 1.5, np.nan, np.inf]),
 )
-def test_drawn_resampling(data, up, down, mode, cval):
+def test_drawn_resampling(banks, data, up, down, mode, cval):
     shape = data.draw(npst.array_shapes(max_dims=3, max_side=9))
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))
     assume(shape[axis] > 1)  # SciPy divides by zero in some modes
-    x = data.draw(arrays(data.draw(st.sampled_from("ilfdFD")), shape))
-    h = data.draw(arrays(data.draw(st.sampled_from("ilfdFD")), data.draw(st.integers(1, 30))))
+    x = data.draw(spoilt(arrays(data.draw(st.sampled_from("ilfdFD")), shape)))
+    h = data.draw(spoilt(arrays(data.draw(st.sampled_from("ilfdFD")), data.draw(st.integers(1, 30)))))
     call = [h, x, up, down, axis, mode, cval], {}
-    check_same(outcome(signal.upfirdn, *call), outcome(scipy.signal.upfirdn, *call))
+    with pytest.MonkeyPatch.context() as patch:
+        if banks:
+            patch.setattr(_resampling, "WEIGHT_PRODUCTS", 0)
+        check_same(outcome(signal.upfirdn, *call), outcome(scipy.signal.upfirdn, *call))
 
 
 @pytest.mark.parametrize(("up", "down"), [(160, 147), (147, 160), (3, 2), (1, 50), (50, 1)])
 def test_resampling(rng, up, down):
     x, h = rng.standard_normal((2, 3000)), rng.standard_normal(2001)
     check_same(signal.upfirdn(h, x, up, down), scipy.signal.upfirdn(h, x, up, down))
+
+
+@pytest.mark.parametrize(("samples", "taps", "up", "down"), [(40, 7, 4001, 3989), (3, 5000, 999_983, 1_000_003)])
+def test_resampling_by_factors_whose_phases_do_not_repeat(rng, monkeypatch, samples, taps, up, down):
+    """A bank has a row for each phase of a period, and there may be more of these than outputs."""
+    monkeypatch.setattr(_resampling, "_banks", None)
+    x, h = rng.standard_normal(samples), rng.standard_normal(taps)
+    np.testing.assert_array_equal(signal.upfirdn(h, x, up, down), scipy.signal.upfirdn(h, x, up, down))
+
+
+def test_resampling_what_is_not_finite(rng):
+    np.testing.assert_array_equal(signal.upfirdn([1.0, 1.0], [np.nan, 1.0, 2.0], 2, 3), [np.nan, 1])
+    x, h = rng.standard_normal((2, 3000)), rng.standard_normal(400)
+    x[1, 700] = np.nan
+    check_same(signal.upfirdn(h, x, 160, 147), scipy.signal.upfirdn(h, x, 160, 147))
 
 
 @given(first=st.integers(1, 20), second=st.integers(1, 20), mode=st.sampled_from(["full", "same", "valid", "all"]))

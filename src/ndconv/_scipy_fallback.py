@@ -2,7 +2,8 @@
 
 These are arrays of a dtype that the engine does not compute in (longdouble, object and what else NumPy has), with which
 SciPy computes or raises; empty arrays, for which it has a shape or an error; and, where it was told to accept them,
-arrays of other libraries.
+arrays of other libraries. A drop-in that finds out later that a call is for SciPy returns NotImplemented, as operators
+do.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def handing_on(
             for value in given:
                 if not _is_promised(value, dtypes, empty):
                     return original(*args, **keywords)
-            return function(*args, **keywords)
+            result = function(*args, **keywords)
+            return original(*args, **keywords) if result is NotImplemented else result
 
         return cast(Function, drop_in)
 
@@ -55,7 +57,10 @@ def _is_promised(value: Any, dtypes: frozenset[str], empty: bool) -> bool:
     """Whether the engine does what SciPy does with an array."""
     if type(value) is np.ndarray:
         return value.dtype.char in dtypes and (value.size > 0 or not empty)
-    if _ARRAY_API and type(value).__module__.partition(".")[0] not in ("numpy", "builtins"):
+    if _ARRAY_API and (
+        isinstance(value, np.ndarray)  # a masked one, say: SciPy refuses it then
+        or type(value).__module__.partition(".")[0] not in ("numpy", "builtins")
+    ):
         return False
     array = np.asarray(value)
     return array.dtype.char in dtypes and (array.size > 0 or not empty)
