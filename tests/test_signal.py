@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ndconv import _resampling, signal
+from ndconv import _engine, _limbs, _resampling, signal
 
 MODES = st.sampled_from(["full", "same", "valid"])
 SINGLE = np.finfo(np.float32).eps
@@ -41,6 +41,44 @@ def test_drawn_calls(name, data, mode, method):
     check_same(outcome(getattr(signal, name), *call), theirs, eps_of(x, kernel))
 
 
+@pytest.mark.parametrize("name", ["correlate", "convolve"])
+@settings(max_examples=100)
+@given(data=st.data(), mode=MODES, method=st.sampled_from(["auto", "direct"]))
+def test_drawn_calls_that_are_not_finite(name, data, mode, method):
+    """What is not finite reaches the outputs that it reaches in SciPy's direct sums, by "auto" too."""
+    x, kernel = (data.draw(spoilt(st.just(each))) for each in data.draw(pairs("ilfdFD")))
+    call = [x, kernel], {"mode": mode}
+    theirs = outcome(getattr(scipy.signal, name), [x, kernel], {"mode": mode, "method": "direct"})
+    check_same(outcome(getattr(signal, name), call[0], call[1] | {"method": method}), theirs, eps_of(x, kernel))
+
+
+@pytest.mark.parametrize("name", ["correlate", "convolve", "oaconvolve"])
+@pytest.mark.parametrize("sizes", [(20_000, 3000), (3000, 20_000)])
+def test_long_signals_that_are_not_finite(rng, name, sizes):
+    """Where spectra are quicker, too, outputs are lost that see what is not finite, and no others."""
+    x, kernel = map(rng.standard_normal, sizes)
+    expected = getattr(signal, name)(x, kernel)
+    (x if sizes[0] > sizes[1] else kernel)[5000] = np.nan
+    y = getattr(signal, name)(x, kernel)
+    lost = slice(5000, 8000)
+    if name == "correlate" and sizes[0] < sizes[1]:
+        lost = slice(15_000 - 1, 18_000 - 1)
+    expected[lost] = np.nan
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("place", "last"), [(0, 20_000), (700, 20_700), (2999, 22_999)])
+def test_long_signals_by_a_kernel_that_is_not_finite(rng, place, last):
+    x, kernel = rng.standard_normal(20_000), rng.standard_normal(3000)
+    expected = signal.convolve(x, kernel)
+    kernel[place] = np.nan
+    expected[place:last] = np.nan
+    np.testing.assert_allclose(signal.convolve(x, kernel), expected, rtol=0, atol=1e-9)
+    kernel[place] = -np.inf
+    expected[place:last] = -np.inf * x
+    np.testing.assert_allclose(signal.convolve(kernel, x), expected, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["fftconvolve", "oaconvolve"])
 @settings(max_examples=60)
 @given(data=st.data(), mode=MODES)
@@ -55,17 +93,37 @@ def test_drawn_calls_along_axes(name, data, mode):
     check_same(outcome(getattr(signal, name), *call), theirs, eps_of(x, kernel))
 
 
+@settings(max_examples=60)
+@given(data=st.data(), mode=MODES)
+def test_drawn_calls_along_axes_that_are_not_finite(data, mode):
+    """All along the axes is lost, as by one transform, and nothing beside."""
+    x, kernel = (data.draw(spoilt(st.just(each))) for each in data.draw(pairs("ifdD")))
+    call = [x, kernel], {"mode": mode, "axes": data.draw(st.integers(0, x.ndim - 1))}
+    ours, theirs = (outcome(module.fftconvolve, *call) for module in (signal, scipy.signal))
+    if isinstance(theirs, Exception):
+        check_same(ours, theirs)
+    else:
+        np.testing.assert_array_equal(np.isfinite(ours), np.isfinite(theirs))
+
+
 @pytest.mark.parametrize("name", ["correlate2d", "convolve2d"])
 @settings(max_examples=60)
 @given(
     data=st.data(),
     mode=MODES,
     boundary=st.sampled_from(["fill", "pad", "wrap", "circular", "symm", "symmetric", "reflect"]),
-    fill=st.sampled_from([0, 1, 2.5, -1, 300, 1j, [1, 2]]),
+    fill=st.sampled_from(
+        [
+            *(0, 1, 2.5, -1, 300, 2**70, 1e300, 1j, np.nan, np.inf, True, None, "7", "x", object()),
+            *([4], [[2.5]], [None], [1, 2], [], np.array([2.5]), np.array(3, np.int8)),
+            *(np.float64(2.5), np.float64(-300), np.complex64(1)),
+        ]
+    ),
 )
 def test_drawn_planes(name, data, mode, boundary, fill):
     dtype = data.draw(st.sampled_from("bBhHiIlLfdFD"))
-    x, kernel = (data.draw(arrays(dtype, data.draw(st.tuples(*[st.integers(1, 7)] * 2)))) for _ in range(2))
+    shapes = st.tuples(*[st.integers(1, 7)] * 2)
+    x, kernel = (data.draw(spoilt(arrays(dtype, data.draw(shapes)))) for _ in range(2))
     call = [x, kernel], {"mode": mode, "boundary": boundary, "fillvalue": fill}
     check_same(outcome(getattr(signal, name), *call), outcome(getattr(scipy.signal, name), *call))
 
@@ -148,10 +206,54 @@ def test_the_faster_method():
     assert times[method] == min(times.values())
 
 
-def test_integers_by_transforms_are_exact(rng):
-    x, kernel = rng.integers(-1000, 1000, 40_000), rng.integers(-1000, 1000, 20_000)
-    assert signal.choose_conv_method(x, kernel) == "fft"
-    np.testing.assert_array_equal(signal.convolve(x, kernel), signal.convolve(x, kernel, method="direct"))
+def extremes(rng, dtype, size):
+    """Return integers of the whole range of their dtype, the ends of it among them."""
+    limits = np.iinfo(dtype)
+    array = rng.integers(limits.min, limits.max, size, dtype, endpoint=True)
+    array.flat[:2] = limits.min, limits.max
+    return array
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("name", ["correlate", "convolve"])
+@pytest.mark.parametrize("dtype", "bBhHiIlLqQ")
+def test_long_integers_wrap_as_short_ones_do(rng, dtype, name, mode):
+    """By spectra, which alone would round them, and whichever operand is the longer one."""
+    x, kernel = extremes(rng, dtype, 6000), extremes(rng, dtype, 5000)
+    for call in ([x, kernel], [kernel, x]):
+        expected = getattr(scipy.signal, name)(*call, mode, "direct")
+        for method in ("auto", "fft", "direct"):
+            check_same(getattr(signal, name)(*call, mode, method), expected)
+
+
+@settings(max_examples=100)
+@given(data=st.data(), mode=MODES, bits=st.tuples(*[st.integers(1, 62)] * 2))
+def test_drawn_integers_by_spectra(data, mode, bits):
+    shape = data.draw(npst.array_shapes(max_dims=3, max_side=9))
+    other = data.draw(st.tuples(*[st.integers(1, 9)] * len(shape)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    dtypes = data.draw(st.sampled_from(["bb", "bB", "hB", "iI", "ll", "LL", "Lb", "li", "?l"]))
+    x, kernel = (
+        rng.integers(-(2**n), 2**n, size, endpoint=True).astype(dtype)
+        for n, size, dtype in zip(bits, (shape, other), dtypes, strict=False)
+    )
+    theirs = outcome(scipy.signal.convolve, [x, kernel], {"mode": mode, "method": "direct"})
+    check_same(outcome(signal.convolve, [x, kernel], {"mode": mode, "method": "fft"}), theirs)
+
+
+def test_integers_by_spectra_of_one_limb_or_several(rng, monkeypatch):
+    """Small ones take a single product of spectra, and one operand may have more limbs than the other."""
+    products = []
+    monkeypatch.setattr(
+        _limbs, "convolve", lambda *call, **how: products.append(call) or _engine.convolve(*call, **how)
+    )
+    cases = {(2**10, 2**10): 1, (2**62, 1): 3, (2**62, 2**62): 21}
+    for limits, number in cases.items():
+        x, kernel = rng.integers(-limits[0], limits[0], 40_000), rng.integers(-limits[1], limits[1], 20_000)
+        y = signal.convolve(x, kernel)
+        assert 0 < len(products) <= number
+        products.clear()
+        np.testing.assert_array_equal(y, signal.convolve(x, kernel, method="direct"))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

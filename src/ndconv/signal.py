@@ -7,6 +7,7 @@ Change one import to use them::
 
 from __future__ import annotations
 
+import cmath
 import math
 import operator
 import timeit
@@ -21,10 +22,10 @@ from numpy.typing import ArrayLike
 
 from ._correlate import convolve_nd, correlate_nd
 from ._dtypes import Array
-from ._geometry import make_geometry
+from ._geometry import Geometry, make_geometry
+from ._limbs import exact_sums
 from ._methods import Problem, direct, fourier
 from ._modes import BY_NAME
-from ._passes import is_finite
 from ._resampling import resampled
 from ._scipy_fallback import PLANE_DTYPES, SIGNAL_DTYPES, handing_on
 from ._tuning import REMEMBERED_CALLS
@@ -134,17 +135,11 @@ def _convolved(x: Array, kernel: Array, mode: str, method: str) -> Array:
     dtype = np.result_type(x, kernel)
     if dtype.kind == "b":
         # Wherever any pair of them is true.
-        return np.not_equal(_slid(x.astype(np.int32), kernel.astype(np.int32), mode, "direct"), 0)
+        return np.not_equal(_of_integers(x.astype(np.int32), kernel.astype(np.int32), mode, method), 0)
     if dtype.kind in "iu":
-        if method == "auto":
-            method = _method_for(x, kernel, mode)
-        if method == "fft":
-            result = _slid(x.astype(np.float64), kernel.astype(np.float64), mode, "auto")
-            with np.errstate(invalid="ignore"):  # asked for by name, a transform may not hold large integers
-                return np.rint(result, out=result).astype(dtype)
-        return _slid(x, kernel, mode, "direct")
+        return _of_integers(x, kernel, mode, method)
     if method != "fft":
-        return _slid(x, kernel, mode, method)
+        return _convolved_as_spoilt(x, kernel, mode) if _is_spoilt(x, kernel, mode) else _slid(x, kernel, mode, method)
     result = fftconvolve(x, kernel, mode)
     if result.size and not np.isfinite(result.flat[0]):
         warnings.warn(
@@ -156,18 +151,108 @@ def _convolved(x: Array, kernel: Array, mode: str, method: str) -> Array:
     return result.astype(dtype, copy=False)
 
 
+def _of_integers(x: Array, kernel: Array, mode: str, method: str) -> Array:
+    """Convolve integers by whichever method: sums are exact, and wrap around in the result type."""
+    if method != "direct":
+        dtype = np.result_type(x, kernel)
+        geometry, by_sums, by_spectra = _ways(mode, x.shape, kernel.shape, dtype)
+        most = by_sums / by_spectra if method == "auto" else math.inf if math.isfinite(by_spectra) else 0
+        if most > 1:
+            longer, sliding = (kernel, x) if _is_longer(kernel, x, mode, range(x.ndim)) else (x, kernel)
+            result = exact_sums(geometry, longer, np.flip(sliding), dtype, most)
+            if result is not None:
+                return result
+    return _slid(x, kernel, mode, "direct")
+
+
 def _slid(x: Array, kernel: Array, mode: str, method: str, axes: tuple[int, ...] | None = None) -> Array:
     """Convolve by the engine, the shorter operand slid over the longer one."""
     along = range(x.ndim) if axes is None else axes
-    longer = math.prod(kernel.shape[axis] for axis in along) > math.prod(x.shape[axis] for axis in along)
-    if mode == "valid" or not longer:
+    if not _is_longer(kernel, x, mode, along):
         return convolve_nd(x, kernel, mode, axes=axes, method=method)
     if mode == "full":
         return convolve_nd(kernel, x, mode, axes=axes, method=method)
-    # The middle of "full", of x's size.
-    first = [(kernel.shape[axis] - 1) // 2 for axis in along]
-    lags = tuple((n, n + x.shape[axis] - 1) for n, axis in zip(first, along, strict=True))
+    sizes = [(x.shape[axis], kernel.shape[axis]) for axis in along]
+    lags = tuple((first, first + count - 1) for first, count in _parts_of_full(mode, sizes))
     return convolve_nd(kernel, x, lags=lags, axes=axes, method=method)
+
+
+def _is_longer(kernel: Array, x: Array, mode: str, axes: Iterable[int]) -> bool:
+    """Whether x slides over the kernel, because the other way round there would be more taps."""
+    return mode != "valid" and math.prod(kernel.shape[a] for a in axes) > math.prod(x.shape[a] for a in axes)
+
+
+def _parts_of_full(mode: str, sizes: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return which of the "full" outputs a mode has: the first one, and their number, along each axis."""
+    if mode == "full":
+        return [(0, n + taps - 1) for n, taps in sizes]
+    if mode == "same":
+        return [((taps - 1) // 2, n) for n, taps in sizes]
+    return [(min(n, taps) - 1, abs(n - taps) + 1) for n, taps in sizes]
+
+
+def _all_finite(array: Array) -> bool:
+    """Whether all of an array is finite, at little cost where the sum of its squares is."""
+    if array.dtype.kind not in "fc":
+        return True
+    return cmath.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+
+
+def _is_spoilt(x: Array, kernel: Array, mode: str) -> bool:
+    """Whether a weight that is not finite may meet the zeros around samples, in SciPy or here."""
+    longer = _is_longer(kernel, x, mode, range(x.ndim))
+    return not _all_finite(x if longer else kernel) or (longer and mode == "same" and not _all_finite(kernel))
+
+
+def _convolved_as_spoilt(x: Array, kernel: Array, mode: str) -> Array:
+    """Convolve by a kernel that is not all finite, as SciPy's direct sums do.
+
+    In one dimension these are of the pairs that there are; in several, and for a kernel that is longer than what is to
+    be of x's size, x stands among zeros, and these meet all of the kernel.
+    """
+    parts = _parts_of_full(mode, _pairs(x, kernel))
+    if mode == "full" and kernel.size > x.size:
+        x, kernel = kernel, x
+    among_zeros = x.ndim > 1 or (mode == "same" and kernel.size > x.size)
+    if among_zeros:
+        x = np.pad(x, [(taps - 1, taps - 1) for taps in kernel.shape])
+    y = convolve_nd(x, _tame(kernel), "valid" if among_zeros else "full")
+    nan = np.isnan(kernel)
+    for place in np.argwhere(np.isinf(kernel) & ~nan):
+        outputs: Any = ...
+        samples: Any = ...
+        if among_zeros:
+            first = np.array(kernel.shape) - 1 - place
+            samples = tuple(slice(start, start + n) for start, n in zip(first, y.shape, strict=True))
+        else:
+            outputs = slice(place[0], place[0] + x.size)
+        with np.errstate(all="ignore"):
+            y[outputs] += kernel[tuple(place)] * x[samples]
+    lost = np.full(y.shape, nan.any()) if among_zeros else _reached(nan, x.size)
+    y[lost] = _nan(y)
+    return y[tuple(slice(first, first + count) for first, count in parts)].copy()
+
+
+def _nan(array: Array) -> complex:
+    """Return NaN as SciPy's sums leave it in an array: of complex numbers, in both parts."""
+    return complex(np.nan, np.nan) if array.dtype.kind == "c" else np.nan
+
+
+def _tame(kernel: Array) -> Array:
+    """Return a kernel with ones instead of what is not finite, of its sign: they make the same of infinite samples."""
+    kernel = np.array(kernel, order="C")
+    real = kernel.view(kernel.real.dtype)
+    np.copyto(real, np.sign(real), where=np.isinf(real))
+    np.copyto(real, 1, where=np.isnan(real))
+    return kernel
+
+
+def _reached(taps: Array, samples: int) -> Array:
+    """Return which outputs of a "full" convolution in one dimension marked taps reach."""
+    edges = np.zeros(taps.size + samples, np.intp)
+    edges[: taps.size] += taps
+    edges[samples:] -= taps
+    return np.cumsum(edges[:-1]) > 0
 
 
 @handing_on(_scipy.fftconvolve, 2, SIGNAL_DTYPES)
@@ -236,11 +321,20 @@ def _convolved_along(x: Array, kernel: Array, mode: str, axes: Any, *, spread: b
     if not slid:
         result: Array = x * kernel
     else:
-        result = _slid(_floating(x), _floating(kernel), mode, "auto", tuple(slid))
-        if spread and not is_finite(result):
-            along = tuple(slid)
-            lost = ~(np.isfinite(x).all(along, keepdims=True) & np.isfinite(kernel).all(along, keepdims=True))
-            np.copyto(result, np.nan, where=lost)
+        x, kernel = _floating(x), _floating(kernel)
+        along = tuple(slid)
+        longer = _is_longer(kernel, x, mode, along)
+        # A transform loses all of its samples to one that is not finite; blocks do, too, to one of what they share.
+        lost: list[Array] = []
+        if (spread or longer) and not _all_finite(x):
+            lost.append(~np.isfinite(x))
+            x = np.where(lost[-1], 0, x)
+        if (spread or not longer) and not _all_finite(kernel):
+            lost.append(~np.isfinite(kernel))
+            kernel = np.where(lost[-1], 0, kernel)
+        result = _slid(x, kernel, mode, "auto", along)
+        for each in lost:
+            np.copyto(result, _nan(result), where=each.any(along, keepdims=True))
     if mode == "same" and result.shape != x.shape:
         middle = [(n - size) // 2 for n, size in zip(result.shape, x.shape, strict=True)]
         return result[tuple(slice(n, n + size) for n, size in zip(middle, x.shape, strict=True))].copy()
@@ -304,7 +398,8 @@ def _method_for(x: Array, kernel: Array, mode: str) -> str:
         largest = _largest(x) * _largest(kernel) * min(x.size, kernel.size)
         if largest > _EXACT:
             return "direct"
-    return _cheaper(mode, *sorted((x.shape, kernel.shape), key=math.prod), dtype)
+    _, by_sums, by_spectra = _ways(mode, *sorted((x.shape, kernel.shape), key=math.prod, reverse=True), dtype)
+    return "fft" if by_spectra < by_sums else "direct"
 
 
 def _largest(array: Array) -> int:
@@ -315,27 +410,30 @@ def _largest(array: Array) -> int:
 
 
 @lru_cache(REMEMBERED_CALLS)
-def _cheaper(mode: str, kernel: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    """Return the method that is predicted to take fewer cycles."""
-    if mode == "full":
-        padding = tuple((taps - 1, taps - 1) for taps in kernel)
-    elif mode == "same":
-        padding = tuple((taps - 1 - taps // 2, taps // 2) for taps in kernel)
-    else:
-        padding = ((0, 0),) * len(kernel)
+def _ways(
+    mode: str, shape: tuple[int, ...], kernel: tuple[int, ...], dtype: np.dtype[Any]
+) -> tuple[Geometry, float, float]:
+    """Return what the shorter of two operands slides over, and the cycles that sums and spectra are predicted to take.
+
+    Of integers, spectra are those of a limb each.
+    """
+    parts = _parts_of_full(mode, zip(shape, kernel, strict=True))
+    if mode != "valid" and math.prod(kernel) > math.prod(shape):
+        shape, kernel = kernel, shape
+    padding = tuple(
+        (taps - 1 - first, first + count - n) for (first, count), n, taps in zip(parts, shape, kernel, strict=True)
+    )
     ones = (1,) * len(kernel)
-    if any(n + sum(p) < taps for n, p, taps in zip(shape, padding, kernel, strict=True)):
-        return "direct"
     geometry = make_geometry(
         channels_in=1, channels_out=1, groups=1, in_shape=shape, kernel=kernel, stride=ones, dilation=ones,
         padding=padding, modes=(BY_NAME["zeros"],) * len(kernel), names=("in1", "in2"),
     )  # fmt: skip
     floating = np.result_type(dtype, np.float16 if dtype.kind in "fc" else np.float64)
     costs = []
-    for method, computed in ((fourier, floating), (direct, dtype)):
+    for method, computed in ((direct, dtype), (fourier, floating)):
         problem = Problem(geometry, computed, computed.kind == "c", 0, 1, x_in_place=False, y_in_place=True)
         costs.append(method.cost(problem) if method.why_not(problem) is None else math.inf)
-    return "fft" if costs[0] < costs[1] else "direct"
+    return geometry, costs[0], costs[1]
 
 
 # --- Two dimensions ---------------------------------------------------------------------------------------------------
@@ -373,12 +471,15 @@ def correlate2d(
            [-1,  0]])
     """
     x, kernel, padding, swapped = _planes("correlate2d", in1, in2, mode, boundary, fillvalue)
-    if mode == "same":
-        # Of a kernel of even size, `correlate` takes the output before this one for the middle.
-        first = [-((taps - 1) // 2) for taps in kernel.shape]
-        lags = tuple((lag, lag + size - 1) for lag, size in zip(first, x.shape, strict=True))
-        return correlate_nd(x, kernel, lags=lags, **padding)
-    y = correlate_nd(x, kernel, mode, **padding)
+    # Of a kernel of even size, `correlate` takes the output before this one for the middle of "full".
+    before = [(taps - 1) // 2 for taps in kernel.shape]
+    if not _all_finite(kernel):
+        y = correlate_nd(_padded(x, kernel, mode, before, padding), kernel, "valid")
+    elif mode == "same":
+        lags = tuple((-first, size - 1 - first) for first, size in zip(before, x.shape, strict=True))
+        y = correlate_nd(x, kernel, lags=lags, **padding)
+    else:
+        y = correlate_nd(x, kernel, mode, **padding)
     return y[::-1, ::-1] if swapped else y
 
 
@@ -406,6 +507,9 @@ def convolve2d(in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str
            [0, 1]])
     """
     x, kernel, padding, _ = _planes("convolve2d", in1, in2, mode, boundary, fillvalue)
+    if not _all_finite(kernel):
+        before = [taps // 2 for taps in kernel.shape]
+        return convolve_nd(_padded(x, kernel, mode, before, padding), kernel, "valid")
     return convolve_nd(x, kernel, mode, **padding)
 
 
@@ -425,30 +529,47 @@ def _planes(
             "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm'), "
             f"got {boundary!r}."
         )
-    padding_mode = _BOUNDARIES[boundary] if x.size else "zeros"
+    padding_mode = _BOUNDARIES[boundary]
     fill = _fill_in(fillvalue, np.result_type(x, kernel)) if padding_mode == "zeros" else 0
-    return x, kernel, {"padding_mode": padding_mode, "fill_value": fill}, swapped
+    return x, kernel, {"padding_mode": padding_mode if x.size else "zeros", "fill_value": fill}, swapped
 
 
-def _fill_in(fillvalue: Any, dtype: np.dtype[Any]) -> complex:
-    """Return the samples outside a plane as a value of the result's dtype."""
-    value = np.asarray(fillvalue)
-    if value.size != 1:
-        raise ValueError(f"`fillvalue` must be scalar or an array with one element, got {fillvalue!r}")
-    number = complex(value.item())
-    # As SciPy: a scalar is rounded or truncated, an array has to be of a dtype that holds no more than the result's.
-    fits = np.can_cast(value.dtype, dtype) if value.ndim else dtype.kind == "c" or value.dtype.kind != "c"
-    if fits and dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        fits = limits.min <= number.real <= limits.max
-    if not fits:
+def _padded(x: Array, kernel: Array, mode: str, before: Sequence[int], padding: dict[str, Any]) -> Array:
+    """Return a plane with what stands outside it, for a kernel that is not finite: SciPy's weights meet that, too.
+
+    In mode "same", `before` samples stand before it.
+    """
+    pairs = [(0, 0)] * 2
+    if mode == "full":
+        pairs = [(taps - 1, taps - 1) for taps in kernel.shape]
+    elif mode == "same":
+        pairs = [(first, taps - 1 - first) for first, taps in zip(before, kernel.shape, strict=True)]
+    if padding["padding_mode"] != "zeros":
+        return np.pad(x, pairs, "wrap" if padding["padding_mode"] == "circular" else "symmetric")
+    return np.pad(x.astype(np.result_type(x, kernel), copy=False), pairs, constant_values=padding["fill_value"])
+
+
+def _fill_in(fillvalue: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the sample outside a plane as a value of the result's dtype, which SciPy accepts, or its error.
+
+    An array has to be of a dtype that can be cast to it safely; anything else is what NumPy makes of it.
+    """
+    try:
+        if isinstance(fillvalue, np.ndarray) and not np.can_cast(fillvalue.dtype, dtype):
+            raise TypeError
+        value = np.asarray(fillvalue, dtype)
+    except (TypeError, ValueError, OverflowError):
+        try:
+            np.asarray(fillvalue, np.complex128)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"`fillvalue` must be a number, got {fillvalue!r}: {error}") from None
         raise ValueError(
             f"could not cast `fillvalue` directly to the output type {dtype} (it was first converted to complex), "
             f"got {fillvalue!r}"
-        )
-    if dtype.kind == "c":
-        return number
-    return int(number.real) if dtype.kind in "iu" else number.real
+        ) from None
+    if value.size != 1:
+        raise ValueError(f"`fillvalue` must be scalar or an array with one element, got {fillvalue!r}")
+    return value.item()
 
 
 # --- One dimension ----------------------------------------------------------------------------------------------------
@@ -489,7 +610,8 @@ def upfirdn(
     >>> signal.upfirdn([0.5, 1, 0.5], [1.0, 2, 3], up=2)
     array([0.5, 1. , 1.5, 2. , 2.5, 3. , 1.5])
     """
-    return resampled(np.asarray(h), np.asarray(x), up, down, axis, mode, cval)
+    result: Array = resampled(np.asarray(h), np.asarray(x), up, down, axis, mode, cval)
+    return result
 
 
 def correlation_lags(in1_len: int, in2_len: int, mode: str = "full") -> Array:
