@@ -244,6 +244,14 @@ def test_in_place(rng, name, dtype):
         ("uniform_filter", ([[1, 2, 3]], [2]), {}),
         ("gaussian_filter1d", ([1, 2, 3], 1), {"radius": 1.5}),
         ("gaussian_filter1d", ([1, 2, 3], 1), {"order": -1}),
+        ("gaussian_filter1d", ([1, 2, 3], 1), {"order": True}),
+        ("gaussian_filter1d", ([1, 2, 3], "1"), {}),
+        ("gaussian_filter", ([[1, 2, 3]], 1), {"axes": 2}),
+        ("gaussian_laplace", ([1.0, 2, 3], 1), {"cval": 1j}),
+        ("gaussian_gradient_magnitude", ([[1, 2, 3]], 1), {"axes": 2}),
+        ("laplace", ([1j, 2, 3],), {"cval": "1"}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"cval": "1"}),
+        ("uniform_filter", ([1, 2, 3], 2), {"cval": "1"}),
         ("gaussian_filter", ([[1, 2, 3]], 1), {"axes": (0, 0)}),
         ("sobel", ([[1, 2, 3]],), {"mode": ["wrap", "wrap", "wrap"]}),
     ],
@@ -253,3 +261,21 @@ def test_errors(name, arguments, keywords):
     assert isinstance(theirs, Exception)
     with pytest.raises(type(theirs)):
         getattr(ndimage, name)(*arguments, **keywords)
+
+
+def test_orders_are_integers_of_whatever_kind():
+    for order in (np.array(1), np.int8(1)):
+        check_same(*(m.gaussian_filter1d([1.0, 2, 4], 1, order=order) for m in (ndimage, scipy.ndimage)))
+
+
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_masks_are_ignored(rng, name):
+    x = np.ma.masked_greater(rng.random((9, 8)), 0.5)
+    arguments = [np.ma.masked_less(each, 0.5) if np.ndim(each) else each for each in ARGUMENTS.get(name, [])]
+    outputs = [np.ma.masked_all(x.shape) for _ in range(2)]
+    calls = [(ndimage, outputs[0]), (scipy.ndimage, outputs[1])]
+    ours, theirs = (getattr(module, name)(x, *arguments, output=output) for module, output in calls)
+    assert type(ours) is type(theirs) is np.ndarray
+    check_same(ours, theirs)
+    np.testing.assert_array_equal(outputs[0].data, ours)
+    np.testing.assert_array_equal(outputs[0].mask, outputs[1].mask)

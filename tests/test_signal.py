@@ -2,6 +2,7 @@
 
 import inspect
 
+import isolated
 import numpy as np
 import pytest
 import scipy.signal
@@ -291,6 +292,9 @@ def test_what_is_empty():
         ("convolve", ([1], [[1]]), {}),
         ("correlate", ([1], [1]), {"mode": "some"}),
         ("correlate", ([1], [1]), {"method": "some"}),
+        ("correlate", ([1], [1]), {"mode": ["full"]}),
+        ("correlate2d", ([[1]], [[1]]), {"mode": ["full"]}),
+        ("convolve2d", ([[1]], [[1]]), {"boundary": ["fill"]}),
         ("convolve", (np.ones((2, 3)), np.ones((3, 2))), {"mode": "valid"}),
         ("fftconvolve", ([1], [1]), {"axes": 1}),
         ("fftconvolve", ([1], [1]), {"axes": 0.5}),
@@ -304,7 +308,14 @@ def test_what_is_empty():
         ("upfirdn", ([], [1]), {}),
         ("upfirdn", ([[1]], [1]), {}),
         ("upfirdn", ([1], [1]), {"up": 0}),
+        ("upfirdn", ([1], [1]), {"up": None}),
         ("upfirdn", ([1], [1]), {"mode": "some"}),
+        ("upfirdn", ([1], [1]), {"mode": b"edge"}),
+        ("upfirdn", ([1], [1]), {"mode": None}),
+        ("upfirdn", ([1], [1]), {"mode": "edge", "cval": None}),
+        ("upfirdn", ([1], [1]), {"cval": "1"}),
+        ("upfirdn", ([1], [1]), {"cval": 1j}),
+        ("upfirdn", ([1], [1]), {"axis": 1}),
         ("correlation_lags", (1, 1), {"mode": "some"}),
     ],
 )
@@ -313,3 +324,26 @@ def test_errors(name, arguments, keywords):
     assert isinstance(theirs, Exception)
     with pytest.raises(type(theirs)):
         getattr(signal, name)(*arguments, **keywords)
+
+
+@pytest.mark.parametrize("name", sorted(set(signal.__all__) - {"correlation_lags", "choose_conv_method"}))
+def test_masks_are_ignored(rng, name):
+    x, kernel = np.ma.masked_greater(rng.random((9, 8)), 0.5), np.ma.masked_greater(rng.random((3, 2)), 0.5)
+    call = [kernel[0], x] if name == "upfirdn" else [x, kernel]
+    ours, theirs = (getattr(module, name)(*call) for module in (signal, scipy.signal))
+    assert type(ours) is type(theirs) is np.ndarray
+    check_same(ours, theirs)
+
+
+def test_masked_arrays_that_scipy_refuses():
+    """Told to accept arrays of other libraries, SciPy refuses masked ones."""
+    code = """
+        import numpy as np, pytest
+        from ndconv import ndimage, signal
+        masked = np.ma.ones(3)
+        for call in (signal.convolve, signal.upfirdn, ndimage.correlate):
+            with pytest.raises(TypeError, match="Masked"):
+                call(masked, masked)
+        assert signal.convolve([1.0, 2.0], np.float64([1.0])).tolist() == [1, 2]
+    """
+    isolated.run(code, SCIPY_ARRAY_API="1")

@@ -83,13 +83,13 @@ def resampled(h: Array, x: Array, up: Any, down: Any, axis: int, mode: str, cval
 
 
 def _checked_mode(mode: Any) -> str:
-    """Return a mode in small letters."""
-    if not isinstance(mode, str):
-        raise AttributeError(f"mode must be a string, which has small letters, got {mode!r}")  # the error of SciPy
+    """Return a mode in small letters, or raise SciPy's errors."""
+    if not hasattr(mode, "lower"):
+        raise AttributeError(f"mode must be a string, got {mode!r}")
     name = mode.lower()
     if name not in _MODES and name not in _EXTRAPOLATING:
         raise ValueError(f"Unknown mode: {mode}; it must be one of {', '.join((*_MODES, *_EXTRAPOLATING))}")
-    return name
+    return str(name)
 
 
 def _number(value: Any, kind: Callable[[Any], Any], name: str) -> Any:

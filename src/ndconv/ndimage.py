@@ -161,7 +161,7 @@ def _correlated(
     y = _output_for(output, input)
     _check_real(y)
     before = [n // 2 + operator.index(o) for n, o in zip(weights.shape, origins, strict=True)]
-    _filtering.correlate(input, weights, y, [_mode_of(mode)] * input.ndim, before, float(cval))
+    _filtering.correlate(input, weights, y, [_mode_of(mode)] * input.ndim, before, _real(cval, "cval"))
     return y
 
 
@@ -325,7 +325,7 @@ def gaussian_filter1d(
     >>> ndimage.gaussian_filter1d([0.0, 0, 1, 0, 0], 1).round(3)
     array([0.058, 0.242, 0.399, 0.242, 0.058])
     """
-    weights = _gaussian(float(sigma), order, truncate, radius)
+    weights = _gaussian(_real(sigma, "sigma"), order, truncate, radius)
     return _correlated_1d(input, weights, axis, output, mode, cval, 0, mirror=False)
 
 
@@ -389,7 +389,7 @@ def _gaussian_passes(
     passes = []
     for axis, width, derivative, name, reach in zip(slid, *columns, strict=True):
         if width > _LEAST_SIGMA:
-            weights = _gaussian(float(width), derivative, truncate, reach)
+            weights = _gaussian(_real(width, "sigma"), derivative, truncate, reach)
             passes.append(Pass(axis, weights, _mode_of(name), weights.size // 2))
     return passes
 
@@ -401,6 +401,9 @@ def _gaussian(sigma: float, order: int, truncate: float, radius: int | None) -> 
         raise ValueError(f"Radius must be a nonnegative integer, got {reach!r}.")
     if order < 0:
         raise ValueError(f"order must be non-negative, got {order!r}")
+    if isinstance(order, bool):
+        raise TypeError(f"order must be an integer, got {order!r}")
+    order = operator.index(order)
     x = np.arange(-reach, reach + 1)
     weights: Array = np.exp(-0.5 / (sigma * sigma) * x**2)
     weights /= weights.sum()
@@ -420,11 +423,11 @@ def _filtered(
     elif input.dtype.kind == "c":
         if y.dtype.kind != "c":
             raise RuntimeError(f"output must have complex dtype, got {y.dtype}")
-        filter(input.real, passes, y.real, float(np.real(cval)))
-        filter(input.imag, passes, y.imag, float(np.imag(cval)))
+        filter(input.real, passes, y.real, _real(np.real(cval), "cval"))
+        filter(input.imag, passes, y.imag, _real(np.imag(cval), "cval"))
     else:
         _check_real(y)
-        filter(input, passes, y, float(cval))
+        filter(input, passes, y, _real(cval, "cval"))
     return y
 
 
@@ -516,7 +519,7 @@ def _derivatives(
     modes = _one_for_each(mode, len(axes))
     if y.dtype.kind == "f" and x.dtype.kind != "c":
         filters = [_gaussian_passes(x.ndim, sigma, *each, **how) for each in zip(orders, modes, strict=True)]
-        outside = float(np.real(cval))
+        outside = _real(cval, "cval")
         if _filtering.can_filter_together(filters, y, outside):
             _filtering.filter_together(x, filters, y, outside, squared=order == 1)
             return y
@@ -759,6 +762,13 @@ def _check_real(y: Array) -> None:
         raise RuntimeError(f"array type {y.dtype!r} not supported as the output of a real input")
 
 
+def _real(value: Any, name: str) -> float:
+    """Return a real number as a float; no string is one."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a real number, not {type(value).__name__}: got {value!r}")
+    return float(value)
+
+
 def _mode_of(mode: Any) -> PaddingMode:
     try:
         return _MODES[mode]
@@ -802,7 +812,7 @@ def _checked_axes(axes: Any, ndim: int) -> tuple[int, ...]:
     numbers = [operator.index(axis) for axis in axes]
     for number in numbers:
         if not -ndim <= number < ndim:
-            raise ValueError(f"specified axis: {number} is out of range for an input of {ndim} axes")
+            raise np.exceptions.AxisError(f"specified axis: {number} is out of range for an input of {ndim} axes")
     numbers = [number % ndim for number in numbers]
     if len(set(numbers)) != len(numbers):
         raise ValueError(f"axes must be unique, got {axes!r}")

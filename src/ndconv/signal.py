@@ -12,7 +12,7 @@ import math
 import operator
 import timeit
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -92,7 +92,7 @@ def correlate(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = 
     if x.ndim == kernel.ndim == 0:
         return np.asarray(x * kernel.conj())[()]
     _check_same_ndim(x, kernel, "in1", "in2")
-    _check_mode(mode)
+    _look_up(mode, _MODES, _UNKNOWN_MODE)
     return _convolved(x, np.flip(kernel).conj() if kernel.dtype.kind == "c" else np.flip(kernel), mode, method)
 
 
@@ -523,12 +523,12 @@ def _planes(
     swapped = _are_swapped(mode, x.shape, kernel.shape, (0, 1))
     if swapped:
         x, kernel = kernel, x
-    _check_mode(mode)
-    if boundary not in _BOUNDARIES:
-        raise ValueError(
-            "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm'), "
-            f"got {boundary!r}."
-        )
+    _look_up(mode, _MODES, _UNKNOWN_MODE)
+    _look_up(
+        boundary,
+        _BOUNDARIES,
+        "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm')",
+    )
     padding_mode = _BOUNDARIES[boundary]
     fill = _fill_in(fillvalue, np.result_type(x, kernel)) if padding_mode == "zeros" else 0
     return x, kernel, {"padding_mode": padding_mode if x.size else "zeros", "fill_value": fill}, swapped
@@ -659,9 +659,20 @@ def _check_same_ndim(x: Array, kernel: Array, first: str, second: str) -> None:
         )
 
 
+_UNKNOWN_MODE = "Acceptable mode flags are 'valid', 'same', or 'full'"
+
+
 def _check_mode(mode: Any) -> None:
     if mode not in _MODES:
-        raise ValueError(f"Acceptable mode flags are 'valid', 'same', or 'full', got {mode!r}.")
+        raise ValueError(f"{_UNKNOWN_MODE}, got {mode!r}.")
+
+
+def _look_up(flag: Any, known: Container[str], message: str) -> None:
+    """Raise for a flag that is not known, as a look-up in a table does."""
+    if not isinstance(flag, Hashable):
+        raise TypeError(f"{message}, got {flag!r}, which is an unhashable type: {type(flag).__name__!r}.")
+    if flag not in known:
+        raise ValueError(f"{message}, got {flag!r}.")
 
 
 def _are_swapped(mode: Any, shape: Sequence[int], kernel: Sequence[int], axes: Iterable[int]) -> bool:
