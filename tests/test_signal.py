@@ -215,16 +215,36 @@ def extremes(rng, dtype, size):
     return array
 
 
-@pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize("name", ["correlate", "convolve"])
+@pytest.mark.parametrize(
+    ("name", "mode", "sizes"),
+    [
+        ("correlate", "full", (6000, 5000)),  # by spectra under "auto" as well
+        ("correlate", "same", (900, 700)),
+        ("convolve", "valid", (900, 700)),
+        ("convolve", "same", (30, 20, 20)),
+    ],
+)
 @pytest.mark.parametrize("dtype", "bBhHiIlLqQ")
-def test_long_integers_wrap_as_short_ones_do(rng, dtype, name, mode):
+def test_long_integers_wrap_as_short_ones_do(rng, dtype, name, mode, sizes):
     """By spectra, which alone would round them, and whichever operand is the longer one."""
-    x, kernel = extremes(rng, dtype, 6000), extremes(rng, dtype, 5000)
+    x, kernel = extremes(rng, dtype, sizes[0]), extremes(rng, dtype, sizes[1])
+    if len(sizes) == 3:
+        x, kernel = extremes(rng, dtype, sizes[:2]), extremes(rng, dtype, sizes[2])[None]
     for call in ([x, kernel], [kernel, x]):
         expected = getattr(scipy.signal, name)(*call, mode, "direct")
         for method in ("auto", "fft", "direct"):
             check_same(getattr(signal, name)(*call, mode, method), expected)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint32", "int64"])
+def test_long_constants_of_the_largest_size(dtype):
+    """Whose products all have the same sign, so that what spectra round is most."""
+    limits = np.iinfo(dtype)
+    x, kernel = np.full(40_000, limits.max, dtype), np.full(20_000, limits.min or limits.max, dtype)
+    rising = np.arange(1, 20_000)
+    pairs = np.concatenate([rising, np.full(20_001, 20_000), rising[::-1]]).astype(np.uint64)
+    product = np.uint64(int(x[0]) * int(kernel[0]) % 2**64)
+    np.testing.assert_array_equal(signal.convolve(x, kernel), (pairs * product).astype(dtype))
 
 
 @settings(max_examples=100)

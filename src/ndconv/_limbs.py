@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -35,55 +36,60 @@ def exact_sums(geometry: Geometry, x: Array, kernel: Array, dtype: np.dtype[Any]
     Neither has axes beside the geometry's, of a single channel each.
     """
     bits = 8 * dtype.itemsize
-    # Of what 64 bits cannot hold, too, the limbs are right modulo 2**64.
-    x, kernel = x.astype(np.int64)[None], kernel.astype(np.int64)[None, None, None]
+    samples, weights = _Integers(x[None]), _Integers(kernel[None, None, None])
     y = np.empty((1, *geometry.out_shape))
-    plan = plan_of(geometry, x.astype(np.float64), y, fourier.NAME)
+    plan = plan_of(geometry, y, y, fourier.NAME)
     assert isinstance(plan, fourier.FourierPlan)
-    blocks = plan.blocks
-    largest = max(_largest(x), _largest(kernel))
+    block, rounding = math.prod(plan.blocks.samples), _rounding(plan.blocks.transform)
     for parts in itertools.count(1):
-        width = -(-(largest.bit_length() + 2) // parts)
-        xs, kernels = _limbs(x, width, bits), _limbs(kernel, width, bits)
-        pairs = [(i, j) for j in range(len(kernels)) for i in range(len(xs)) if width * (i + j) < bits]
+        width = -(-max(samples.bits, weights.bits) // parts)
+        places = itertools.product(weights.places(width, bits), samples.places(width, bits))
+        pairs = [(j, i) for j, i in places if width * (i + j) < bits]
         if len(pairs) > most:
             return None
-        within = max(_norm(limb, math.prod(blocks.samples)) for limb in xs) * max(_norm(limb) for limb in kernels)
-        if within * _rounding(blocks.transform) < 0.5:
+        if samples.norm(width, bits, block) * weights.norm(width, bits) * rounding < 0.5:
             break
     total: Array = np.zeros(y.shape, np.uint64)
-    packed: dict[Any, Any] = {}
-    for i, j in pairs:
-        if i == 0:
-            packed.clear()  # the spectra of the limb before
-        convolve(geometry, xs[i], kernels[j], y, method=fourier.NAME, packed=packed, key=j)
-        total += np.rint(y).astype(np.int64).view(np.uint64) << np.uint64(width * (i + j))
+    for j, each in itertools.groupby(pairs, operator.itemgetter(0)):
+        limb = weights.limb(j, width)
+        spectra: dict[Any, Any] = {}
+        for _, i in each:
+            convolve(geometry, samples.limb(i, width), limb, y, method=fourier.NAME, packed=spectra)
+            total += np.rint(y).astype(np.int64).view(np.uint64) << np.uint64(width * (i + j))
     result: Array = total[0].astype(dtype)
     return result
 
 
-def _limbs(array: Array, width: int, bits: int) -> list[Array]:
-    """Return limbs, the lowest first, as doubles: what they stand for is right modulo 2**bits."""
-    half = 1 << (width - 1)
-    limbs = []
-    for _ in range(0, bits, width):
-        limb = array if width >= 64 else ((array + half) & (2 * half - 1)) - half
-        limbs.append(limb.astype(np.float64))
-        array = (array - limb) >> min(width, 63)
-        if not array.any():
-            break
-    return limbs
+class _Integers:
+    """Integers to be split into limbs, which are right modulo 2**64."""
 
+    def __init__(self, array: Array) -> None:
+        largest = max(int(array.max()), -int(array.min()))
+        self.bits = largest.bit_length() + 2  # enough for the digits of either sign
+        self.array = array.astype(np.int64)
 
-def _largest(array: Array) -> int:
-    """Return the largest absolute value."""
-    return max(int(array.max()), -int(array.min()))
+    def places(self, width: int, bits: int) -> range:
+        """Return the numbers of the limbs, the lowest first, that are not zero modulo 2**bits."""
+        return range(-(-min(self.bits, bits) // width))
 
+    def limb(self, place: int, width: int) -> Array:
+        """Return a limb as doubles, from -half to half - 1."""
+        if width >= self.bits:
+            return self.array.astype(np.float64)
+        half = 1 << (width - 1)
+        # With a half added to each of them, all limbs are unsigned, and none needs to know of the others.
+        halves = sum(half << first for first in range(0, 64, width)) % 2**64
+        unsigned = (self.array.view(np.uint64) + np.uint64(halves)) >> np.uint64(place * width)
+        return (unsigned & np.uint64(2 * half - 1)).astype(np.float64) - half
 
-def _norm(array: Array, most: int | None = None) -> float:
-    """Return the root of the sum of squares, of the largest that `most` samples may have."""
-    norm = math.sqrt(np.vdot(array, array))
-    return norm if most is None else min(norm, math.sqrt(most) * np.abs(array).max())
+    def norm(self, width: int, bits: int, most: int | None = None) -> float:
+        """Return the largest root of the sum of a limb's squares, or of those of at most so many of its samples."""
+        norms = []
+        for place in self.places(width, bits):
+            limb = self.limb(place, width).ravel()
+            largest = max(limb.max(), -limb.min())
+            norms.append(math.sqrt(min(np.einsum("i,i", limb, limb), largest**2 * (most or limb.size))))
+        return max(norms)
 
 
 def _rounding(transform: tuple[int, ...]) -> float:

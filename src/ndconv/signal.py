@@ -26,6 +26,7 @@ from ._geometry import Geometry, make_geometry
 from ._limbs import exact_sums
 from ._methods import Problem, direct, fourier
 from ._modes import BY_NAME
+from ._passes import is_finite
 from ._resampling import resampled
 from ._scipy_fallback import PLANE_DTYPES, SIGNAL_DTYPES, handing_on
 from ._tuning import REMEMBERED_CALLS
@@ -53,6 +54,9 @@ _BOUNDARIES = {
     "symm": "symmetric",
     "symmetric": "symmetric",
 }
+
+# Samples up to which a product of vectors is taken, for which no BLAS library starts threads.
+SMALL = 4096
 
 # The integers up to here are exact in double precision, with a bit to spare for rounding.
 _EXACT = 2**52 - 1
@@ -192,10 +196,11 @@ def _parts_of_full(mode: str, sizes: Iterable[tuple[int, int]]) -> list[tuple[in
 
 
 def _all_finite(array: Array) -> bool:
-    """Whether all of an array is finite, at little cost where the sum of its squares is."""
+    """Whether all of an array is finite; of a small one, where the sum of its squares is, that takes no time at all."""
     if array.dtype.kind not in "fc":
         return True
-    return cmath.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+    sum_is = cmath.isfinite(np.vdot(array, array)) if array.size <= SMALL else is_finite(array)
+    return sum_is or bool(np.isfinite(array).all())
 
 
 def _is_spoilt(x: Array, kernel: Array, mode: str) -> bool:
