@@ -132,3 +132,85 @@ def test_a_kernel_of_a_narrower_type_that_is_an_outer_product(rng, x_dtype):
     kernel = outer([np.array([1, 2, 1]), np.array([1, 4, 2, 1])]).astype(np.float16)
     y = ndconv.correlate_nd(x, kernel, method="separable")
     np.testing.assert_array_equal(y, ndconv.correlate_nd(x, kernel, method="direct"))
+
+
+@st.composite
+def calls_with_lags(draw):
+    """Draw axes of one tap among others, and lags or strides that shift or crop what they read."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    d = draw(st.integers(3, 4))
+    shape = [draw(st.integers(1, 8)) for _ in range(d)]
+    taps = [draw(st.sampled_from((1, 1, 2, 3))) for _ in range(d)]
+    for axis in draw(st.permutations(range(d)))[:2]:
+        taps[axis] = max(taps[axis], 2)
+    modes = [draw(st.sampled_from(MODES)) for _ in range(d)]
+    lags = []
+    for size, n, mode in zip(shape, taps, modes, strict=True):
+        beyond = 0 if mode == "zeros" else 3
+        first = draw(st.integers(1 - n - beyond, size - 1 + beyond))
+        last = draw(st.integers(first, size - 1 + beyond))
+        # As often as not, as many outputs as samples, but for other ones.
+        lags.append((first, first + size - 1 if mode != "zeros" and draw(st.booleans()) else last))
+    keywords = {
+        "lags": tuple(lags),
+        "padding_mode": tuple(modes),
+        "stride": tuple(draw(st.sampled_from((1, 1, 2, 3))) for _ in taps),
+    }
+    kernel = outer([rng.standard_normal(n) for n in taps])
+    return rng.standard_normal(shape), kernel, keywords
+
+
+@given(call=calls_with_lags())
+def test_every_axis_has_its_lags_and_its_stride(call):
+    x, kernel, keywords = call
+    check(x, kernel, mode="full", **keywords)
+
+
+def test_lags_along_an_axis_of_one_tap():
+    x, kernel = np.arange(1.0, 61).reshape(3, 4, 5), outer([[1.0, 2], [1.0, 3]])[:, :, None]
+    lags = ((0, 1), (0, 2), (-2, 2))
+    y = ndconv.correlate_nd(x, kernel, lags=lags, padding_mode="circular", method="separable")
+    np.testing.assert_array_equal(y[0, 0], [253, 265, 217, 229, 241])
+
+
+@pytest.mark.parametrize("function", [ndconv.correlate_nd, ndconv.convolve_nd])
+@pytest.mark.parametrize(
+    ("size", "weight"), [(2e37, 1 / 961), (3.3e38, 1 / 1000), (1e8, 3e27), (1e35, 1), (1e-30, 1e30)]
+)
+def test_no_sum_on_the_way_overflows(function, size, weight):
+    x, kernel = np.full((120, 130), size, np.float32), np.full((31, 31), weight, np.float32)
+    for method in ("auto", "separable"):
+        y = function(x, kernel, "valid", method=method)
+        np.testing.assert_allclose(y, float(x[0, 0]) * float(kernel[0, 0]) * 961, rtol=3e-5)
+
+
+@pytest.mark.parametrize("scales", [(1e30, 1e-30), (1e-30, 1e-8), (1e-37, 1), (1e37, 1e-3)])
+def test_scales_of_the_factors(rng, scales):
+    size, weight = scales
+    x = (size * rng.random((60, 70))).astype(np.float32)
+    kernel = np.float32(weight) * outer([np.float32([1, 2, 4, 2]), np.float32([8, 1, 1])])
+    check(x, kernel, "valid")
+
+
+def test_what_cancels_before_it_overflows(rng):
+    """As it does in the order in which the direct method adds up."""
+    x, kernel = np.full((40, 50), 3e38, np.float32), outer([np.float32([1, 1]), np.float32([1, -1])])
+    x[20, 30] = -3e38
+    exact = ndconv.correlate_nd(x.T, kernel.T, "valid", method="direct")
+    np.testing.assert_array_equal(ndconv.correlate_nd(x.T, kernel.T, "valid", method="separable"), exact)
+    x[5, 5] = np.nan
+    y = ndconv.correlate_nd(x, kernel, "valid", method="separable")
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(ndconv.correlate_nd(x, kernel, "valid", method="direct")))
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_kernel_that_is_mirrored_or_turned_is_still_one(seed):
+    """Also where the last bits decide which lines its factors are."""
+    rng = np.random.default_rng(seed)
+    x, kernel = rng.random((9, 8)), outer([rng.choice([1.0, -1, 0.7], 4), rng.choice([1.0, -1, 0.3], 5)])
+    kernel *= 1 + rng.integers(-5, 6, kernel.shape) * 2.0**-52
+    if factors(kernel) is not None:
+        for axes in ((0, 1), (1, 0)):
+            expected = ndconv.convolve_nd(x, kernel, "same", axes=axes, method="direct")
+            y = ndconv.convolve_nd(x, kernel, "same", axes=axes, method="separable")
+            np.testing.assert_allclose(y, expected, rtol=0, atol=1e-13)

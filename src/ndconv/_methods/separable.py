@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,17 +26,35 @@ if TYPE_CHECKING:
 
 NAME = "separable"
 
+# What the absolute values of a mean's weights add up to, rounding included.
+MEAN = 1.001
+
 
 def factors(kernel: Array) -> list[Array] | None:
-    """Return vectors whose outer product is a kernel, to within rounding of each weight; None if there are none."""
+    """Return vectors whose outer product is a kernel, to within rounding of each weight; None if there are none.
+
+    The absolute values of all but the first, whose pass is the last, add up to a half at most, so that no sum on the
+    way is larger than the largest sample. They are scaled by powers of two, which round nothing.
+    """
     largest = np.unravel_index(np.argmax(np.abs(kernel)), kernel.shape)
     scale = kernel[largest]
     if not np.isfinite(scale) or scale == 0:
         return None
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # what overflows is no such product
+        return _factors(kernel, largest, scale)
+
+
+def _factors(kernel: Array, largest: tuple[Any, ...], scale: Any) -> list[Array] | None:
+    """Return the factors, from the lines through the largest weight."""
     vectors = []
     for axis in range(kernel.ndim):
         line: Any = (*largest[:axis], slice(None), *largest[axis + 1 :])
         vectors.append(kernel[line] / scale if axis else kernel[line])
+    for axis, vector in enumerate(vectors[1:], 1):
+        if vector.size > 1:
+            exponent = int(np.frexp(np.abs(vector).sum())[1]) + 1
+            vectors[axis] = np.ldexp(vector, -exponent)
+            vectors[0] = np.ldexp(vectors[0], exponent)
     product: Array = vectors[0]
     for vector in vectors[1:]:
         product = product[..., None] * vector
@@ -88,8 +106,16 @@ def plan(problem: Problem) -> SeparablePlan:
     return SeparablePlan(problem)
 
 
+class Factors(NamedTuple):
+    """The vectors of each axis, and the weights themselves."""
+
+    vectors: list[Array] | None  # None where the last bits decide, and a mirrored kernel's decide otherwise
+    weights: Array
+    amplifies: bool  # whether outputs may be larger than the largest sample
+
+
 class SeparablePlan:
-    """The separable method's `Plan`."""
+    """The separable method's `Plan`, and the direct method's for a slab in which only its sums stay finite."""
 
     def __init__(self, problem: Problem) -> None:
         g = problem.geometry
@@ -105,16 +131,14 @@ class SeparablePlan:
         """Return what tells packings of the same weights apart."""
         return (NAME,)
 
-    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> list[Array]:
-        """Return the factors of real weights (1, 1, 1, *kernel)."""
-        vectors = factors(weights[0, 0, 0])
-        assert vectors is not None
-        return vectors
+    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Factors:
+        """Return the factors of real weights (1, 1, 1, *kernel), and the weights."""
+        return Factors(factors(weights[0, 0, 0]), weights, bool(np.abs(weights).sum(dtype=np.float64) > MEAN))
 
     def run(
         self,
         x: Array,
-        packed: list[Array],
+        packed: Factors,
         bias: Array | None,
         residual: Array | None,
         y: Array,
@@ -136,7 +160,7 @@ class SeparablePlan:
         for_each(task, tasks, workers)
         return True
 
-    def _run_slab(self, x: Array, vectors: list[Array], first: int, end: int, last: tuple[Any, ...]) -> None:
+    def _run_slab(self, x: Array, packed: Factors, first: int, end: int, last: tuple[Any, ...]) -> None:
         """Compute outputs first to end of the first axis, of x (1, *in)."""
         g = self._problem.geometry
         # The samples that they need, in x's own rows where there are such.
@@ -156,32 +180,54 @@ class SeparablePlan:
             g, in_shape=(x.shape[1], *g.in_shape[1:]), out_shape=(end - first, *g.out_shape[1:]),
             padding=(padding, *g.padding[1:]),
         )  # fmt: skip
+        if packed.vectors is None:
+            self._pass(x, packed.weights, g, *last)
+            return
         *order, final = _order(g)
+        samples = x
         for axis in order:
             y = np.empty((1, *_between(g, axis, after=True)), self._compute)
-            self._pass(x, vectors[axis], g, axis, None, None, y, 0)
-            x = y
-        self._pass(x, vectors[final], g, final, *last)
+            self._along(samples, packed.vectors, g, axis, None, None, y, 0)
+            samples = y
+        self._along(samples, packed.vectors, g, final, *last)
+        if packed.amplifies and last[2].dtype == self._compute and _overflows(x, last[2]):
+            # Sums of some products are too large; in the order of the direct method, they may not be.
+            self._pass(x, packed.weights, g, *last)
 
-    def _pass(
-        self, x: Array, vector: Array, g: Geometry, axis: int, bias: Array | None, residual: Array | None, y: Array,
-        activation: int,
+    def _along(
+        self, x: Array, vectors: list[Array], g: Geometry, axis: int, bias: Array | None, residual: Array | None,
+        y: Array, activation: int,
     ) -> None:  # fmt: skip
         """Run the pass of x (1, *in) along one axis."""
+        geometry = _pass_geometry(g, axis, x.shape[1:])
+        taps = np.ascontiguousarray(vectors[axis], self._compute).reshape(1, 1, 1, *geometry.kernel)
+        self._pass(x, taps, geometry, bias, residual, y, activation)
+
+    def _pass(
+        self, x: Array, weights: Array, geometry: Geometry, bias: Array | None, residual: Array | None, y: Array,
+        activation: int,
+    ) -> None:  # fmt: skip
+        """Compute y from x (1, *in) by the direct method."""
         from . import make_plan
 
-        geometry = _pass_geometry(g, axis, x.shape[1:])
         problem = _problem(self._problem, geometry)
         problem = replace(problem, x_in_place=x.flags.c_contiguous and x.dtype == self._compute)
         run = make_plan(problem, direct.NAME)
-        taps = run.pack(np.ascontiguousarray(vector, self._compute).reshape(1, 1, 1, *geometry.kernel), 1)
+        taps = run.pack(weights, 1)
         if not run.run(x, taps, bias, residual, y, activation, None, 1):
             run.run(x.copy(), taps, bias, residual, y, activation, None, 1)
 
 
+def _overflows(x: Array, y: Array) -> bool:
+    """Whether outputs (1, *out) are not finite although all samples are."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Along the first axis, which NumPy adds up with whole vectors.
+        return not np.isfinite(y.sum(axis=1)).all() and not np.isfinite(y).all() and bool(np.isfinite(x).all())
+
+
 def _order(g: Geometry) -> list[int]:
     """Return the axes in the order of their passes, the first axis last: it may need the samples of the others."""
-    needed = [k > 1 or out != size for k, out, size in zip(g.kernel, g.out_shape, g.in_shape, strict=True)]
+    needed = [k > 1 or s > 1 or pair != (0, 0) for k, s, pair in zip(g.kernel, g.stride, g.padding, strict=True)]
     return [*(axis for axis in range(g.ndim - 1, 0, -1) if needed[axis]), 0]
 
 
