@@ -3,7 +3,8 @@
 Outputs are computed in blocks (overlap-save: T. G. Stockham, High-speed convolution and correlation, 1966), so that
 memory is bounded and blocks fit caches; threads take blocks. The transforms are those of ``scipy.fft``. Of several
 channels, products are summed in the frequency domain. A block whose outputs are not all finite is done again by the
-direct method: infinities and NaN would reach all of it.
+direct method: infinities and NaN would reach all of it. Samples that no output reads are zero in a block, and so are
+outputs that find nothing but zeros.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
 from .._threads.python_tasks import for_each
-from . import direct
+from . import direct, extent
 from .epilogue import finish
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class FourierPlan:
     def __init__(self, problem: Problem) -> None:
         g = problem.geometry
         self.geometry = g
+        self._ends = extent.ends(g)
+        self._unreached = extent.unreached(problem)
         self.blocks = b = _best(problem)[1]
         self._compute = np.dtype(compute_type(problem.dtype))
         self._fill = (problem.fill_value.real, problem.fill_value.imag)
@@ -162,6 +165,9 @@ class FourierPlan:
         samples = np.empty((len(places), x.shape[0], inputs, *b.samples), self._compute)
         for i, place in enumerate(places):
             self._gather(x, place, samples[i])
+        for axis, missed in self._unread():
+            gaps: Any = (..., missed, *(slice(None),) * (g.ndim - axis - 1))
+            samples[gaps] = 0
         axes = tuple(axis + 3 for axis in b.axes)
         lengths = [b.transform[axis] for axis in b.axes]
         spectra = scipy.fft.rfftn(samples, s=lengths, axes=axes, workers=workers)
@@ -175,8 +181,21 @@ class FourierPlan:
             if not np.isfinite(result.sum()) and not np.isfinite(result).all():
                 result = self._directly(samples[i], packed, weight_set)
             start = [k * (n // s) for k, n, s in zip(place, b.outputs, g.stride, strict=True)]
+            for axis, outputs_of in self._unreached:
+                first, end = (max(n - start[axis], 0) for n in (outputs_of.start, outputs_of.stop))
+                result[(..., slice(first, end), *(slice(None),) * (g.ndim - axis - 1))] = 0
             at: Any = (..., *(slice(k, k + n) for k, n in zip(start, result.shape[2:], strict=True)))
             finish(result, bias, None if residual is None else residual[at], y[at], activation)
+
+    def _unread(self) -> Iterator[tuple[int, Array]]:
+        """Yield the axes along which a block has samples that none of its outputs reads, and which they are."""
+        g, b = self.geometry, self.blocks
+        for axis, (n, stride, taps, dilation) in enumerate(
+            zip(b.outputs, g.stride, g.kernel, g.dilation, strict=True)
+        ):  # fmt: skip
+            missed = extent.unread(-(-n // stride), stride, taps, dilation)
+            if missed is not None:
+                yield axis, np.pad(missed, (0, b.samples[axis] - missed.size), constant_values=True)
 
     def _multiply(self, spectra: Array, weights: Array) -> Array:
         """Return the products, summed over input channels, of spectra (blocks, rows, channels, *frequencies)."""
@@ -218,6 +237,10 @@ class FourierPlan:
             to[(slice(None), slice(None), *places)] = (
                 block if x.dtype.kind != "c" else block.imag if part else block.real
             )
+        for axis, (k, n, count, end) in enumerate(zip(place, b.outputs, b.samples, self._ends, strict=True)):
+            if end - k * n < count:
+                beyond: Any = (..., slice(end - k * n, None), *(slice(None),) * (g.ndim - axis - 1))
+                target[beyond] = 0
 
     def _directly(self, samples: Array, packed: Spectra, weight_set: int) -> Array:
         """Return the outputs of a block (rows, channels, *samples) by the direct method."""

@@ -18,7 +18,8 @@ import numpy as np
 from .. import _core
 from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
-from . import direct
+from . import direct, extent
+from .epilogue import finish
 
 if TYPE_CHECKING:
     from . import Problem
@@ -122,8 +123,12 @@ class WinogradPlan:
         core = _core.load(compute_type(problem.dtype))
         self._problem = problem
         self.tiling = _best(problem)[1]
-        self._core = core.Winograd(_blocking(problem, core, self.tiling), self.tiling)
+        # What a tile reaches beyond the last output must not be there.
+        self._read = extent.read(problem)
+        self._core = core.Winograd(_blocking(self._read.problem, core, self.tiling), self.tiling)
+        self._unreached = extent.unreached(problem)
         self._key = (NAME, core.__name__, self.tiling.row_points, self.tiling.column_points)
+        self._zero = np.zeros((), compute_type(problem.dtype))
         self._direct: direct.DirectPlan | None = None
 
     def pack_key(self) -> Any:
@@ -148,8 +153,9 @@ class WinogradPlan:
     ) -> bool:
         """Compute y from x; by the direct method if weights differ within the batch, or if the core says so."""
         if (weight_batch is None or not any(weight_batch)) and self._core.run(
-            x, packed.values, bias, residual, y, activation, weight_batch, workers
+            self._read.part(x), packed.values, bias, residual, y, activation, weight_batch, workers
         ):
+            self._finish_unreached(bias, residual, y, activation)
             return True
         if self._direct is None:
             self._direct = direct.DirectPlan(self._problem)
@@ -157,6 +163,17 @@ class WinogradPlan:
         if key not in packed.taps:
             packed.taps[key] = self._direct.pack(packed.weights)
         return bool(self._direct.run(x, packed.taps[key], bias, residual, y, activation, weight_batch, workers))
+
+    def _finish_unreached(self, bias: Array | None, residual: Array | None, y: Array, activation: int) -> None:
+        """Write outputs that find nothing but zeros: others of their tiles have left rounding errors there."""
+        ndim = self._problem.geometry.ndim
+        for axis, outputs in self._unreached:
+            at: Any = (..., outputs, *(slice(None),) * (ndim - axis - 1))
+            for item in np.ndindex(*y.shape[: y.ndim - ndim - 1]):
+                part = y[item][at][None]
+                channels = part.shape[1] * (2 if y.dtype.kind == "c" else 1)
+                sums = np.broadcast_to(self._zero, (1, channels, *part.shape[2:]))
+                finish(sums, bias, None if residual is None else residual[item][at][None], part, activation)
 
     def __str__(self) -> str:
         t = self.tiling
