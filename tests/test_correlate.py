@@ -350,3 +350,115 @@ def test_out(rng, layout, dtype, shape, taps):
     assert ndconv.correlate_nd(x, kernel, "same", out=place.out) is place.out
     expected.check(place.out)
     assert place.untouched_outside()
+
+
+@pytest.mark.parametrize("function", [ndconv.correlate_nd, ndconv.convolve_nd])
+@pytest.mark.parametrize("padding_mode", oracle.MODES)
+@pytest.mark.parametrize(
+    ("shape", "taps", "mode", "expected"),
+    [
+        ((0,), (3,), "same", (0,)),
+        ((0,), (1,), "same", (0,)),
+        ((0,), (1,), "full", (0,)),
+        ((0, 4), (3, 2), "same", (0, 4)),
+        ((4, 0), (3, 2), "same", (4, 0)),
+        ((0, 0), (3, 2), "same", (0, 0)),
+        ((0, 4), (1, 2), "full", (0, 5)),
+        ((4, 0), (2, 1), "full", (5, 0)),
+        ((3, 0), (2,), "same", (3, 0)),
+        ((0, 4), (2,), "full", (0, 5)),
+        ((0, 4), (2,), "valid", (0, 3)),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "int16", "complex128"])
+def test_no_samples(function, padding_mode, shape, taps, mode, expected, dtype):
+    x, kernel = np.ones(shape, dtype), np.arange(1, 1 + np.prod(taps)).reshape(taps).astype(dtype)
+    for keywords in ({}, {"stride": 3}, {"dilation": 2}, {"nan_policy": "omit"}):
+        y = function(x, kernel, mode, padding_mode=padding_mode, **keywords)
+        assert y.dtype == dtype
+        assert y.size == 0
+        if keywords != {"stride": 3} and mode == "same":
+            assert y.shape == expected
+    assert function(x, kernel, mode, padding_mode=padding_mode).shape == expected
+    out = np.empty(expected, dtype)
+    assert function(x, kernel, mode, padding_mode=padding_mode, out=out) is out
+
+
+def test_no_samples_and_nothing_to_read_or_too_large_a_kernel():
+    np.testing.assert_array_equal(ndconv.correlate_nd(np.ones(0), np.ones(3)), [0, 0])
+    with pytest.raises(ValueError, match="padding_mode 'reflect' has nothing to read"):
+        ndconv.correlate_nd(np.ones(0), np.ones(3), padding_mode="reflect")
+    with pytest.raises(ValueError, match="kernel must not be larger"):
+        ndconv.correlate_nd(np.ones(0), np.ones(1), "valid")
+    with pytest.raises(ValueError, match="kernel must have at least one tap per axis"):
+        ndconv.correlate_nd(np.ones(3), np.ones(0))
+
+
+@pytest.mark.parametrize("far", [2**31, 2**40, 2**62, 2**63 - 1])
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize(("shape", "taps"), SHAPES)
+def test_steps_far_beyond_x(rng, far, mode, shape, taps):
+    for dtype in ("float32", "int64"):
+        x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
+        for padding_mode in ("zeros", "circular"):
+            whole = ndconv.correlate_nd(x, kernel, mode, padding_mode=padding_mode, method="direct")
+            for axis in range(x.ndim):
+                stride = tuple(far if i == axis else 1 for i in range(x.ndim))
+                y = ndconv.correlate_nd(x, kernel, mode, padding_mode=padding_mode, stride=stride)
+                np.testing.assert_allclose(y, whole.take([0], axis), rtol=1e-4, atol=1e-4)
+        point = kernel[(slice(1),) * x.ndim]
+        np.testing.assert_array_equal(ndconv.correlate_nd(x, point, dilation=far), x * point)
+
+
+def test_taps_far_beyond_x(rng):
+    x, kernel = values(rng, 5, "float64"), values(rng, 60, "float64")
+    y = ndconv.correlate_nd(x, kernel, lags=(0, 1), dilation=2**55)
+    np.testing.assert_array_equal(y, x[:2] * kernel[0])
+    with pytest.raises(ValueError, match="method='fft' cannot do this call: kernel and outputs span"):
+        ndconv.correlate_nd(x, kernel, lags=(0, 1), dilation=2**55, method="fft")
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "good"),
+    [
+        ((5,), (8,), True),
+        ((5,), (4,), False),
+        ((5,), (-4,), False),
+        ((5,), (0,), False),
+        ((5,), (-24,), True),
+        ((3, 4), (8, 8), False),
+        ((3, 4), (16, 8), False),
+        ((3, 4), (8, 24), True),
+        ((3, 4), (32, 8), True),
+        ((3, 4), (40, -8), True),
+        ((3, 4), (36, 8), True),
+        ((3, 4), (28, 8), False),
+        ((3, 2), (16, 24), True),
+        ((4, 3), (16, 24), False),
+        ((1, 4), (0, 8), True),
+        ((3, 1), (12, 0), True),
+        ((3, 1), (7, 0), False),
+        ((2, 2, 2), (8, 16, 24), False),
+        ((2, 2, 2), (8, 16, 32), True),
+    ],
+)
+def test_out_must_not_overlap_itself(shape, strides, good):
+    memory = np.zeros(400)
+    out = np.lib.stride_tricks.as_strided(memory[200:], shape, strides)
+    x = np.arange(1.0, 1 + np.prod(shape)).reshape(shape)
+    arguments = (x, np.full((1,) * x.ndim, 2.0))
+    if good:
+        assert ndconv.correlate_nd(*arguments, out=out) is out
+        np.testing.assert_array_equal(out, 2 * x)
+        return
+    with pytest.raises(ValueError, match=r"out must have a place of its own for each output, got strides .* shape"):
+        ndconv.correlate_nd(*arguments, out=out)
+    with pytest.raises(ValueError, match="out must have a place of its own"):
+        ndconv.conv_layer(x[None], np.ones((1, 1, *(1,) * x.ndim)), out=out[None])
+    assert (memory == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (3, 0)])
+def test_an_empty_out_overlaps_nothing(shape):
+    out = np.lib.stride_tricks.as_strided(np.zeros(9), shape, (0,) * len(shape))
+    assert ndconv.correlate_nd(np.ones(shape), np.ones((1,) * len(shape)), "same", out=out) is out

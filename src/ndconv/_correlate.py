@@ -398,6 +398,7 @@ def _prepare(
         padding=padding_of_mode(mode, lags, in_shape, taps, dilations, mirror, modes),
         modes=modes,
         names=("x", "kernel"),
+        may_be_empty=mode != "valid" and lags is None,
     )
     dtype = result_dtype(x, kernel)
     fill = fill_in(fill_value, dtype)

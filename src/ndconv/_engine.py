@@ -14,6 +14,10 @@ from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, REMEMBERE
 from ._workers import Threads
 
 
+# Elements of an array with unusual strides that are looked at one by one.
+MOST_OFFSETS = 1 << 20
+
+
 def with_room_for(x: Array, fill_value: Any) -> Array:
     """Return x, as complex samples if those outside it are complex and it is not."""
     if x.dtype.kind != "c" and np.iscomplexobj(fill_value) and np.ndim(fill_value) == 0 and fill_value.imag:
@@ -177,9 +181,31 @@ def checked_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         raise TypeError(f"out must have dtype {dtype}, got {out.dtype}")
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
-    if out.size and any(n > 1 and stride == 0 for n, stride in zip(out.shape, out.strides, strict=True)):
-        raise ValueError(f"out must have a place of its own for each output, got strides {out.strides}")
+    if not (out.flags.c_contiguous or out.flags.f_contiguous) and _overlaps_itself(out):
+        raise ValueError(
+            f"out must have a place of its own for each output, got strides {out.strides} for shape {out.shape}"
+        )
     return out
+
+
+def _overlaps_itself(array: Array) -> bool:
+    """Whether two elements of an array share memory; also where that would take long to find out."""
+    axes = sorted((abs(stride), n) for stride, n in zip(array.strides, array.shape, strict=True) if n > 1)
+    extent = array.itemsize
+    for stride, n in axes:
+        if stride < extent:
+            break
+        extent += stride * (n - 1)
+    else:
+        return False
+    # Axes may still interlace, as those of steps 2 and 3 do.
+    if array.size > MOST_OFFSETS or (axes and axes[0][0] == 0):
+        return array.size > 0
+    offsets = np.zeros(1, np.intp)
+    for stride, n in axes:
+        offsets = np.add.outer(offsets, stride * np.arange(n, dtype=np.intp)).ravel()
+    offsets.sort()
+    return bool((np.diff(offsets) < array.itemsize).any())
 
 
 def apart_from(array: Array, out: Array) -> Array:

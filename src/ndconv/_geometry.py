@@ -9,6 +9,9 @@ from ._modes import PaddingMode
 
 Shape = tuple[int, ...]
 
+# A step as good as any longer one: beyond what an axis has.
+LONG_STEP = 1 << 31
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
@@ -61,10 +64,14 @@ def make_geometry(
     padding: tuple[Pair, ...],
     modes: tuple[PaddingMode, ...],
     names: tuple[str, str] = ("x", "weight"),
+    may_be_empty: bool = False,
 ) -> Geometry:
-    """Return the geometry of normalised arguments, or raise for what they cannot do together."""
+    """Return the geometry of normalised arguments, or raise for what they cannot do together.
+
+    An axis of no samples has no outputs where it `may_be_empty`, and else must be padded to the kernel's reach.
+    """
     x_name, kernel_name = names
-    out_shape = []
+    out_shape, strides, dilations = [], [], []
     for size, taps, step, spread, (before, after), mode in zip(
         in_shape, kernel, stride, dilation, padding, modes, strict=True
     ):
@@ -77,17 +84,22 @@ def make_geometry(
                 f"padding, dilation and shapes must stay below 2**63 samples per axis, got padding {(before, after)} "
                 f"of {size} samples and dilation {spread} of {taps} taps"
             )
-        if reach > padded:
+        outputs = max((padded - reach) // step + 1, 0)
+        if reach > padded and not (may_be_empty and size == 0):
             raise ValueError(
                 f"{kernel_name} must not be larger than the padded {x_name}: its shape {kernel} with dilation "
                 f"{dilation} spans {reach} samples, but {x_name} has {size} and padding {(before, after)} on that axis"
             )
-        if size == 0 and mode.name != "zeros":
+        if size == 0 and outputs and mode.name != "zeros":
             raise ValueError(f"padding_mode {mode.name!r} has nothing to read: {x_name} has an axis of size 0")
-        out_shape.append((padded - reach) // step + 1)
+        out_shape.append(outputs)
+        # Steps that lead out of x and its padding need not be longer, so that offsets are no larger than sizes.
+        strides.append(min(step, max(padded, LONG_STEP)))
+        dilations.append(spread if taps > 1 else 1)
     geometry = Geometry(
-        channels_in, channels_out, groups, in_shape, kernel, stride, dilation, padding, modes, tuple(out_shape)
-    )
+        channels_in, channels_out, groups, in_shape, kernel, tuple(strides), tuple(dilations), padding, modes,
+        tuple(out_shape),
+    )  # fmt: skip
     for what, count in (("output", channels_out * math.prod(out_shape)), (kernel_name, geometry.weights)):
         if 16 * count > LARGEST:
             raise ValueError(f"the {what} would have {count} samples, more than 64-bit sizes can count")

@@ -576,7 +576,7 @@ def cut(
     groups_per_task = min(max(groups_per_task, 1), max(least, 1), g.groups)
     if _shares_lines(problem):
         groups_per_task = max(groups_per_task, min(g.groups, core.lanes))
-    tasks = batch * boxes * -(-g.groups // groups_per_task)
+    tasks = max(batch * boxes * -(-g.groups // groups_per_task), 1)
     blocks_per_task = n_blocks
     if tasks >= wanted:
         return box, blocks_per_task, groups_per_task

@@ -47,8 +47,8 @@ def ends(geometry: Geometry) -> tuple[int, ...]:
     )
 
 
-def read(problem: Problem) -> Read:
-    """Return the problem without the samples before the first window and after the last, of x and of padding."""
+def read(problem: Problem, first: int) -> Read:
+    """Return the problem without samples before the first window and after the last, from the `first` axis on."""
     g = problem.geometry
     sizes, paddings, modes, index, maps = [], [], [], [], []
     for axis, (size, (before, _), mode, end) in enumerate(
@@ -56,7 +56,9 @@ def read(problem: Problem) -> Read:
     ):  # fmt: skip
         after = end - size - before
         kept = slice(None)
-        if mode.name == "zeros" or max(before, after) <= 0:
+        if axis < first:
+            pass
+        elif mode.name == "zeros" or max(before, after) <= 0:
             kept = slice(min(max(-before, 0), size), max(size + min(after, 0), 0))
             mode = BY_NAME["zeros"]
             size, before = max(kept.stop - kept.start, 0), max(before, 0)

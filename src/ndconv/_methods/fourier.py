@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 NAME = "fft"
 
+# Samples that no machine has memory for, and no transform may have.
+LONGEST = 1 << 48
+
 Index = tuple[int, ...]
 
 
@@ -56,6 +59,8 @@ def why_not(problem: Problem) -> str | None:
         return "there is nothing to compute"
     if max(g.kernel) == 1:
         return "the kernel has a single tap"
+    if max(extent.ends(g)) > LONGEST:
+        return f"kernel and outputs span {max(extent.ends(g))} samples, more than a transform may have"
     return None
 
 

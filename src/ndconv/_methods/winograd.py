@@ -124,7 +124,7 @@ class WinogradPlan:
         self._problem = problem
         self.tiling = _best(problem)[1]
         # What a tile reaches beyond the last output must not be there.
-        self._read = extent.read(problem)
+        self._read = extent.read(problem, self.tiling.outer)
         self._core = core.Winograd(_blocking(self._read.problem, core, self.tiling), self.tiling)
         self._unreached = extent.unreached(problem)
         self._key = (NAME, core.__name__, self.tiling.row_points, self.tiling.column_points)
