@@ -543,7 +543,9 @@ def normalized(x, kernel, *arguments, **keywords):
         np.asarray(x).astype(np.longdouble), np.asarray(kernel).astype(np.longdouble), *arguments, **keywords
     )
     with np.errstate(all="ignore"):
-        w, k = (a - a.mean(axis=-1, keepdims=True) for a in (windows, kernels))
+        # What 64-bit integers differ by fits a long double, their sum does not.
+        w, k = (a - a[..., :1] for a in (windows, kernels))
+        w, k = (a - a.mean(axis=-1, keepdims=True) for a in (w, k))
         y = (w * k).sum(axis=-1) / np.sqrt((w * w).sum(axis=-1) * (k * k).sum(axis=-1))
     return np.where((windows == windows[..., :1]).all(axis=-1), 0, y).astype(np.float64)
 

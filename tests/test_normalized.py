@@ -5,6 +5,7 @@ import oracle
 import pytest
 import scipy.ndimage
 from hypothesis import given
+from hypothesis import strategies as st
 from layouts import FLOATS, INTEGERS, Place, values
 from strategies import correlation_calls
 
@@ -284,3 +285,61 @@ def test_out_must_be_of_the_coefficients_type():
         ndconv.correlate_nd(x, kernel, normalized=True, out=np.zeros((11, 9), int))
     with pytest.raises(ValueError, match="out must have shape"):
         ndconv.correlate_nd(x, kernel, normalized=True, out=np.zeros((9, 8)))
+
+
+#: Where 64-bit integers begin that doubles do not hold: time stamps are such.
+LEVELS = [2**53, 2**60, 2**62 + 1, 2**63 - 300, -(2**60), -(2**63), 2**63 + 5, 2**64 - 300]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("keywords", [{}, {"stride": 2}, {"dilation": 3}, {"padding_mode": "reflect", "mode": "same"}])
+def test_integers_that_no_double_holds(rng, level, keywords):
+    dtype = np.int64 if level < 2**63 else np.uint64
+    x = np.array([level + int(n) for n in rng.integers(0, 300, 90)], dtype)
+    kernel = np.array([level + int(n) for n in rng.integers(0, 300, 7)], dtype)
+    arguments = {"mode": "valid", **keywords}
+    for a, b in ((x, kernel), (x, kernel - kernel.min()), (x - x.min(), kernel), (x, kernel.astype(float))):
+        if (b == b[0]).all():
+            continue
+        check(a, b, **arguments)
+        check(a, b, dtype="float64", **arguments)
+    check(x.astype(x.dtype.newbyteorder())[::-1], kernel[::-1], **arguments)
+    check(x.reshape(9, 10), kernel[:6].reshape(2, 3), "valid", stride=keywords.get("stride", 1))
+
+
+def test_time_stamps():
+    t = np.int64(2) ** 60 + np.array([0, 1, 3, 2, 5, 4, 0, 7, 1, 2])
+    assert ndconv.correlate_nd(t, [1, 3, 2, 5], "valid", normalized=True)[1] == pytest.approx(1, abs=1e-12)
+    assert ndconv.correlate_nd(t, t[:4], "valid", normalized=True)[0] == pytest.approx(1, abs=1e-12)
+    assert ndconv.correlate_nd(t, t[:4], "valid", normalized=True, dtype=float)[0] == pytest.approx(1, abs=1e-12)
+    with pytest.raises(ValueError, match="kernel must vary"):
+        ndconv.correlate_nd(t, np.full(3, 2**60 + 1), "valid", normalized=True)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(("int64", "uint64")), st.sampled_from(("full", "same", "valid")))
+def test_large_integers_of_all_sizes(seed, dtype, mode):
+    """Quiet stretches at several levels, also the least and the largest there are."""
+    rng = np.random.default_rng(seed)
+    info = np.iinfo(dtype)
+    levels = [info.min, info.max - 9, 0, 2**62, *rng.integers(info.min, info.max - 9, 3, dtype)]
+    levels = [int(level) for level in levels]
+    stretches = rng.integers(0, len(levels), 6)
+    x = np.array([levels[i] + int(n) for i in stretches for n in rng.integers(0, 9, 12)], dtype)
+    kernel = rng.integers(0, 9, 5)
+    kernel[:2] = 1, 2
+    check(x, kernel, mode, padding_mode=rng.choice(oracle.MODES), fill_value=levels[rng.integers(len(levels))])
+
+
+@pytest.mark.parametrize("fill_value", [0, 2**60, np.int64(2**60 + 3), 5.0, 0.5, np.nan, 2.0**70])
+def test_what_stands_outside_large_integers(fill_value):
+    x = 2**60 + np.array([0, 1, 3, 2, 5, 4, 0, 7, 1, 2])
+    kernel = np.array([1, 3, 2, 5])
+    inside = ndconv.correlate_nd(x, kernel, "valid", normalized=True)
+    y = ndconv.correlate_nd(x, kernel, "valid", normalized=True, fill_value=fill_value)
+    np.testing.assert_array_equal(y, inside)
+    y = ndconv.correlate_nd(x, kernel, "full", normalized=True, fill_value=fill_value)
+    assert y.shape == (13,)
+    if isinstance(fill_value, (int, np.integer)) and fill_value < 2**63:
+        np.testing.assert_allclose(
+            y, oracle.normalized(x, kernel, "full", fill_value=int(fill_value)), rtol=0, atol=1e-9
+        )

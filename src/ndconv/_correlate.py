@@ -29,7 +29,7 @@ from ._methods import Plan
 from ._methods.separable import is_separable
 from ._missing import POLICIES, check_weights, has_nan, interpolated, refuse_nan
 from ._modes import BY_NAME, PaddingMode
-from ._normalized import coefficient_dtype, coefficients, unit_kernel
+from ._normalized import coefficient_dtype, coefficients, sample_dtype, unit_kernel
 from ._tuning import SEPARABLE_MULTIPLY_ADDS
 from ._windows import Windows
 from ._workers import checked_workers
@@ -134,7 +134,8 @@ def correlate_nd(
     `normalized` is computed in float64 from that sum and from the sums of windows and of their squares [1]_, with x
     centred before. Windows in which digits would be lost are computed again, with the means of smaller parts of x, at
     last with their own. Coefficients are good to about 1e-9, also far from 0, or to the rounding of a narrower result.
-    NaN and infinity in a window make its coefficient NaN.
+    NaN and infinity in a window make its coefficient NaN. 64-bit integers, such as time stamps, are not rounded before
+    their level is taken off.
 
     "omit" is the normalised convolution of [2]_, and what astropy calls interpolation of NaN. A complex sample is
     missing if either of its parts is NaN.
@@ -272,6 +273,7 @@ def _correlate(
     """Correlate, or convolve if `mirror`, in whichever of the ways."""
     x, kernel = with_room_for(as_array(x, "x"), arguments.fill_value), as_array(kernel, "kernel")
     threads = checked_workers(workers)
+    template = kernel
     if dtype is not None:
         # Of the operands, only one needs that type for the result to have it.
         kernel = kernel.astype(wider_dtype(dtype, x, kernel), copy=False)
@@ -282,20 +284,24 @@ def _correlate(
     if flag(normalized, "normalized"):
         if policy == "omit":
             raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
-        return _normalized(x, kernel, arguments, out, threads)
+        return _normalized(x, kernel, template, arguments, out, threads)
     if policy == "omit" and result_dtype(x, kernel).kind in "fc":
         return _omitting(x, kernel, arguments, out, threads, mirror)
     return _slide(x, kernel, arguments, out, threads, mirror)
 
 
-def _normalized(x: Array, kernel: Array, arguments: _Arguments, out: Array | None, threads: int | None) -> Array:
-    """Return the normalised cross-correlation."""
+def _normalized(
+    x: Array, kernel: Array, template: Array, arguments: _Arguments, out: Array | None, threads: int | None
+) -> Array:
+    """Return the normalised cross-correlation; the template is the kernel as given, not yet rounded."""
     kernel = kernel.astype(coefficient_dtype(result_dtype(x, kernel)), copy=False)
     call, windows, fill = _windows(x, kernel, arguments, out, threads, False)
-    kernel = unit_kernel(_placed(kernel, x.ndim, call.slid), windows.axes)
+    kernel = unit_kernel(_placed(template, x.ndim, call.slid), windows.axes)
     if 0 in call.y_shape:
         return new_output(call.y_shape, call.dtype) if out is None else out
-    samples = windows.padded(x, np.float64, fill)
+    outside = arguments.fill_value if windows.are_filled else 0
+    exact = sample_dtype(x, outside)
+    samples = windows.padded(x, exact, fill if exact.kind == "f" else int(outside.real))
     return _delivered(coefficients(windows, samples, kernel, call.dtype, arguments.method), call, out)
 
 

@@ -13,7 +13,6 @@ from ._methods import Plan, Problem, is_remembered, make_plan, sections
 from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, REMEMBERED_CALLS
 from ._workers import Threads
 
-
 # Elements of an array with unusual strides that are looked at one by one.
 MOST_OFFSETS = 1 << 20
 

@@ -23,6 +23,9 @@ ACCURACY = 2.0**-30
 SUM_ERROR = 16 * np.finfo(DOUBLE).eps
 METHOD_ERROR = 32 * np.finfo(DOUBLE).eps
 
+# The integers up to here are doubles. Larger ones stay integers until their level is taken off.
+LARGEST_EXACT = 2**53
+
 # The part of all windows up to which those that lost too much are done one by one.
 FEW = 1 / 256
 
@@ -37,6 +40,18 @@ def coefficient_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.kind == "f" else DOUBLE
 
 
+def sample_dtype(x: Array, fill_value: Any) -> np.dtype[Any]:
+    """Return the dtype that holds all samples of x exactly, and what stands outside it."""
+    if x.dtype.kind not in "iu" or x.itemsize < DOUBLE.itemsize or x.size == 0:
+        return DOUBLE
+    if max(-int(x.min()), int(x.max())) <= LARGEST_EXACT:
+        return DOUBLE
+    dtype, fill = x.dtype.newbyteorder("="), np.asarray(fill_value)
+    limits = np.iinfo(dtype)
+    whole = fill.dtype.kind in "iu" or (fill.dtype.kind == "f" and float(fill_value).is_integer())
+    return dtype if whole and limits.min <= int(fill_value) <= limits.max else DOUBLE
+
+
 def unit_kernel(kernel: Array, axes: tuple[int, ...]) -> Array:
     """Return a kernel less its mean, of norm 1 over the axes that it slides along."""
     first = kernel[tuple(slice(1) if axis in axes else slice(None) for axis in range(kernel.ndim))]
@@ -46,7 +61,7 @@ def unit_kernel(kernel: Array, axes: tuple[int, ...]) -> Array:
             f"in a kernel of shape {kernel.shape}"
         )
     with np.errstate(all="ignore"):  # where it is not finite, neither are the coefficients
-        kernel = _scaled(kernel.astype(DOUBLE))
+        kernel = _scaled(_doubles(kernel.astype(sample_dtype(kernel, 0)), axes))
         for _ in range(2):  # once more, for what the first mean was rounded by
             kernel = kernel - kernel.mean(axis=axes, keepdims=True)
         kernel = kernel / np.abs(kernel).max(axis=axes, keepdims=True)
@@ -55,11 +70,11 @@ def unit_kernel(kernel: Array, axes: tuple[int, ...]) -> Array:
 
 
 def coefficients(windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[Any], method: str) -> Array:
-    """Return the coefficients, exact enough for a dtype, of the windows of padded doubles with a unit kernel."""
+    """Return the coefficients, exact enough for a dtype, of the windows of padded samples with a unit kernel."""
     axes, taps = windows.axes, math.prod(windows.geometry.kernel)
     accuracy = max(ACCURACY, float(np.finfo(dtype).eps) / 2)
     with np.errstate(all="ignore"):
-        centred = _scaled(samples)
+        centred = _scaled(_doubles(samples, axes))
         centred = centred - _means(centred, axes)
         y = windows.correlate(centred, kernel, method)
         sums = windows.sums(centred)
@@ -94,6 +109,17 @@ def _again(
             y[places] = _coefficients_of(rows, kernels)
 
 
+def _doubles(samples: Array, axes: tuple[int, ...]) -> Array:
+    """Return doubles, or of 64-bit integers, what they differ by from the middle between the least and the largest."""
+    if samples.dtype == DOUBLE:
+        return samples
+    # Modulo 2**64: half the distance from the least to the largest, and so each difference, is an int64.
+    least, largest = (each(axis=axes, keepdims=True).view(np.uint64) for each in (samples.min, samples.max))
+    distance = largest - least
+    middle = least + distance - distance // 2
+    return np.asarray((samples.view(np.uint64) - middle).view(np.int64), DOUBLE)
+
+
 def _scaled(samples: Array) -> Array:
     """Return samples times a power of two, where they are so large or so small that squares would not be numbers."""
     largest = max(-samples.min(initial=0), samples.max(initial=0))
@@ -115,7 +141,7 @@ def _means(samples: Array, axes: tuple[int, ...]) -> Array:
 
 def _coefficients_of(windows: Array, kernels: Array) -> Array:
     """Return the coefficients of windows, each a row, and unit kernels, one or as many."""
-    windows = _scaled(windows)
+    windows = _scaled(_doubles(windows, (1,)))
     windows = windows - windows[:, :1]  # exactly, or nearly so
     windows /= np.maximum(windows.max(axis=1), -windows.min(axis=1))[:, None]
     windows -= windows.mean(axis=1, keepdims=True)

@@ -26,6 +26,12 @@ class Windows(NamedTuple):
     geometry: Geometry
     engine: Correlate
 
+    @property
+    def are_filled(self) -> bool:
+        """Whether a fill value stands in any."""
+        g = self.geometry
+        return any(mode.name == "zeros" and max(pair) > 0 for mode, pair in zip(g.modes, g.padding, strict=True))
+
     def padded(self, x: Array, dtype: Any, fill_value: complex) -> Array:
         """Return a copy of x, in a dtype, with the samples of all windows and no other."""
         g = self.geometry
