@@ -3,12 +3,16 @@
 import numpy as np
 import oracle
 import pytest
+import scipy.ndimage
+import scipy.signal
 from hypothesis import given
 from hypothesis import strategies as st
 from layouts import COMPLEX, FLOATS, INTEGERS, Place, values
 from strategies import correlation_calls
 
 import ndconv
+import ndconv.ndimage
+import ndconv.signal
 
 FUNCTIONS = (ndconv.correlate_nd, ndconv.convolve_nd)
 TOLERANCE = {"float16": 4e-3, "float32": 3e-5, "float64": 1e-12, "complex64": 3e-5, "complex128": 1e-12}
@@ -301,3 +305,114 @@ def test_dtype(rng):
     y = ndconv.correlate_nd(x, kernel, "same", nan_policy="omit", dtype="float64")
     assert y.dtype == np.float64
     np.testing.assert_allclose(y, oracle.omitting(x, kernel, "same").astype(float), rtol=0, atol=1e-13)
+
+
+def masked(rng, shape, dtype, part=0.2):
+    """Return a masked array with rubbish under its mask, and with a missing sample at least."""
+    mask = rng.random(shape) < part
+    mask.flat[0] = True
+    data = values(rng, shape, dtype)
+    data[mask] = np.inf if data.dtype.kind in "fc" else 99
+    return np.ma.masked_array(data, mask)
+
+
+def marked(x, dtype):
+    """Return a masked array as a plain one, with NaN for what is masked."""
+    a = x.data.astype(dtype)
+    a[x.mask] = np.nan
+    return a
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("policy", ["propagate", "omit"])
+@pytest.mark.parametrize("dtype", [*FLOATS, *COMPLEX])
+@pytest.mark.parametrize("keywords", [{}, {"mode": "same", "padding_mode": "reflect"}, {"mode": "valid", "stride": 2}])
+def test_masked_samples_are_missing(rng, function, policy, dtype, keywords):
+    x, kernel = masked(rng, (12, 13), dtype), positive(values(rng, (3, 4), dtype).real)
+    expected = function(marked(x, dtype), kernel, nan_policy=policy, **keywords)
+    before = x.copy()
+    y = function(x, kernel, nan_policy=policy, **keywords)
+    assert type(y) is np.ndarray
+    np.testing.assert_array_equal(y, expected)
+    out = np.empty_like(expected)
+    assert function(x, kernel, nan_policy=policy, out=out, **keywords) is out
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(x.data, before.data)
+    np.testing.assert_array_equal(x.mask, before.mask)
+
+
+@pytest.mark.parametrize("policy", ["propagate", "omit"])
+@pytest.mark.parametrize("dtype", ["bool", *INTEGERS])
+@pytest.mark.parametrize("kernel_dtype", ["float32", "complex64"])
+def test_masked_integers(rng, policy, dtype, kernel_dtype):
+    x, kernel = masked(rng, 40, dtype), np.array([1, 2, 4], kernel_dtype)
+    wide = np.result_type(x.dtype, kernel_dtype)
+    y = ndconv.correlate_nd(x, kernel, nan_policy=policy)
+    assert y.dtype == wide
+    expected = ndconv.correlate_nd(marked(x, np.finfo(wide).dtype), kernel.astype(wide), nan_policy=policy)
+    np.testing.assert_array_equal(y, expected)
+    y = ndconv.correlate_nd(x, [1, 2, 4], nan_policy=policy, dtype="float64")
+    np.testing.assert_array_equal(y, ndconv.correlate_nd(marked(x, "f8"), [1, 2, 4], nan_policy=policy))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("policy", ["propagate", "omit"])
+def test_masked_samples_of_an_integer_result_are_refused(function, policy):
+    x, out = np.ma.masked_array([1, 2, 3], [False, True, False]), np.full(4, 99)
+    with pytest.raises(ValueError, match=r"x must have no masked samples.*int64.*dtype='float64'.*x\.filled\(0\)"):
+        function(x, [1, 1], nan_policy=policy, out=out)
+    assert (out == 99).all()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_masked_samples_are_refused(function, dtype):
+    x = np.ma.masked_array(np.ones(4, dtype), [True, False, False, False])
+    with pytest.raises(ValueError, match="The input contains masked values: x"):
+        function(x, np.ones(2, dtype), nan_policy="raise")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("mask", [np.ma.nomask, False, True])
+def test_a_masked_kernel_is_refused(function, mask):
+    kernel = np.ma.masked_array([1.0, 2.0], mask)
+    with pytest.raises(TypeError, match=r"kernel must not be a masked array.*kernel\.filled\(0\)"):
+        function(np.ones(5), kernel)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_out_must_not_be_masked(function):
+    with pytest.raises(TypeError, match="out must not be a masked array"):
+        function(np.ones(5), np.ones(1), out=np.ma.zeros(5))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("policy", ["propagate", "omit", "raise"])
+@pytest.mark.parametrize("mask", [np.ma.nomask, False])
+def test_a_mask_of_nothing(function, policy, mask):
+    for dtype in ("int16", "float32", "complex128"):
+        x = np.ma.masked_array(np.arange(1, 6).astype(dtype), mask)
+        y = function(x, np.array([1, 2], dtype), nan_policy=policy)
+        assert type(y) is np.ndarray
+        np.testing.assert_array_equal(y, function(x.data, np.array([1, 2], dtype)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "int64"])
+def test_masked_samples_have_no_coefficient(rng, dtype):
+    x, kernel = masked(rng, (14, 15), dtype, 0.05), values(rng, (3, 4), "int16").astype(dtype)
+    wide = dtype if dtype == "float32" else "float64"
+    y = ndconv.correlate_nd(x, kernel, "same", normalized=True)
+    np.testing.assert_array_equal(y, ndconv.correlate_nd(marked(x, wide), kernel, "same", normalized=True))
+    assert np.isnan(y).any()
+    assert not np.isnan(y).all()
+
+
+def test_masked_and_nan_are_both_missing():
+    x = np.ma.masked_array([1.0, np.nan, 3, 7, 5], [False, False, False, True, False])
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, [1, 1], "valid", nan_policy="omit"), [2, 6, 6, 10])
+
+
+def test_the_drop_ins_do_what_scipy_does():
+    x, kernel = np.ma.masked_array([1.0, 2, 3, 4], [False, True, False, False]), np.array([1.0, 2])
+    np.testing.assert_array_equal(ndconv.signal.convolve(x, kernel), scipy.signal.convolve(x, kernel))
+    np.testing.assert_array_equal(ndconv.ndimage.convolve(x, kernel), scipy.ndimage.convolve(x, kernel))

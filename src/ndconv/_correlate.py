@@ -27,7 +27,7 @@ from ._engine import (
 from ._geometry import Geometry, Shape, make_geometry, reordered
 from ._methods import Plan
 from ._methods.separable import is_separable
-from ._missing import POLICIES, check_weights, has_nan, interpolated, refuse_nan
+from ._missing import POLICIES, check_weights, has_nan, interpolated, is_masked, refuse_nan, unmasked, with_gaps
 from ._modes import BY_NAME, PaddingMode
 from ._normalized import coefficient_dtype, coefficients, sample_dtype, unit_kernel
 from ._tuning import SEPARABLE_MULTIPLY_ADDS
@@ -61,9 +61,10 @@ def correlate_nd(
     Parameters
     ----------
     x : array_like
-        Input. Any strides, byte order, alignment and supported dtype are read as they are.
+        Input. Any strides, byte order, alignment and supported dtype are read as they are. The masked samples of a
+        masked array are missing: as NaN, whatever stands there.
     kernel : array_like
-        What slides over x; a complex one is conjugated. The operands are never swapped.
+        What slides over x; a complex one is conjugated. The operands are never swapped. It must not be a masked array.
     mode : str, optional
         "full": all positions where kernel and x touch; "same": as many outputs as x has samples, the middle of "full";
         "valid": the positions where the kernel lies within x.
@@ -98,7 +99,8 @@ def correlate_nd(
         "omit": a sample that is NaN is missing, and the others stand in for it. The sum over those that are there is
         multiplied by the sum of all weights over the sum of theirs (NaN where that is zero, as where there are none).
         Then `fill_value` may be NaN too: nothing is known of what stands outside x. Integers have no NaN, so that for
-        them the policies are the same.
+        them the policies are the same. What a masked array has masked is missing like NaN, of integers too, where
+        `dtype` asks for a floating result.
     out : ndarray, optional
         Array of the result's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional
@@ -108,17 +110,19 @@ def correlate_nd(
     Returns
     -------
     ndarray
-        The correlation, of dtype ``numpy.result_type(x, kernel)`` or the one asked for.
+        The correlation, of dtype ``numpy.result_type(x, kernel)`` or the one asked for; never a masked array: where
+        samples that are missing leave nothing known, it is NaN.
 
     Raises
     ------
     ValueError
         If shapes or values do not fit; the message names the argument. For `normalized`: if the kernel is constant, as
         one of a single sample is, or `nan_policy` is "omit". For "omit": if the kernel holds NaN, or its weights sum to
-        zero. For "raise": if x or kernel holds NaN.
+        zero. For "raise": if x or kernel holds NaN, or a sample of x is masked. If one is, and the result is of
+        integers.
     TypeError
-        If an argument has the wrong type or dtype; if the result's cannot be cast to `dtype` safely, as
-        :func:`numpy.can_cast` has it; if the result of `normalized` would be complex.
+        If an argument has the wrong type or dtype; if `kernel` or `out` is a masked array; if the result's dtype cannot
+        be cast to `dtype` safely, as :func:`numpy.can_cast` has it; if the result of `normalized` would be complex.
 
     See Also
     --------
@@ -271,6 +275,11 @@ def _correlate(
     workers: Any, *, mirror: bool,
 ) -> Array:  # fmt: skip
     """Correlate, or convolve if `mirror`, in whichever of the ways."""
+    missing = None
+    if type(x) is not np.ndarray and is_masked(x):
+        x, missing = unmasked(x)
+    if type(kernel) is not np.ndarray and is_masked(kernel):
+        raise TypeError("kernel must not be a masked array: fill in what is masked, as by kernel.filled(0)")
     x, kernel = with_room_for(as_array(x, "x"), arguments.fill_value), as_array(kernel, "kernel")
     threads = checked_workers(workers)
     template = kernel
@@ -278,6 +287,9 @@ def _correlate(
         # Of the operands, only one needs that type for the result to have it.
         kernel = kernel.astype(wider_dtype(dtype, x, kernel), copy=False)
     policy = one_of(nan_policy, "nan_policy", POLICIES)
+    if missing is not None:
+        dtype = result_dtype(x, kernel)
+        x = with_gaps(x, missing, coefficient_dtype(dtype) if flag(normalized, "normalized") else dtype, policy)
     if policy == "raise":
         refuse_nan(x, "x")
         refuse_nan(kernel, "kernel")

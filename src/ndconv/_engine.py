@@ -1,6 +1,7 @@
 """The way from checked arguments to a result: geometry -> plan -> run."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -174,6 +175,8 @@ def checked_out(out: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Return `out`, or raise where results cannot be written to it."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a NumPy array, got {type(out).__name__}")
+    if type(out) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(out, np.ma.MaskedArray):
+        raise TypeError("out must not be a masked array: results have no mask, pass out.data")
     if out.shape != shape:
         raise ValueError(f"out must have shape {shape}, got {out.shape}")
     if out.dtype != dtype:

@@ -1,4 +1,4 @@
-"""Missing samples: what NaN in x means to a correlation, by `nan_policy`.
+"""Missing samples: what NaN in x, and the mask of a masked array, mean to a correlation, by `nan_policy`.
 
 "omit" is the normalised convolution (H. Knutsson and C.-F. Westin, Normalized and differential convolution, CVPR 1993),
 with a certainty of 1 for a sample that is there and of 0 for one that is missing.
@@ -7,6 +7,7 @@ with a certainty of 1 for a sample that is there and of 0 for one that is missin
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,31 @@ POLICIES = ("propagate", "omit", "raise")
 # Where the weights of the samples that are there add up to less than this part of all, they must be more exact than
 # spectra make them.
 THIN = 1 / 64
+
+
+def is_masked(array: Any) -> bool:
+    """Whether something is a masked array; there are none before ``numpy.ma`` is imported."""
+    return "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
+
+
+def unmasked(array: Any) -> tuple[Array, Array | None]:
+    """Return what is under the mask of a masked array, and where it is masked; None for nowhere."""
+    mask = np.ma.getmask(array)
+    return np.ma.getdata(array), mask if mask.any() else None
+
+
+def with_gaps(x: Array, missing: Array, dtype: np.dtype[Any], policy: str) -> Array:
+    """Return x with NaN for the samples that are missing, in a real type beside a result's dtype where x has no NaN."""
+    if policy == "raise":
+        raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
+    if dtype.kind in "iu":
+        raise ValueError(
+            f"x must have no masked samples for a result of dtype {dtype}, which has no NaN: ask for a floating dtype, "
+            f"such as dtype='float64', or fill them in: x.filled(0)"
+        )
+    holes = np.array(x, x.dtype if x.dtype.kind in "fc" else np.finfo(dtype).dtype)
+    holes[missing] = np.nan
+    return holes
 
 
 def refuse_nan(array: Array, name: str) -> None:
