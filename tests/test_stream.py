@@ -31,19 +31,26 @@ def run(stream, chunks, axis=-1):
 
 
 def same(actual, expected):
+    """Assert that arrays have the same bits."""
     assert actual.dtype == expected.dtype
     np.testing.assert_array_equal(actual, expected, strict=True)
+    zero = np.asarray(expected == 0)  # whose signs are equal to NumPy
+    for part in ("real", "imag"):
+        assert np.array_equal(np.signbit(getattr(actual, part)[zero]), np.signbit(getattr(expected, part)[zero]))
 
 
 sizes = st.lists(st.sampled_from((0, 1, 1, 2, 3, 7, 16, 40, 130)), max_size=25)
 
 
+FEW, MANY = st.sampled_from((1, 1, 2, 3, 8, 20)), st.one_of(st.sampled_from((16, 32, 33, 64, 128)), st.integers(1, 300))
+
+
 @st.composite
-def layers(draw, dtypes=DTYPES, taps=SHORT):
+def layers(draw, dtypes=DTYPES, taps=SHORT, channels=FEW):
     """Draw the arguments of a causal layer, but its method, and a signal for it."""
     rng = draw(generators())
     groups = draw(st.sampled_from((1, 1, 1, 2, 3)))
-    inputs, outputs = draw(st.sampled_from((1, 1, 2, 3, 8, 20))), draw(st.sampled_from((1, 1, 2, 5, 17)))
+    inputs, outputs = draw(channels), draw(st.sampled_from((1, 1, 2, 5, 17, 33)))
     dtype = draw(st.sampled_from(dtypes))
     weight = values(rng, (groups * outputs, inputs, draw(st.sampled_from(taps))), dtype)
     x_type = draw(st.sampled_from((dtype, "int8" if dtype in ("float32", "complex64") else dtype)))
@@ -83,6 +90,21 @@ def test_chunks_of_a_layers_signal(call, sizes, break_at, how):
     assert stream.latency == 0
 
 
+@settings(max_examples=150)
+@given(call=layers(FLOATING, (1, 1, 2, 3, 9, 25), MANY), step=st.integers(1, 400), length=st.integers(1, 400))
+def test_many_channels(call, step, length):
+    """Chunks of a signal, and a part of it from its beginning, have the bits of the whole."""
+    x, weight, keywords = call
+    axis = -2 if keywords["channel_axis"] == -1 else -1
+    samples = x.shape[axis]
+    layer = ndconv.ConvLayer(weight, method="direct", **keywords)
+    y = layer(x)
+    same(run(layer.stream(), cut(x, [step] * (samples // step), axis), axis), y)
+    length = min(length, samples)
+    beginning = layer(x.take(range(length), axis))
+    same(beginning, y.take(range(beginning.shape[axis]), axis))
+
+
 @settings(max_examples=60)
 @given(call=layers(FLOATING, LONG), sizes=sizes, break_at=st.integers(0, 9))
 def test_chunks_of_a_layers_signal_by_spectra(call, sizes, break_at):
@@ -117,7 +139,7 @@ def correlations(draw, dtypes=DTYPES, taps=SHORT):
     """Draw a kernel, the keywords that the stream and `correlate_nd` share, and a signal."""
     rng = draw(generators())
     dtype, taps = draw(st.sampled_from(dtypes)), draw(st.sampled_from(taps))
-    shape = list(draw(st.sampled_from(((), (), (3,), (2, 3)))))
+    shape = list(draw(st.sampled_from(((), (), (3,), (2, 3), (40,)))))
     axis = draw(st.integers(0, len(shape)))
     kernel_shape = [taps]
     if shape and draw(st.booleans()):

@@ -17,6 +17,7 @@ from .. import _core
 from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
 from .._geometry import reordered
+from .._modes import BY_NAME
 
 if TYPE_CHECKING:
     from . import Problem
@@ -213,32 +214,45 @@ def _ranked(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     along = [axis for axis in range(g.ndim) if g.ndim == 1 or g.kernel[axis] > 1]
     if len(along) != 1:
         return ways
-    signal = replace(problem, geometry=reordered(g, along))
-    long = replace(signal, geometry=replace(signal.geometry, out_shape=(tuning.LONG_SIGNAL,)))
-    best = min((way for way in kernels(long, core) if _has_room(signal, core, way[0])), key=lambda way: way[2])
-    order = _sum_order(signal, core, best[0])
-    return sorted(ways, key=lambda way: _sum_order(signal, core, way[0]) != order)
+    signal = _long_signal(problem, along[0])
+    best = min((way for way in kernels(signal, core) if _has_room(signal, core, way[0])), key=lambda way: way[2])
+    order = _sum_order(problem, along[0], core, best[0])
+    return sorted(ways, key=lambda way: _sum_order(problem, along[0], core, way[0]) != order)
 
 
-def _sum_order(problem: Problem, core: Any, kernel: str) -> str:
-    """Return a name for the order in which a kernel adds up the products of an output of one axis."""
-    if kernel == "rows" and problem.geometry.stride[0] > 1:
-        return "phases"
+def _long_signal(problem: Problem, axis: int) -> Problem:
+    """Return the same for one long signal, whose taps along one axis find samples alone: for all lengths the same."""
+    g = problem.geometry
+    outputs = tuning.LONG_SIGNAL
+    samples = (outputs - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1
+    line = replace(
+        reordered(g, [axis]), in_shape=(samples,), out_shape=(outputs,), padding=((0, 0),), modes=(BY_NAME["zeros"],)
+    )
+    # In y's own layout: depthwise is for others, and adds up as bank and rows do.
+    return replace(problem, geometry=line, batch=1, y_in_place=True)
+
+
+def _sum_order(problem: Problem, axis: int, core: Any, kernel: str) -> tuple[Any, ...]:
+    """Return what tells apart the orders in which kernels add up the products of an output, of taps along one axis."""
+    if kernel == "rows" and problem.geometry.stride[axis] > 1:
+        return ("phases",)
     if kernel == "tile":
-        # Its sums are added to the bias; the other kernels' sums begin with it.
+        # Its sums, of each block of channels, are added to the bias; the other kernels' sums begin with it.
         interleave, channel_block = _channel_blocks(problem, core, _is_in_place(problem))
-        if problem.bias or interleave > 1 or channel_block < channels(problem)[0]:
-            return "tile"
-    return "taps"
+        by_taps = interleave > 1 and problem.geometry.taps > 1
+        if problem.bias or by_taps or channel_block < channels(problem)[0]:
+            return "tile", by_taps, channel_block
+    return ("taps",)
 
 
 def _has_room(problem: Problem, core: Any, kernel: str) -> bool:
-    """Whether the planes of all input channels stay within bounds, along one axis, for a box of any length."""
-    if kernel == "tile" or _is_in_place(problem):
-        return True
+    """Whether the planes of all input channels stay within bounds, along one axis, for a box of any length.
+
+    Also where x itself would serve: it does not for few outputs, nor to every kernel.
+    """
     inputs, _ = channels(problem)
     samples = _plane_bytes(problem) // (core.compute_dtype.itemsize * max(inputs, 1))
-    return bool(_reach(problem.geometry, 0, 4 * core.lanes) <= samples)
+    return kernel == "tile" or _reach(problem.geometry, 0, 4 * core.lanes) <= samples
 
 
 def _is_in_place(problem: Problem) -> bool:
@@ -291,12 +305,16 @@ def _shares_lines(problem: Problem) -> bool:
 
 
 def _channel_blocks(problem: Problem, core: Any, in_place: bool) -> tuple[int, int]:
-    """Return how many input channels a tile's planes interleave, and how many it sums at a time."""
+    """Return how many input channels a tile's planes interleave, and how many it sums at a time.
+
+    The latter does not depend on where x lies: of a single tap, that then leaves an output's bits as they are.
+    """
     inputs, _ = channels(problem)
     interleave = core.lanes if pays_to_interleave(problem, core, in_place) else 1
-    each = problem.geometry.taps * core.tile_channels * core.compute_dtype.itemsize * interleave
-    blocks = _split(-(-inputs // interleave), max(tuning.WEIGHT_BYTES // each, 1))[1]
-    return interleave, max(min(math.ceil(blocks) * interleave, inputs), 1)
+    step = core.lanes if pays_to_interleave(problem, core, False) else 1
+    each = problem.geometry.taps * core.tile_channels * core.compute_dtype.itemsize * step
+    blocks = _split(-(-inputs // step), max(tuning.WEIGHT_BYTES // each, 1))[1]
+    return interleave, max(min(math.ceil(blocks) * step, inputs), 1)
 
 
 def _tile_blocks(outputs: int, core: Any) -> list[int]:
