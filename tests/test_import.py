@@ -87,6 +87,25 @@ def test_importing_does_not_load(module):
     """)
 
 
+@pytest.mark.parametrize("name", ["ndimage", "signal"])
+def test_submodules_are_found_when_they_are_asked_for(name):
+    isolated.run(f"""
+        import sys, ndconv
+        assert "ndconv.{name}" not in sys.modules
+        assert "{name}" in dir(ndconv) and "{name}" not in vars(ndconv)
+        module = ndconv.{name}
+        assert module is sys.modules["ndconv.{name}"] is vars(ndconv)["{name}"]
+        assert module.convolve([1, 2], [1, 1]).size in (2, 3)
+        from ndconv import {name} as again
+        assert again is module
+    """)
+
+
+def test_what_is_no_submodule_is_no_attribute():
+    with pytest.raises(AttributeError, match="module 'ndconv' has no attribute 'signals'"):
+        _ = ndconv.signals
+
+
 def test_importing_starts_no_thread_and_says_nothing():
     output = isolated.run("""
         import threading, numpy

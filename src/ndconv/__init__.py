@@ -4,7 +4,12 @@ Cross-correlation and convolution in one to three (and more) dimensions, with ev
 groups and channels, at the speed of the machine.
 """
 
-from . import _threads  # isort: split  (the first, since it refuses to be imported in a sub-interpreter)
+import importlib as _importlib
+import types as _types
+import typing as _typing
+
+# The first, since it refuses to be imported in a sub-interpreter.
+from . import _threads as _threads  # isort: split
 from ._backward import conv_layer_backward
 from ._config import show_config
 from ._core import machine
@@ -17,6 +22,10 @@ from ._layer import ConvLayer, conv_layer
 from ._stream import CorrelateStream, LayerStream
 from ._transpose_layer import conv_transpose_layer, conv_transpose_layer_backward
 from ._workers import set_workers
+
+if _typing.TYPE_CHECKING:
+    from . import ndimage as ndimage
+    from . import signal as signal
 
 __version__ = machine.version
 
@@ -42,3 +51,17 @@ __all__ = [
     "set_workers",
     "show_config",
 ]
+
+# Imported when they are first asked for, since they import SciPy.
+_SUBMODULES = ("ndimage", "signal")
+
+
+def __getattr__(name: str) -> _types.ModuleType:
+    """Return a submodule that was not imported yet."""
+    if name in _SUBMODULES:
+        return _importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBMODULES})
