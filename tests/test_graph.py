@@ -264,6 +264,40 @@ def test_what_is_not_finite_goes_along_edges_alone(rng, bad, c_out):
     np.testing.assert_array_equal(~np.isfinite(y).all(axis=1), reached)
 
 
+@pytest.mark.parametrize("container", [name for name in CONTAINERS if "_" in name])
+@pytest.mark.parametrize("self_loops", [True, False])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("c_out", [2, 6])
+def test_a_stored_zero_is_no_edge(rng, container, self_loops, normalization, c_out):
+    """Nor are edges that add up to zero, among them a loop of -1; nor those of a node of degree 0."""
+    rows, columns = [0, 1, 1, 1, 2, 2, 3, 4, 4], [1, 0, 2, 2, 2, 0, 3, 5, 0]
+    edges = np.array([0.0, 2.0, 3.0, -3.0, -1.0, 4.0, 0.0, 1.0, -1.0])
+    graph = sparse.coo_array((edges, (rows, columns)), shape=(7, 7))
+    if container.startswith("csr"):  # SciPy's conversions to most formats sum or drop some of them
+        pointers = np.searchsorted(rows, range(8))
+        graph = getattr(sparse, container)((edges, np.array(columns), pointers), shape=(7, 7))
+    elif not container.startswith("coo"):
+        graph = getattr(sparse, container)(graph)
+    if normalization == "symmetric":
+        graph = abs(graph)  # whose degrees are not negative
+        graph = getattr(sparse, container)(graph)
+    dense, stored = graph.toarray(), graph.nnz
+    x, weight = values(rng, (7, 4), "float64"), values(rng, (4, c_out), "float64")
+    grad_y = values(rng, (7, c_out), "float64")
+    keywords = {"normalization": normalization, "self_loops": self_loops}
+    matrix = dense_matrix(dense, normalization, self_loops)
+    for node in range(7):
+        for bad in (np.nan, np.inf):
+            spoilt, spoilt_grad = x.copy(), grad_y.copy()
+            spoilt[node], spoilt_grad[node] = bad, bad
+            y = ndconv.graph_conv(spoilt, graph, weight, **keywords)
+            np.testing.assert_array_equal(~np.isfinite(y).any(axis=1), matrix[:, node] != 0)
+            by_x = ndconv.graph_conv_backward(spoilt_grad, x, graph, weight, **keywords).x
+            np.testing.assert_array_equal(~np.isfinite(by_x).any(axis=1), matrix[node] != 0)
+    np.testing.assert_array_equal(graph.toarray(), dense)
+    assert graph.nnz == stored
+
+
 @pytest.mark.parametrize("channels", [(8, 32), (32, 8)])
 def test_the_same_bits_for_every_number_of_workers(rng, channels):
     graph = sparse.coo_array((rng.random(9000), rng.integers(0, 3000, (2, 9000))), shape=(3000, 3000))

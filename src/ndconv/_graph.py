@@ -78,7 +78,7 @@ def _square_root(degrees: Array) -> Array:
 
 
 def _normalized(graph: csr_array, normalization: str | None, self_loops: bool, dtype: np.dtype[Any]) -> csr_array:
-    """Return the adjacency matrix that a layer multiplies by."""
+    """Return the adjacency matrix that a layer multiplies by, with its edges alone."""
     from scipy import sparse
 
     # Degrees are sums over many edges: in float64 at least, whatever the rest is computed in.
@@ -94,6 +94,9 @@ def _normalized(graph: csr_array, normalization: str | None, self_loops: bool, d
         else:
             left, right = _inverse(gathered), np.ones(nodes)
         graph.data *= np.repeat(left, np.diff(graph.indptr)) * right[graph.indices]
+    # What is zero is no edge: NaN and infinity must not come along it.
+    graph.sum_duplicates()
+    graph.eliminate_zeros()
     return graph.astype(dtype, copy=False)
 
 
