@@ -304,6 +304,21 @@ GEOMETRIES = [
 ]
 
 
+@settings(max_examples=200)
+@given(call=layer_backward_calls(), rng=generators(), value=st.sampled_from((np.nan, np.inf, -np.inf)))
+def test_special_weights_reach_what_their_taps_read(call, rng, value):
+    """The gradient to x sums over outputs that there are; there is no zero beyond them."""
+    g, x, weight = (np.abs(values(rng, a.shape, "float64")) + 0.1 for a in call.arrays)
+    keywords = {name: v for name, v in call.keywords.items() if name not in ("needs", "fill_value")}
+    mask = np.zeros(weight.shape, int)
+    mask.flat[rng.integers(0, max(mask.size, 1), 2 if mask.size else 0)] = 1
+    seen = oracle.layer_gradients(np.ones(g.shape, int), np.ones(x.shape, int), mask, **keywords).x.value > 0
+    found = ndconv.conv_layer_backward(g, x, np.where(mask, value, weight), **keywords, needs="x").x
+    clean = ndconv.conv_layer_backward(g, x, weight, **keywords, needs="x").x
+    np.testing.assert_array_equal(found[seen], value)
+    np.testing.assert_allclose(found[~seen], clean[~seen], rtol=1e-12)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(("x_shape", "weight_shape", "keywords"), GEOMETRIES)
 def test_what_is_not_finite_reaches_what_saw_it(rng, value, x_shape, weight_shape, keywords):

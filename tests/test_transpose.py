@@ -267,6 +267,50 @@ def test_mixed_types(rng):
     agree_backward(values(rng, y.shape, "int16"), x, weight, stride=2)
 
 
+@settings(max_examples=200)
+@given(call=transpose_backward_calls(), rng=generators(), value=st.sampled_from((np.nan, np.inf, -np.inf)))
+def test_special_weights_reach_what_their_taps_feed(call, rng, value):
+    """Beyond the samples of x there is nothing: no zero that times infinity were NaN. The same in the gradients."""
+    g, x, weight = (np.abs(values(rng, a.shape, "float64")) + 0.1 for a in call.arrays)
+    keywords = {name: v for name, v in call.keywords.items() if name != "needs"}
+    ones = [np.ones(a.shape, int) for a in (g, x, weight)]
+    for place, names in ((2, "x"), (1, "weight")):
+        mask = np.zeros(call.arrays[place].shape, int)
+        mask.flat[rng.integers(0, max(mask.size, 1), 2 if mask.size else 0)] = 1
+        marked = [mask if i == place else each for i, each in enumerate(ones)]
+        special = [np.where(mask, value, a) if i == place else a for i, a in enumerate((g, x, weight))]
+        found = ndconv.conv_transpose_layer_backward(*special, **keywords, needs=names)
+        clean = ndconv.conv_transpose_layer_backward(g, x, weight, **keywords, needs=names)
+        seen = getattr(oracle.transpose_layer_gradients(*marked, **keywords), names).value > 0
+        stands_out(getattr(found, names), getattr(clean, names), seen, value)
+        found = ndconv.conv_transpose_layer(*special[1:], **keywords)
+        seen = oracle.transpose_layer(*marked[1:], **keywords).value > 0
+        stands_out(found, ndconv.conv_transpose_layer(x, weight, **keywords), seen, value)
+
+
+def stands_out(found, clean, seen, value):
+    """Check that a result is `value` where it is seen, and elsewhere what it was."""
+    np.testing.assert_array_equal(found[seen], value)
+    np.testing.assert_allclose(found[~seen], clean[~seen], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
+def test_special_weights_with_an_epilogue(rng, dtype):
+    x, weight = values(rng, (4, 9, 8), dtype), values(rng, (4, 2, 3, 3), dtype)
+    weight[1, 0, 2, 0] = np.nan
+    keywords = {"stride": (2, 1), "padding": 1, "groups": 2, "bias": values(rng, 4, dtype)}
+    if dtype != "complex64":
+        keywords["activation"] = "silu"
+    keywords["residual"] = values(rng, ndconv.conv_transpose_layer(x, weight, **keywords).shape, dtype)
+    expected = oracle.transpose_layer(x, weight, **keywords)
+    y = ndconv.conv_transpose_layer(x, weight, **keywords)
+    nan = np.isnan(expected.value)
+    assert 0 < nan.sum() < nan.size / 4
+    np.testing.assert_array_equal(np.isnan(y), nan)
+    clean = oracle.transpose_layer(x, np.nan_to_num(weight, nan=0.5), **keywords)
+    clean.check(np.where(nan, clean.value.astype(dtype), y))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "keywords"),

@@ -25,8 +25,8 @@ from ._dtypes import Array, as_array, result_dtype
 from ._engine import apart_from, check_activation, checked_out, convolve, new_output
 from ._geometry import Geometry, Shape, make_geometry
 from ._gradients import ConvGradients, checked_needs
+from ._samples_alone import convolve_samples, taps_not_finite, weight_gradient_of_samples
 from ._transposed import run_transposed, transposed_phases, transposed_sets
-from ._weight_gradient import weight_gradient
 from ._workers import checked_workers
 
 
@@ -218,11 +218,14 @@ def conv_transpose_layer_backward(
     if "x" in wanted:
         grad_x = new_output(array.shape, result_dtype(gradient, filters))
         sets = filters.reshape(g.groups, g.channels_out // g.groups, *filters.shape[1:]).conj()
-        if grad_x.size:
+        taps = taps_not_finite(sets)
+        if grad_x.size and taps is None:
             convolve(g, gradient, sets, call.first(grad_x), workers=threads)
+        elif grad_x.size and taps is not None:
+            convolve_samples(g, gradient, sets, call.first(grad_x), taps, workers=threads)
         grad_x = like(grad_x, array)
     if "weight" in wanted:
-        sums, _ = weight_gradient(call.first(array), gradient, g, result_dtype(gradient, array), 0.0, threads)
+        sums = weight_gradient_of_samples(call.first(array), gradient, g, result_dtype(gradient, array), threads)
         grad_weight = like(sums.conj(), filters)
     if "bias" in wanted:
         grad_bias = bias_gradient(gradient, g.ndim)

@@ -22,6 +22,7 @@ from ._geometry import Geometry, Shape, make_geometry
 from ._interleaved import run_interleaved
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
+from ._samples_alone import convolve_samples, taps_not_finite
 from ._tuning import MOST_PHASES, REMEMBERED_CALLS
 
 
@@ -152,7 +153,8 @@ def run_transposed(
     if y.size == 0:
         return
     ndim = weight.ndim - 3
-    if method not in ("auto", "direct"):
+    special = taps_not_finite(weight, packed)
+    if special is not None or method not in ("auto", "direct"):
         phases = tuple(each for phase in phases for each in (phase.columns or (phase,)) if each)
         for phase in phases:
             plan_of(phase.geometry, x, _part(y, phase), method)  # raises before anything is written
@@ -160,7 +162,14 @@ def run_transposed(
     if reached < math.prod(y.shape[-ndim:]):
         _finish_empty(y, bias, residual, activation, ndim)
     for phase in phases if reached else ():
-        _run_phase(phase, x, weight, y, bias, residual, activation, method, packed, workers)
+        if special is None:
+            _run_phase(phase, x, weight, y, bias, residual, activation, method, packed, workers)
+            continue
+        taps: Any = (..., *phase.taps)
+        convolve_samples(
+            phase.geometry, x, weight[taps], _part(y, phase), special[taps], bias,
+            None if residual is None else _part(residual, phase), activation, workers,
+        )  # fmt: skip
 
 
 def _part(array: Array, phase: Phase) -> Array:
