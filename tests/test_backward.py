@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import isolated
 import numpy as np
@@ -13,6 +14,7 @@ from layouts import COMPLEX, FLOATS, LAYOUTS, values
 from strategies import NEEDS, generators, layer_backward_calls, names_of
 
 import ndconv
+from ndconv import _backward
 
 #: One layer for each way that the work may be arranged: channels in, out, groups.
 CHANNELS = [(1, 1, 1), (3, 2, 1), (16, 33, 1), (40, 20, 1), (6, 6, 6), (4, 12, 4), (6, 9, 3), (48, 64, 2)]
@@ -302,6 +304,49 @@ GEOMETRIES = [
     ((1, 40, 20, 20), (40, 40, 3, 3), {"padding": 1}),
     ((1, 32, 6, 6), (64, 32, 1, 1), {"stride": 2}),
 ]
+
+
+@settings(max_examples=150)
+@given(data=st.data(), rng=generators())
+def test_strides_and_dilations_that_pass_over_padding(data, rng):
+    """What padding repeats is read by few taps, or in runs far apart."""
+    d = data.draw(st.sampled_from((1, 1, 2)))
+    kernel, stride, dilation = (
+        [data.draw(st.one_of(st.integers(1, small), st.integers(1, large))) for _ in range(d)]
+        for small, large in ((3, 9), (3, 60 // d), (3, 40 // d))
+    )
+    sizes = [data.draw(st.integers(1, 20)) for _ in range(d)]
+    padding = []
+    for n, k, e in zip(sizes, kernel, dilation, strict=True):
+        before = data.draw(st.integers(0, 400 // d**3))
+        padding.append((before, max(data.draw(st.integers(0, 400 // d**3)), oracle.reach(k, e) - n - before)))
+    mode = [data.draw(st.sampled_from(sorted(oracle.MODES))) for _ in range(d)]
+    keywords = {"stride": stride, "dilation": dilation, "padding": padding, "padding_mode": mode}
+    x, weight = values(rng, (2, *sizes), "float64"), values(rng, (1, 2, *kernel), "float64")
+    with (
+        mock.patch.object(_backward, "SPARSE_SAMPLES", data.draw(st.sampled_from((0, 3, 4096)))),
+        mock.patch.object(_backward, "MOST_RUNS", data.draw(st.sampled_from((0, 64)))),
+        mock.patch.object(_backward, "BORDER_BYTES", data.draw(st.sampled_from((500, 4 << 20)))),
+    ):
+        agree(gradient_for(rng, x, weight, **keywords), x, weight, **keywords)
+
+
+@pytest.mark.parametrize("mode", PADDED)
+@pytest.mark.parametrize(
+    ("padding", "stride", "dilation"), [(10**8, 10**7, 1), (10**7, 10**4, 3), (10**8, 1, 10**8 - 7), (10**8, 3, 10**8)]
+)
+def test_time_is_that_of_the_products(monkeypatch, mode, padding, stride, dilation):
+    """Not that of the padding: what is computed of it are a few samples for each product."""
+    made = []
+    add_border = _backward._add_border
+    monkeypatch.setattr(_backward, "_add_border", lambda slab, *rest: (made.append(slab.size), add_border(slab, *rest)))
+    x, weight = np.arange(10.0)[None], np.array([[[1.0, 10.0, 100.0]]])
+    keywords = {"padding": padding, "padding_mode": mode, "stride": stride, "dilation": dilation}
+    y = ndconv.conv_layer(x, weight, **keywords)
+    found = ndconv.conv_layer_backward(np.ones_like(y), x, weight, **keywords)
+    assert sum(made) <= 8 * weight.size * y.size
+    np.testing.assert_allclose(np.vdot(found.x, x), y.sum())
+    np.testing.assert_allclose(found.x.sum(), 111 * y.size)
 
 
 @settings(max_examples=200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
@@ -14,8 +15,8 @@ from ._dtypes import Array, as_array, compute_type, result_dtype
 from ._engine import fill_in, new_output, with_room_for
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
-from ._transposed import run_transposed, transposed_phases, transposed_sets
-from ._tuning import BORDER_BYTES
+from ._transposed import box_of_samples, run_transposed, transposed_phases, transposed_sets
+from ._tuning import BORDER_BYTES, MOST_RUNS, SPARSE_PHASES, SPARSE_SAMPLES
 from ._weight_gradient import weight_gradient
 from ._workers import checked_workers
 
@@ -95,7 +96,11 @@ def conv_layer_backward(
     ConvGradients(x=array([[ 1.,  0.,  0.,  0., -1.]]), weight=array([[[ 6., 10.]]]), bias=array([4.]))
     """
     wanted = checked_needs(needs)
-    gradient, array, filters = as_array(grad_y, "grad_y"), as_array(x, "x"), as_array(weight, "weight")
+    gradient, array, filters = (
+        as_array(grad_y, "grad_y"),
+        as_array(x, "x"),
+        as_array(weight, "weight"),
+    )
     threads = checked_workers(workers)
     ndim = filters.ndim - 2
     last = channel_axis_of(channel_axis) is not None
@@ -169,7 +174,7 @@ def _input_gradient(
     g = geometry
     dtype = result_dtype(grad_y, weight)
     sets = transposed_sets(weight.conj() if weight.dtype.kind == "c" else weight, g.groups)
-    borders = [region for region in _borders(g) if all(region.shape)]
+    borders = list(_borders(g))
     # What is added up is not rounded to half precision before.
     sum_dtype = np.dtype(compute_type(dtype)) if borders and dtype == np.float16 else dtype
     if channels_last:
@@ -178,67 +183,81 @@ def _input_gradient(
     else:
         grad_x = new_output(x.shape, sum_dtype)
 
-    def compute(region: _Region, items: Array, target: Array) -> None:
-        phases = transposed_phases(g, region.first, region.shape)
-        run_transposed(phases, items, sets, target, packed=packed, workers=workers)
+    def compute(box: Box, items: Array, target: Array) -> None:
+        run_transposed(transposed_phases(g, box), items, sets, target, packed=packed, workers=workers)
 
-    compute(_Region(tuple(before for before, _ in g.padding), g.in_shape), grad_y, grad_x)
+    compute(box_of_samples(g), grad_y, grad_x)
     for border in borders:
-        for region, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize + _INDEX_BYTES, g.ndim):
-            slab = np.empty((*grad_y[items].shape[: -g.ndim - 1], g.channels_in, *region.shape), sum_dtype)
-            compute(region, grad_y[items], slab)
-            _add_border(slab, region, g, grad_x[items])
+        for box, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize + _INDEX_BYTES, g.ndim):
+            slab = np.empty((*grad_y[items].shape[: -g.ndim - 1], g.channels_in, *map(len, box)), sum_dtype)
+            compute(box, grad_y[items], slab)
+            _add_border(slab, box, g, grad_x[items])
     if channels_last:
         grad_x = np.moveaxis(grad_x, -g.ndim - 1, -1)
     return like(grad_x.astype(dtype, copy=False), x)
 
 
-class _Region:
-    """A box of padded samples."""
-
-    def __init__(self, first: Shape, shape: Shape) -> None:
-        self.first, self.shape = first, shape
-
-    def cut(self, axis: int, start: int, size: int) -> _Region:
-        first, shape = list(self.first), list(self.shape)
-        first[axis], shape[axis] = first[axis] + start, size
-        return _Region(tuple(first), tuple(shape))
+# A box of padded samples: along each axis, neighbours or samples a stride apart.
+Box = tuple[range, ...]
 
 
-def _borders(g: Geometry) -> Iterator[_Region]:
+def _borders(g: Geometry) -> Iterator[Box]:
     """Yield boxes that make up the padding that has read samples of x: axis by axis, before it and after it.
 
-    A box lies within x along the axes that had their turn, and where padding is zeros.
+    A box lies within x along the axes that had their turn, and where padding is zeros. What no tap ever meets, because
+    a stride or a dilation passes over it, is in none.
     """
-    inside = [(before, size) for (before, _), size in zip(g.padding, g.in_shape, strict=True)]
+    inside = box_of_samples(g)
     padded = [
-        place if mode.name == "zeros" else (0, before + size + after)
-        for place, mode, (before, after), size in zip(inside, g.modes, g.padding, g.in_shape, strict=True)
+        place if mode.name == "zeros" else range(place.stop + after)
+        for place, mode, (_, after) in zip(inside, g.modes, g.padding, strict=True)
     ]
-    for axis, (before, after) in enumerate(g.padding):
+    for axis, (before, _) in enumerate(g.padding):
         if g.modes[axis].name == "zeros":
             continue
-        for edge in ((0, before), (before + g.in_shape[axis], after)):
+        for edge in (range(before), range(inside[axis].stop, padded[axis].stop)):
             ranges = [*inside[:axis], edge, *padded[axis + 1 :]]
-            yield _Region(tuple(first for first, _ in ranges), tuple(size for _, size in ranges))
+            yield from product(*(_met(g, i, each) for i, each in enumerate(ranges)))
 
 
-def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Iterator[tuple[_Region, Any]]:
+def _met(g: Geometry, axis: int, among: range) -> list[range]:
+    """Return the padded samples of an axis that taps meet, and some more where these lie densely."""
+    stride, dilation, taps, outputs = g.stride[axis], g.dilation[axis], g.kernel[axis], g.out_shape[axis]
+    span = stride * (outputs - 1) + 1  # of the samples that one tap meets
+    step = stride // math.gcd(stride, dilation)  # from one tap of a phase to the next
+    phases, unit = min(step, taps), stride
+    if phases * SPARSE_PHASES > stride:
+        step = phases = unit = 1
+    found = []
+    for phase in range(phases):
+        places = range(phase * dilation, taps * dilation, step * dilation)
+        if step * dilation - span <= unit * SPARSE_SAMPLES:
+            ends = [(places[0], places[-1] + span)]
+        else:
+            ends = [(place, place + span) for place in places]
+        for start, end in ends:
+            start += max(-((start - among.start) // unit), 0) * unit
+            if start < min(end, among.stop):
+                found.append(range(start, min(end, among.stop), unit))
+    return found
+
+
+def _pieces(box: Box, grad_y: Array, sample_bytes: int, ndim: int) -> Iterator[tuple[Box, Any]]:
     """Yield parts of a box, and of the batch, small enough to be computed apart."""
     most = max(BORDER_BYTES // sample_bytes, 1)
-    axis = int(np.argmax(region.shape))
-    size = region.shape[axis]
-    line = int(np.prod(region.shape, dtype=object)) // size
+    axis = max(range(ndim), key=lambda i: len(box[i]))
+    size = len(box[axis])
+    line = math.prod(map(len, box)) // size
     step = max(min(most // line, size), 1)
     if line > most and size > 1:
         # One line is too much: cut along the next longest axis, too.
         for i in range(size):
-            yield from _pieces(region.cut(axis, i, 1), grad_y, sample_bytes, ndim)
+            yield from _pieces((*box[:axis], box[axis][i : i + 1], *box[axis + 1 :]), grad_y, sample_bytes, ndim)
         return
     batch = max(most // (line * step), 1)
     items = range(0, len(grad_y), batch) if grad_y.ndim == ndim + 2 else (None,)
     for start in range(0, size, step):
-        part = region.cut(axis, start, min(step, size - start))
+        part = (*box[:axis], box[axis][start : start + step], *box[axis + 1 :])
         for item in items:
             yield part, slice(None) if item is None else slice(item, item + batch)
 
@@ -247,15 +266,19 @@ def _pieces(region: _Region, grad_y: Array, sample_bytes: int, ndim: int) -> Ite
 _INDEX_BYTES = 5 * 8
 
 
-def _add_border(slab: Array, region: _Region, g: Geometry, grad_x: Array) -> None:
+def _add_border(slab: Array, box: Box, g: Geometry, grad_x: Array) -> None:
     """Add the gradients of padded samples to those of the samples that they were read from."""
-    runs = []
+    sources = []
     for axis, mode in enumerate(g.modes):
-        position = np.arange(region.shape[axis]) + (region.first[axis] - g.padding[axis][0])
+        position = np.arange(box[axis].start, box[axis].stop, box[axis].step) - g.padding[axis][0]
         source = position if mode.name == "zeros" else mode.source(position, g.in_shape[axis])
         slab, source = _merged(slab, source, axis - g.ndim)
-        runs.append(list(_runs(source)))
-    for combination in product(*runs):
+        sources.append(source)
+    if math.prod(1 + np.count_nonzero(np.diff(source) != 1) for source in sources) > MOST_RUNS:
+        places: Any = (..., *np.ix_(*sources))
+        grad_x[places] += slab
+        return
+    for combination in product(*(list(_runs(source)) for source in sources)):
         there: Any = (..., *(run[0] for run in combination))
         here: Any = (..., *(run[1] for run in combination))
         grad_x[there] += slab[here]

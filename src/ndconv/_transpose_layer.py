@@ -26,7 +26,7 @@ from ._engine import apart_from, check_activation, checked_out, convolve, new_ou
 from ._geometry import Geometry, Shape, make_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._samples_alone import convolve_samples, taps_not_finite, weight_gradient_of_samples
-from ._transposed import run_transposed, transposed_phases, transposed_sets
+from ._transposed import box_of_samples, run_transposed, transposed_phases, transposed_sets
 from ._workers import checked_workers
 
 
@@ -138,7 +138,7 @@ def conv_transpose_layer(
         vector = None if vector is None else apart_from(vector, out)
         other = None if other is None else apart_from(other, out)
     run_transposed(
-        transposed_phases(g, tuple(before for before, _ in g.padding), g.in_shape),
+        transposed_phases(g, box_of_samples(g)),
         call.first(array), transposed_sets(filters, g.groups), call.first(y), bias=vector,
         residual=None if other is None else call.first(other), activation=activation, method=method, workers=threads,
     )  # fmt: skip
@@ -209,7 +209,11 @@ def conv_transpose_layer_backward(
     ConvGradients(x=array([[11., 11., 11.]]), weight=array([[[6., 6.]]]), bias=array([6.]))
     """
     wanted = checked_needs(needs)
-    gradient, array, filters = as_array(grad_y, "grad_y"), as_array(x, "x"), as_array(weight, "weight")
+    gradient, array, filters = (
+        as_array(grad_y, "grad_y"),
+        as_array(x, "x"),
+        as_array(weight, "weight"),
+    )
     threads = checked_workers(workers)
     call = _prepare(array, filters, stride, padding, output_padding, dilation, groups, channel_axis)
     g, batch = call.geometry, call.batch

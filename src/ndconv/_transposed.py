@@ -18,7 +18,7 @@ import numpy as np
 
 from ._dtypes import Array, compute_type
 from ._engine import convolve, plan_of
-from ._geometry import Geometry, Shape, make_geometry
+from ._geometry import Geometry, make_geometry
 from ._interleaved import run_interleaved
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
@@ -50,41 +50,50 @@ class _AxisPhase:
     padding: tuple[int, int]
 
 
-def _axis_phases(size: int, taps: int, stride: int, dilation: int, first: int, outputs: int) -> list[_AxisPhase]:
-    """Return the phases of one axis: of `outputs` outputs from position `first`, where position 0 meets sample 0 alone.
+def _axis_phases(size: int, taps: int, stride: int, dilation: int, outputs: range) -> list[_AxisPhase]:
+    """Return the phases of one axis: of outputs at some positions, of which position 0 meets sample 0 alone.
 
-    The output at position p gets from tap u the sample (p - dilation * u) / stride, where that is whole.
+    The output at position p gets from tap u the sample (p - dilation * u) / stride, where that is whole. Positions are
+    neighbours, or a stride apart.
     """
     step = stride // math.gcd(stride, dilation)  # from one tap of a phase to the next
     phases = []
     for tap in range(min(step, taps)):  # the first of a phase
-        start = (tap * dilation - first) % stride
-        count = len(range(start, outputs, stride))
+        start = (tap * dilation - outputs.start) % stride
+        if start % outputs.step:
+            continue
+        places = slice(start // outputs.step, None, stride // outputs.step)
+        count = len(outputs[places])
         if not count:
             continue
         n_taps = len(range(tap, taps, step))
         last = tap + (n_taps - 1) * step
         spread = dilation * step // stride
-        before = (last * dilation - first - start) // stride
+        before = (last * dilation - outputs.start - start) // stride
         after = count + spread * (n_taps - 1) - size - before
         turned = slice(last, tap - step if tap >= step else None, -step)
-        phases.append(_AxisPhase(slice(start, None, stride), turned, n_taps, spread, (before, after)))
+        phases.append(_AxisPhase(places, turned, n_taps, spread, (before, after)))
     return phases
 
 
+def box_of_samples(geometry: Geometry) -> tuple[range, ...]:
+    """Return where a convolution's padded input holds x."""
+    return tuple(
+        range(before, before + size) for (before, _), size in zip(geometry.padding, geometry.in_shape, strict=True)
+    )
+
+
 @lru_cache(REMEMBERED_CALLS)
-def transposed_phases(geometry: Geometry, first: Shape, outputs: Shape) -> tuple[Phase, ...]:
+def transposed_phases(geometry: Geometry, box: tuple[range, ...]) -> tuple[Phase, ...]:
     """Return the phases of the transpose of a convolution, for a box of its padded input.
 
-    `geometry` is that of the convolution; its output is the input here. `first` is the box's first padded sample,
-    `outputs` its shape.
+    `geometry` is that of the convolution; its output is the input here. `box` has the padded samples along each axis:
+    neighbours, or a stride apart.
     """
     g = geometry
-    axes = [
-        _axis_phases(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, first, outputs, strict=True)
-    ]
-    n_columns = min(g.stride[-1], outputs[-1])
-    together = _together(axes[-1], g.out_shape[-1], outputs[-1], n_columns)
+    axes = [_axis_phases(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, box, strict=True)]
+    n_columns = min(g.stride[-1] // box[-1].step, len(box[-1]))
+    together = _together(axes[-1], g.out_shape[-1], len(box[-1]), n_columns)
     phases: list[Phase] = []
     for rows in product(*axes[:-1]):
         columns = {column.outputs.start: (column, _phase(g, (*rows, column))) for column in axes[-1]}

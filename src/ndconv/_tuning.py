@@ -222,5 +222,12 @@ GRADIENT_LINE_CYCLES = (1.3, 0.75, 0.6)
 # Bytes of the gradients of padded samples that are computed before they are added to those of the samples they repeat.
 BORDER_BYTES = 4 << 20
 
+# Padded samples of which less than one in so many is read, because of the stride, are computed phase by phase; those
+# that a dilation passes over are left out, where they are at least so many in a row; and runs of samples that are added
+# one by one, rather than by their indices.
+SPARSE_PHASES = 8
+SPARSE_SAMPLES = 1 << 12
+MOST_RUNS = 64
+
 # Phases of a transposed layer that are computed together at most, as in ``_core/phases.pxi``.
 MOST_PHASES = 8
