@@ -491,3 +491,359 @@ def test_show_config_and_set_workers():
     for value, error in ((0, ValueError), (-2, ValueError), (1.5, TypeError), ("2", TypeError)):
         with pytest.raises(error, match=r"\bworkers\b"):
             ndconv.set_workers(value)
+
+
+# ---------------------------------------------------------------------------------- arrays that are none, everywhere
+
+SIGNAL, FILTERS = np.ones((3, 9)), np.ones((3, 3, 2))
+
+#: Every function that takes arrays, and its arrays: what is wrong with one is said alike by all.
+FUNCTIONS = {
+    "conv_layer": (ndconv.conv_layer, {"x": SIGNAL, "weight": FILTERS, "bias": [1.0] * 3, "residual": SIGNAL[:, 1:]}),
+    "ConvLayer": (ndconv.ConvLayer, {"weight": FILTERS, "bias": [1.0] * 3}),
+    "ConvLayer()": (ndconv.ConvLayer(FILTERS), {"x": SIGNAL, "residual": SIGNAL[:, 1:]}),
+    "ConvLayer().backward": (
+        ndconv.ConvLayer(FILTERS, activation="relu").backward,
+        {"grad_y": SIGNAL[:, 1:], "x": SIGNAL, "residual": SIGNAL[:, 1:]},
+    ),
+    "conv_layer_backward": (ndconv.conv_layer_backward, {"grad_y": SIGNAL[:, 1:], "x": SIGNAL, "weight": FILTERS}),
+    "conv_transpose_layer": (
+        ndconv.conv_transpose_layer,
+        {"x": SIGNAL, "weight": FILTERS, "bias": [1.0] * 3, "residual": np.ones((3, 10))},
+    ),
+    "conv_transpose_layer_backward": (
+        ndconv.conv_transpose_layer_backward,
+        {"grad_y": np.ones((3, 10)), "x": SIGNAL, "weight": FILTERS},
+    ),
+    "graph_conv": (
+        ndconv.graph_conv,
+        {"x": SIGNAL, "adjacency": np.eye(3), "weight": np.ones((9, 2)), "bias": [1.0, 2.0]},
+    ),
+    "graph_conv_backward": (
+        ndconv.graph_conv_backward,
+        {"grad_y": np.ones((3, 2)), "x": SIGNAL, "adjacency": np.eye(3), "weight": np.ones((9, 2))},
+    ),
+    "fold_batch_norm": (
+        ndconv.fold_batch_norm,
+        {"weight": FILTERS, **{name: [1.0] * 3 for name in ("bias", "gamma", "beta", "mean", "var")}},
+    ),
+    "CorrelateStream": (ndconv.CorrelateStream, {"kernel": [1.0, 2.0]}),
+    "CorrelateStream().push": (lambda chunk: ndconv.CorrelateStream([1.0, 2.0]).push(chunk), {"chunk": SIGNAL}),
+    "ConvLayer().stream().push": (
+        lambda chunk: ndconv.ConvLayer(FILTERS, padding="causal").stream().push(chunk),
+        {"chunk": SIGNAL},
+    ),
+    "correlate_nd": (ndconv.correlate_nd, {"x": SIGNAL, "kernel": FILTERS[0]}),
+    "convolve_nd": (ndconv.convolve_nd, {"x": SIGNAL, "kernel": FILTERS[0]}),
+}
+ARGUMENTS = [(function, name) for function, (_, arrays) in FUNCTIONS.items() for name in arrays]
+
+
+class OnDevice:
+    """What has the protocol of DLPack, for memory of some device."""
+
+    def __init__(self, array, device):
+        self.array, self.device = np.asarray(array, float), device
+
+    def __dlpack_device__(self):
+        return self.device, 0
+
+    def __dlpack__(self, **keywords):
+        if self.device != 1:
+            raise BufferError("this is no CPU")
+        return self.array.__dlpack__(**keywords)
+
+
+class Stubborn:
+    """What does not want to become an array."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("not me")
+
+
+def call(function, **changed):
+    f, arrays = FUNCTIONS[function]
+    return f(**{**arrays, **changed})
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_the_tables_change_was_right(function):
+    call(function)
+
+
+@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("a signal", "must be an array.* got 'a signal'"),
+        (b"12", "must be an array.* got b'12'"),
+        ({1.0, 2.0}, "must be an array.* got {1.0, 2.0}"),
+        ({"a": 1}, "must be an array.* got {'a': 1}"),
+        ([["a", "b"]], "must have a boolean, integer.*got <U1"),
+        (np.array([[1, 2]], object), "must have a boolean, integer.*got object"),
+        (np.ones((3, 9), np.longdouble), "must have a boolean, integer.*got (float|longdouble)"),
+        (np.array(["2020-01-01"], "M8[D]"), r"must have a boolean, integer.*got datetime64\[D\]"),
+        (OnDevice([[1.0]], 2), "must be an array.* in the CPU's memory; got a OnDevice: .*type 2: copy it"),
+        (Stubborn(), "must be an array.* got a Stubborn: not me"),
+        (print, "must have a boolean, integer.*got object"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_array(function, name, value, message):
+    with pytest.raises(TypeError, match=rf"^{name} {message}"):
+        call(function, **{name: value})
+
+
+@pytest.mark.parametrize(("function", "name"), [each for each in ARGUMENTS if each[1] != "bias"])
+def test_none_is_no_array(function, name):
+    if name in ("residual", "gamma", "beta"):
+        pytest.skip("None is the default")
+    with pytest.raises(TypeError, match=rf"^{name} must be an array.* got None"):
+        call(function, **{name: None})
+
+
+@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
+def test_ragged_lists(function, name):
+    with pytest.raises(ValueError, match=rf"^{name} must be an array.* got a list: .*inhomogeneous"):
+        call(function, **{name: [[1.0], [2.0, 3.0]]})
+
+
+@pytest.mark.parametrize(("function", "name"), [each for each in ARGUMENTS if each[1] not in ("kernel", "adjacency")])
+@pytest.mark.parametrize("form", ["csr_array", "coo_matrix", "dia_array"])
+def test_sparse_arrays(function, name, form):
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match=rf"^{name} must be an array.* got a sparse {form}.*toarray"):
+        call(function, **{name: getattr(sparse, form)(np.eye(3))})
+
+
+@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
+def test_masked_arrays(function, name):
+    """Nothing could stand for what is masked; but in correlations it is missing."""
+    if function in ("correlate_nd", "convolve_nd"):
+        pytest.skip("they know masks")
+    good = np.asarray(FUNCTIONS[function][1][name])
+    for masked in (np.ma.array(good, mask=good > 1), np.ma.array(good), np.ma.masked, [np.ma.array(good), good]):
+        with pytest.raises(TypeError, match=rf"^{name} must not be a masked array.*{name}\.filled\(0\).*correlate_nd"):
+            call(function, **{name: masked})
+
+
+def test_masked_arrays_like_those_of_earlier_calls():
+    """What is remembered of a call is not taken for a call with a masked array."""
+    x = SIGNAL[:, :8].copy()
+    layer = ndconv.ConvLayer(FILTERS)
+    for _ in range(2):
+        layer(x)
+        ndconv.conv_layer(x, FILTERS)
+        for f in (layer, lambda x: ndconv.conv_layer(x, FILTERS), lambda w: ndconv.conv_layer(x, FILTERS, residual=w)):
+            with pytest.raises(TypeError, match="must not be a masked array"):
+                f(np.ma.array(x))
+        with pytest.raises(TypeError, match="bias must not be a masked array"):
+            ndconv.conv_layer(x, FILTERS, np.ma.array([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
+def test_tensors(torch, function, name):
+    good = torch.asarray(np.array(FUNCTIONS[function][1][name], float))
+    call(function, **{name: good})
+    with pytest.raises(
+        TypeError, match=rf"^{name} must be an array.* got a Tensor that requires gradients.*detach\(\)"
+    ):
+        call(function, **{name: good.clone().requires_grad_()})
+    for wrong, message in (
+        (good.to("meta"), "Unknown device type meta"),
+        (good.to(torch.bfloat16), "BFloat16"),
+        (good.to(torch.complex64).conj(), "resolve_conj"),
+        (good.to_sparse(), "Sparse"),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name} must be an array.* got a Tensor: .*{message}"):
+            call(function, **{name: wrong})
+
+
+def test_memory_that_the_cpu_reads_is_welcome():
+    expected = ndconv.conv_layer(SIGNAL, FILTERS)
+    np.testing.assert_array_equal(ndconv.conv_layer(OnDevice(SIGNAL, 1), FILTERS), expected)
+
+
+# -------------------------------------------------------------------------------------- the rest of the functions
+
+WRONG = [
+    # Transposed layers
+    (
+        "conv_transpose_layer",
+        {"x": np.ones(9)},
+        ValueError,
+        r"^x must have 2 axes, or 3 with a batch.*got shape \(9,\)",
+    ),
+    ("conv_transpose_layer", {"x": np.ones((2, 9))}, ValueError, "^x must have 3 channels.*got 2"),
+    ("conv_transpose_layer", {"x": np.ones((3, 0))}, ValueError, r"^x must have at least one sample.*\(3, 0\)"),
+    ("conv_transpose_layer", {"weight": np.ones((3, 3))}, ValueError, r"^weight must have shape.*got \(3, 3\)"),
+    ("conv_transpose_layer", {"weight": np.ones((3, 3, 0))}, ValueError, "^weight must have at least one tap"),
+    ("conv_transpose_layer", {"bias": [1.0]}, ValueError, r"^bias must have shape \(3,\).*got \(1,\)"),
+    ("conv_transpose_layer", {"residual": SIGNAL}, ValueError, r"^residual must have.*\(3, 10\), got \(3, 9\)"),
+    ("conv_transpose_layer", {"stride": 0}, ValueError, "^stride must be at least 1, got 0"),
+    ("conv_transpose_layer", {"stride": 2**63}, ValueError, "^stride must fit in 64 bits, got 9223372036854775808"),
+    ("conv_transpose_layer", {"dilation": 1.5}, TypeError, "^dilation must be an integer, got 1.5"),
+    ("conv_transpose_layer", {"output_padding": 1}, ValueError, "^output_padding must be smaller than.*got 1"),
+    ("conv_transpose_layer", {"output_padding": -1}, ValueError, "^output_padding must be at least 0, got -1"),
+    ("conv_transpose_layer", {"padding": 5}, ValueError, "^padding must leave at least one output.*got 5"),
+    ("conv_transpose_layer", {"padding": "some"}, ValueError, "^padding must be.*got 'some'"),
+    ("conv_transpose_layer", {"groups": 2}, ValueError, "^groups must divide the channels, got 2"),
+    ("conv_transpose_layer", {"activation": "softmax"}, ValueError, "^activation must be one of.*got 'softmax'"),
+    ("conv_transpose_layer", {"method": 1}, TypeError, "^method must be one of.*got 1"),
+    ("conv_transpose_layer", {"channel_axis": 1}, ValueError, "^channel_axis must be None.*got 1"),
+    ("conv_transpose_layer", {"workers": 0}, ValueError, "workers.*0"),
+    ("conv_transpose_layer", {"out": np.ones((3, 9))}, ValueError, r"^out must have shape \(3, 10\), got \(3, 9\)"),
+    ("conv_transpose_layer", {"out": [1.0]}, TypeError, "^out must be a NumPy array, got list"),
+    ("conv_transpose_layer_backward", {"grad_y": SIGNAL}, ValueError, r"^grad_y must have.*\(3, 10\), got \(3, 9\)"),
+    ("conv_transpose_layer_backward", {"needs": "y"}, ValueError, "^needs must be one or several of.*got 'y'"),
+    ("conv_transpose_layer_backward", {"output_padding": 3}, ValueError, "^output_padding must be smaller"),
+    # Gradients
+    ("conv_layer_backward", {"grad_y": SIGNAL}, ValueError, r"^grad_y must have.*\(3, 8\), got \(3, 9\)"),
+    ("conv_layer_backward", {"x": np.ones((2, 9))}, ValueError, "^x must have 3 channels.*got 2"),
+    ("conv_layer_backward", {"needs": 3}, TypeError, "^needs must be one or several of.*got 3"),
+    ("conv_layer_backward", {"needs": [["x"]]}, ValueError, "^needs must be one or several of.*got"),
+    ("conv_layer_backward", {"fill_value": "a"}, TypeError, "^fill_value must be a number, got 'a'"),
+    ("conv_layer_backward", {"padding_mode": 3}, TypeError, "^padding_mode must be a name.*got 3"),
+    ("conv_layer_backward", {"workers": "all"}, TypeError, "workers.*'all'"),
+    ("ConvLayer().backward", {"grad_y": SIGNAL}, ValueError, r"^grad_y must have.*\(3, 8\), got \(3, 9\)"),
+    ("ConvLayer().backward", {"residual": SIGNAL}, ValueError, r"^residual must have.*\(3, 8\), got \(3, 9\)"),
+    ("ConvLayer().backward", {"needs": None}, TypeError, "^needs must be one or several of.*got None"),
+    # Graphs
+    ("graph_conv", {"x": np.ones(3)}, ValueError, r"^x must have shape \(nodes, C_in\), got \(3,\)"),
+    ("graph_conv", {"adjacency": np.ones((3, 2))}, ValueError, r"^adjacency must have shape.*got \(3, 2\)"),
+    ("graph_conv", {"adjacency": np.eye(2)}, ValueError, r"^adjacency must have shape \(3, 3\).*got \(2, 2\)"),
+    ("graph_conv", {"weight": np.ones((8, 2))}, ValueError, r"^weight must have shape \(9, C_out\).*got \(8, 2\)"),
+    ("graph_conv", {"bias": [1.0]}, ValueError, r"^bias must have shape \(2,\).*got \(1,\)"),
+    ("graph_conv", {"normalization": "rows"}, ValueError, "^normalization must be one of.*got 'rows'"),
+    ("graph_conv", {"self_loops": 1}, TypeError, "^self_loops must be True or False, got 1"),
+    ("graph_conv", {"self_loops": "no"}, TypeError, "^self_loops must be True or False, got 'no'"),
+    ("graph_conv", {"activation": 3}, TypeError, "^activation must be one of.*got 3"),
+    ("graph_conv", {"workers": 1.5}, TypeError, "workers.*1.5"),
+    ("graph_conv_backward", {"grad_y": SIGNAL}, ValueError, r"^grad_y must have.*\(3, 2\), got \(3, 9\)"),
+    ("graph_conv_backward", {"self_loops": None}, TypeError, "^self_loops must be True or False, got None"),
+    ("graph_conv_backward", {"needs": "all"}, ValueError, "^needs must be one or several of.*got 'all'"),
+    # Folding
+    ("fold_batch_norm", {"mean": [1.0]}, ValueError, r"^mean must have shape \(3,\).*got \(1,\)"),
+    ("fold_batch_norm", {"var": [1j] * 3}, TypeError, "^var must have a real dtype, got complex128"),
+    ("fold_batch_norm", {"eps": -1.0}, ValueError, "^eps must be finite and not negative, got -1.0"),
+    ("fold_batch_norm", {"eps": "small"}, TypeError, "^eps must be a number, got 'small'"),
+    # Streams
+    ("CorrelateStream().push", {"chunk": 3.0}, ValueError, "^chunk must have at least one axis.*got the scalar 3.0"),
+    ("ConvLayer().stream().push", {"chunk": 3}, ValueError, "^chunk must have at least one axis.*got the scalar 3"),
+    # Numbers that no 64 bits hold
+    ("conv_layer", {"fill_value": 2**70}, ValueError, f"^fill_value must fit in 64 bits, got {2**70}"),
+    ("conv_layer", {"stride": -(2**70)}, ValueError, f"^stride must be at least 1, got -{2**70}"),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "change", "error", "message"), WRONG, ids=[f"{r[0]} {shown(r[1])}" for r in WRONG]
+)
+def test_wrong_calls(function, change, error, message):
+    with pytest.raises(error, match=message):
+        call(function, **change)
+    if function == "conv_transpose_layer" and "out" not in change:
+        out = np.full((3, 10), 99.0)
+        with pytest.raises(error, match=message):
+            call(function, **change, out=out)
+        assert (out == 99).all()
+
+
+@pytest.mark.parametrize("method", ["output_shape", "cost", "explain"])
+@pytest.mark.parametrize(
+    ("shape", "error", "message"),
+    [
+        (3, TypeError, "^input_shape must be a sequence of integers, got 3"),
+        (None, TypeError, "^input_shape must be a sequence of integers, got None"),
+        ("ab", TypeError, "^input_shape must be a sequence of integers, got 'ab'"),
+        ((3, "a"), TypeError, "^input_shape must be an integer, got 'a'"),
+        ((3, 9.0), TypeError, "^input_shape must be an integer, got 9.0"),
+        ((3, -9), ValueError, "^input_shape must be at least 0, got -9"),
+        ((2, 9), ValueError, "^x must have 3 channels.*got 2"),
+        ((9,), ValueError, r"^x must have 2 axes, or 3 with a batch.*got shape \(9,\)"),
+        ((3, 1), ValueError, "^weight must not be larger than the padded x.*x has 1"),
+    ],
+)
+def test_shapes_that_a_layer_is_asked_about(method, shape, error, message):
+    with pytest.raises(error, match=message):
+        getattr(ndconv.ConvLayer(FILTERS), method)(shape)
+
+
+# ------------------------------------------------------------------------------------------------- large numbers
+
+
+@pytest.mark.parametrize("stride", [2**31, 2**40, 2**62, 2**63 - 1])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_a_stride_longer_than_the_input_is_any_such(stride, ndim):
+    """Along one axis or along all, forward and backward, whatever the method and the dtype."""
+    rng = np.random.default_rng(ndim)
+
+    def alike(one, other):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=0.01 if one.dtype == "float32" else 0)
+
+    for dtype in ("float32", "complex128", "int16"):
+        x = (9 * rng.standard_normal((2, *(5,) * ndim))).astype(dtype)
+        weight = (9 * rng.standard_normal((2, 2, *(3,) * ndim))).astype(dtype)
+        for place in range(-1, ndim):
+            strides = [
+                [length if axis in (place, ndim + place) or place < 0 else 1 for axis in range(ndim)]
+                for length in (99, stride)
+            ]
+            for padding, mode in ((0, "zeros"), (1, "zeros"), (7, "reflect"), ("same", "wrap"), ("causal", "edge")):
+                keywords = {"padding": padding, "padding_mode": mode}
+                usual, huge = (ndconv.conv_layer(x, weight, stride=each, **keywords) for each in strides)
+                alike(huge, usual)
+                alike(ndconv.ConvLayer(weight, stride=strides[1], **keywords)(x), usual)
+                usual, huge = (
+                    ndconv.conv_layer_backward(usual, x, weight, stride=each, **keywords) for each in strides
+                )
+                for one, other in zip(huge, usual, strict=True):
+                    alike(one, other)
+            usual, huge = (ndconv.correlate_nd(x[0], weight[0, 0], "valid", stride=each) for each in strides)
+            alike(huge, usual)
+            one = x[(slice(None), *(slice(0, 1) if s > 1 else slice(None) for s in strides[0]))]
+            usual, huge = (ndconv.conv_transpose_layer(one, weight, stride=each) for each in strides)
+            alike(huge, usual)
+            usual, huge = (ndconv.conv_transpose_layer_backward(usual, one, weight, stride=each) for each in strides)
+            for first, other in zip(huge, usual, strict=True):
+                alike(first, other)
+
+
+def test_a_stream_of_a_stride_longer_than_it():
+    for stride in (2**31, 2**62, 2**63 - 1):
+        stream = ndconv.CorrelateStream([1.0, 2.0, 4.0], stride=stride)
+        assert [stream.push([n]).tolist() for n in (1.0, 2.0)] == [[4.0], []]
+        layer = ndconv.ConvLayer([[[1.0, 2.0, 4.0]]], stride=stride, padding="causal").stream()
+        assert [layer.push([[n]]).tolist() for n in (1.0, 2.0)] == [[[4.0]], [[]]]
+
+
+@pytest.mark.parametrize("dilation", [2**31, 3 * 10**9, 2**58, 2**61])
+@pytest.mark.parametrize("mode", ["zeros", "edge", "reflect", "symmetric", "wrap"])
+def test_a_dilation_longer_than_the_input(dilation, mode):
+    """A layer made once does what a single call does; by spectra, there is no room for the kernel."""
+    for ndim in (1, 2, 3):
+        x, weight = np.arange(2.0 * 4**ndim).reshape(2, *(4,) * ndim), np.ones((1, 2, *(2,) * ndim))
+        keywords = {"padding": "same", "padding_mode": mode, "dilation": dilation}
+        y = ndconv.conv_layer(x, weight, **keywords)
+        assert y.shape == (1, *x.shape[1:])
+        np.testing.assert_array_equal(ndconv.ConvLayer(weight, **keywords)(x), y)
+        assert ndconv.ConvLayer(weight, **keywords).output_shape(x.shape) == y.shape
+        if dilation**ndim >= 2**60:
+            with pytest.raises(ValueError, match=r"^method='fft' cannot do this call: a kernel that spans"):
+                ndconv.conv_layer(x, weight, **keywords, method="fft")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ndconv.CorrelateStream([1.0, 2.0, 3.0], dilation=2**61).push([1.0]),
+        lambda: ndconv.CorrelateStream([1.0, 2.0, 3.0], dilation=2**63 - 1).push([1.0]),
+        lambda: ndconv.CorrelateStream([1.0, 2.0], dilation=2**50).push(np.ones((2**10, 1))),
+        lambda: ndconv.ConvLayer(np.ones((1, 1, 3)), dilation=2**57, padding="causal").stream().push([[1.0]]),
+        lambda: ndconv.conv_transpose_layer(np.ones((1, 2)), np.ones((1, 1, 1)), stride=2**62),
+        lambda: ndconv.conv_transpose_layer(np.ones((1, 2)), np.ones((1, 1, 2)), dilation=2**59),
+    ],
+)
+def test_what_has_no_room_in_memory(make):
+    with pytest.raises(MemoryError):
+        make()

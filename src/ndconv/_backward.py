@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arguments import Padding, PerAxis, channel_axis_of
-from ._dtypes import Array, as_array, compute_type, result_dtype
+from ._dtypes import Array, compute_type, result_dtype, unmasked_array
 from ._engine import fill_in, new_output, with_room_for
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
@@ -97,9 +97,9 @@ def conv_layer_backward(
     """
     wanted = checked_needs(needs)
     gradient, array, filters = (
-        as_array(grad_y, "grad_y"),
-        as_array(x, "x"),
-        as_array(weight, "weight"),
+        unmasked_array(grad_y, "grad_y"),
+        unmasked_array(x, "x"),
+        unmasked_array(weight, "weight"),
     )
     threads = checked_workers(workers)
     ndim = filters.ndim - 2

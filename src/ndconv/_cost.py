@@ -45,8 +45,8 @@ def output_shape(
     >>> ndconv.output_shape((3, 224, 224), (64, 3, 7, 7), stride=2, padding=3)
     (64, 112, 112)
     """
-    shape = _shape(input_shape, "input_shape")
-    g = layer_geometry(shape, _shape(weight_shape, "weight_shape"), stride, padding, "zeros", dilation, groups)
+    shape = checked_shape(input_shape, "input_shape")
+    g = layer_geometry(shape, checked_shape(weight_shape, "weight_shape"), stride, padding, "zeros", dilation, groups)
     return (*shape[: len(shape) - g.ndim - 1], g.channels_out, *g.out_shape)
 
 
@@ -134,8 +134,8 @@ def layer_cost(
     dense parameters    483,385,147,392
     bytes                    13,454,336
     """
-    shape = _shape(input_shape, "input_shape")
-    g = layer_geometry(shape, _shape(weight_shape, "weight_shape"), stride, padding, "zeros", dilation, groups)
+    shape = checked_shape(input_shape, "input_shape")
+    g = layer_geometry(shape, checked_shape(weight_shape, "weight_shape"), stride, padding, "zeros", dilation, groups)
     return cost_of(g, shape, bias, integer(itemsize, "itemsize", minimum=1))
 
 
@@ -255,7 +255,7 @@ def _layer_entry(layer: Any) -> dict[str, Any]:
     raise TypeError(f"layers must be ConvLayers, (kernel, stride, dilation, padding) tuples or dicts, got {layer!r}")
 
 
-def _shape(shape: Any, name: str) -> Shape:
+def checked_shape(shape: Any, name: str) -> Shape:
     """Return a shape argument as a tuple of ints."""
     if not is_sequence(shape):
         raise TypeError(f"{name} must be a sequence of integers, got {shape!r}")

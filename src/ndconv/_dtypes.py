@@ -1,5 +1,8 @@
 """Which dtype a call computes in and returns, and what arrays it accepts."""
 
+import reprlib
+import sys
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -10,17 +13,64 @@ Array = NDArray[Any]
 _COMPUTE_TYPES = {"e": "float32", "f": "float32", "F": "float32", "d": "float64", "D": "float64"}
 
 
+# Where DLPack has memory that the CPU can read: its own, and that which a GPU's library lent it or shares with it.
+_CPU_DEVICES = (1, 3, 11, 13)
+
+
 def as_array(value: Any, name: str) -> Array:
-    """Return an array argument as an array of a supported dtype, without a copy where that is possible."""
+    """Return an array argument as an array of a supported dtype, without a copy where that is possible.
+
+    Of a masked array, its data; most arguments must be `unmasked_array` instead.
+    """
     if not isinstance(value, np.ndarray):
-        if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
-            value = np.from_dlpack(value)
-        try:
-            value = np.asarray(value)
-        except ValueError as error:
-            raise ValueError(f"{name} must be an array or something like one: {error}") from None
+        value = _converted(value, name)
     check_dtype(value.dtype, name)
     return np.asarray(value)
+
+
+def unmasked_array(value: Any, name: str) -> Array:
+    """Return the same, or raise for a masked array, where nothing could stand for what is masked."""
+    if type(value) is not np.ndarray and _is_masked(value):
+        raise TypeError(
+            f"{name} must not be a masked array, got one of shape {np.shape(value)}: fill it, as {name}.filled(0) "
+            f"does, or use correlate_nd, to which masked samples of x are missing"
+        )
+    return as_array(value, name)
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether a value is a masked array, or a list with such; NumPy imports these when they are first asked for."""
+    ma = sys.modules.get("numpy.ma")
+    if ma is None:
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(entry, ma.MaskedArray) for entry in value)
+    return isinstance(value, ma.MaskedArray)
+
+
+def _converted(value: Any, name: str) -> Array:
+    """Return something like an array as one, or say what it is instead."""
+    what = f"{name} must be an array, or something like one, in the CPU's memory"
+    kind = type(value).__name__
+    if isinstance(value, (str, bytes, Set, Mapping)) or value is None:
+        raise TypeError(f"{what}; got {reprlib.repr(value)}")
+    sparse = sys.modules.get("scipy.sparse")
+    if sparse is not None and sparse.issparse(value):
+        raise TypeError(f"{what}; got a sparse {kind}: make it dense by its method toarray()")
+    if getattr(value, "requires_grad", False) is True and hasattr(value, "detach"):
+        raise TypeError(f"{what}; got a {kind} that requires gradients, which end here: detach() it")
+    try:
+        device = value.__dlpack_device__()[0] if hasattr(value, "__dlpack_device__") else _CPU_DEVICES[0]
+        if device not in _CPU_DEVICES:
+            raise TypeError(f"it is on a device of DLPack's type {int(device)}: copy it to the CPU")
+        if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever another library says
+        wrong_value = isinstance(value, (list, tuple)) and isinstance(error, ValueError)
+        raise (ValueError if wrong_value else TypeError)(f"{what}; got a {kind}: {error}") from error
 
 
 def check_dtype(dtype: np.dtype[Any], name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arguments import ACTIVATIONS
+from ._arguments import ACTIVATIONS, LARGEST
 from ._dtypes import Array, compute_type, real_vector, real_weights
 from ._geometry import Geometry, Shape
 from ._methods import Plan, Problem, is_remembered, make_plan, sections
@@ -28,6 +28,8 @@ def with_room_for(x: Array, fill_value: Any) -> Array:
 def fill_in(fill_value: Any, dtype: np.dtype[Any]) -> complex:
     """Return the value of samples outside x, checked against the result's dtype."""
     value = np.asarray(fill_value)
+    if isinstance(fill_value, int) and value.dtype.kind == "O":
+        raise ValueError(f"fill_value must fit in 64 bits, got {fill_value!r}")
     if value.ndim or value.dtype.kind not in "biufc":
         raise TypeError(f"fill_value must be a number, got {fill_value!r}")
     if dtype.kind in "iu":
@@ -166,6 +168,8 @@ def new_output(shape: Shape, dtype: np.dtype[Any]) -> Array:
     size = math.prod(shape) * dtype.itemsize
     if size < ALIGNED_BYTES:
         return np.empty(shape, dtype)
+    if size + CACHE_LINE > LARGEST:
+        raise MemoryError(f"ndconv needs {size} bytes for an output of shape {shape}")
     memory = np.empty(size + CACHE_LINE, np.uint8)
     skew = -memory.__array_interface__["data"][0] % CACHE_LINE
     return memory[skew : skew + size].view(dtype).reshape(shape)

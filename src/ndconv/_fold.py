@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._dtypes import Array, as_array
+from ._dtypes import Array, unmasked_array
 
 
 def fold_batch_norm(
@@ -71,12 +71,12 @@ def fold_batch_norm(
     array([[-2.,  1.,  7.],
            [ 0.,  1.,  3.]])
     """
-    filters = as_array(weight, "weight")
+    filters = unmasked_array(weight, "weight")
     if not filters.ndim:
         raise ValueError(f"weight must have shape (C_out, ...), got {filters.shape}")
     given = {"bias": bias, "gamma": gamma, "beta": beta, "mean": mean, "var": var}
     vectors = {
-        name: as_array(vector, name)
+        name: unmasked_array(vector, name)
         for name, vector in given.items()
         if vector is not None or name in ("mean", "var")  # None is an error there
     }

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import ACTIVATIONS, one_of
-from ._dtypes import Array, as_array, check_dtype
+from ._arguments import ACTIVATIONS, flag, one_of
+from ._dtypes import Array, check_dtype, unmasked_array
 from ._engine import check_activation
 from ._gradients import ConvGradients, checked_needs
 from ._layer import conv_layer
@@ -27,7 +27,7 @@ def _as_graph(adjacency: Any) -> tuple[csr_array, np.dtype[Any]]:
     from scipy import sparse
 
     if not sparse.issparse(adjacency):
-        adjacency = as_array(adjacency, "adjacency")
+        adjacency = unmasked_array(adjacency, "adjacency")
     dtype: np.dtype[Any] = adjacency.dtype
     check_dtype(dtype, "adjacency")
     if len(adjacency.shape) != 2 or adjacency.shape[0] != adjacency.shape[1]:
@@ -195,16 +195,17 @@ def graph_conv(
            [2.],
            [3.]])
     """
-    features, filters = as_array(x, "x"), as_array(weight, "weight")
+    features, filters = unmasked_array(x, "x"), unmasked_array(weight, "weight")
     graph, graph_dtype = _as_graph(adjacency)
     _check_shapes(features, graph, filters)
-    vectors = [] if bias is None else [as_array(bias, "bias")]
+    vectors = [] if bias is None else [unmasked_array(bias, "bias")]
     for vector in vectors:
         if vector.shape != filters.shape[1:]:
             raise ValueError(
                 f"bias must have shape {filters.shape[1:]}, one entry per output channel; got {vector.shape}"
             )
     one_of(normalization, "normalization", NORMALIZATIONS)
+    flag(self_loops, "self_loops")
     one_of(activation, "activation", ACTIVATIONS)
     dtype, working = _result_dtype((features, filters, *vectors), graph_dtype, normalization)
     check_activation(activation, dtype)
@@ -294,13 +295,18 @@ def graph_conv_backward(
     >>> print(gradients.bias)
     None
     """
-    gradient, features, filters = as_array(grad_y, "grad_y"), as_array(x, "x"), as_array(weight, "weight")
+    gradient, features, filters = (
+        unmasked_array(grad_y, "grad_y"),
+        unmasked_array(x, "x"),
+        unmasked_array(weight, "weight"),
+    )
     graph, graph_dtype = _as_graph(adjacency)
     _check_shapes(features, graph, filters)
     y_shape = (features.shape[0], filters.shape[1])
     if gradient.shape != y_shape:
         raise ValueError(f"grad_y must have the output's shape {y_shape}, got {gradient.shape}")
     one_of(normalization, "normalization", NORMALIZATIONS)
+    flag(self_loops, "self_loops")
     names = checked_needs(needs)
     threads = checked_workers(workers)
     dtype, working = _result_dtype((gradient, features, filters), graph_dtype, normalization)

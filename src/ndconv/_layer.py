@@ -10,10 +10,20 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import ACTIVATIONS, METHODS, Padding, PerAxis, channel_axis_of, integer, one_of, per_axis
+from ._arguments import (
+    ACTIVATIONS,
+    METHODS,
+    Padding,
+    PerAxis,
+    channel_axis_of,
+    integer,
+    one_of,
+    padding_pairs,
+    per_axis,
+)
 from ._backward import checked_gradient, layer_gradients
-from ._cost import LayerCost, cost_of
-from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
+from ._cost import LayerCost, checked_shape, cost_of
+from ._dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
 from ._engine import (
     apart_from,
     check_activation,
@@ -152,7 +162,7 @@ def _as_sets(weight: Array, groups: int) -> Array:
 def _checked_bias(bias: ArrayLike | None, weight: Array) -> Array | None:
     if bias is None:
         return None
-    array = as_array(bias, "bias")
+    array = unmasked_array(bias, "bias")
     if array.shape != weight.shape[:1]:
         raise ValueError(f"bias must have shape {weight.shape[:1]}, one entry per output channel; got {array.shape}")
     return array
@@ -286,11 +296,11 @@ def conv_layer(
         if call is not None:
             threads = checked_workers(workers)
             return _conv(call, x, weight, _checked_bias(bias, weight), cast("Array | None", residual), out, threads)
-    array, filters = with_room_for(as_array(x, "x"), fill_value), as_array(weight, "weight")
+    array, filters = with_room_for(unmasked_array(x, "x"), fill_value), unmasked_array(weight, "weight")
     if filters.ndim < 3:
         layer_geometry(array.shape, filters.shape, 1, 0, "zeros", 1, 1)  # raises
     vector = _checked_bias(bias, filters)
-    other = None if residual is None else as_array(residual, "residual")
+    other = None if residual is None else unmasked_array(residual, "residual")
     settings = _Settings(
         stride, padding, padding_mode, fill_value, dilation, groups, activation, channel_axis, method
     )  # fmt: skip
@@ -386,7 +396,7 @@ class ConvLayer:
         method: str = "auto",
         workers: int | None = None,
     ) -> None:
-        filters = as_array(weight, "weight")
+        filters = unmasked_array(weight, "weight")
         vector = _checked_bias(bias, filters) if filters.ndim else None
         settings = _Settings(
             _frozen(stride), _frozen(padding), _frozen(padding_mode), fill_value, _frozen(dilation), groups, activation,
@@ -467,8 +477,8 @@ class ConvLayer:
                 y = _run(found[0], x, found[1], found[2], cast("Array | None", residual), out, threads)
                 if y is not None:
                     return y
-        array = with_room_for(as_array(x, "x"), self.fill_value)
-        other = None if residual is None else as_array(residual, "residual")
+        array = with_room_for(unmasked_array(x, "x"), self.fill_value)
+        other = None if residual is None else unmasked_array(residual, "residual")
         threads = self._workers if workers is None else checked_workers(workers)
         call = _prepare(array, self.weight, self.bias, other, self._settings, out)
         _checked_residual(other, call.y_shape)
@@ -517,7 +527,7 @@ class ConvLayer:
         ConvGradients(x=array([[1., 1., 1., 1.]]), weight=array([[[-2.,  6.]]]), bias=array([2.]))
         """
         wanted = checked_needs(needs)
-        gradient, array = as_array(grad_y, "grad_y"), as_array(x, "x")
+        gradient, array = unmasked_array(grad_y, "grad_y"), unmasked_array(x, "x")
         threads = self._workers if workers is None else checked_workers(workers)
         last = self.channel_axis == -1
         geometry = self._geometries.get(array.shape)
@@ -528,7 +538,7 @@ class ConvLayer:
         gradient = checked_gradient(
             gradient, (*batch, geometry.channels_out, *geometry.out_shape), geometry.ndim, last
         )  # fmt: skip
-        other = None if residual is None else as_array(residual, "residual")
+        other = None if residual is None else unmasked_array(residual, "residual")
         if other is not None:
             _checked_residual(other, self.output_shape(array.shape))
         if self.activation is not None:
@@ -600,14 +610,13 @@ class ConvLayer:
             self._vectors[call.dtype] = real_vector(self.bias, call.dtype)
         return packed, self._vectors[call.dtype]
 
-    def _geometry(self, input_shape: Shape) -> Geometry:
+    def _geometry(self, input_shape: Any) -> Geometry:
+        input_shape = checked_shape(input_shape, "input_shape")
         ndim = self.weight.ndim - 2
         if self.channel_axis == -1 and len(input_shape) > ndim:
             input_shape = (*input_shape[: -ndim - 1], input_shape[-1], *input_shape[-ndim - 1 : -1])
         s = self._settings
-        return layer_geometry(
-            tuple(input_shape), self.weight.shape, s.stride, s.padding, s.padding_mode, s.dilation, s.groups
-        )
+        return layer_geometry(input_shape, self.weight.shape, s.stride, s.padding, s.padding_mode, s.dilation, s.groups)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output for an input of a shape."""
@@ -619,8 +628,9 @@ class ConvLayer:
 
     def cost(self, input_shape: Shape) -> LayerCost:
         """Return the parameters, multiply-adds and bytes of a call with an input of a shape; see `layer_cost`."""
+        g = self._geometry(input_shape)
         return replace(
-            cost_of(self._geometry(input_shape), tuple(input_shape), self.bias is not None, self.weight.itemsize),
+            cost_of(g, tuple(input_shape), self.bias is not None, self.weight.itemsize),
             output_shape=self.output_shape(input_shape),
         )
 
@@ -630,7 +640,7 @@ class ConvLayer:
         The input is taken to be contiguous and of the weights' dtype. Times are predictions for one core of the machine
         that the constants in ``_tuning.py`` were measured on.
         """
-        g = self._geometry(tuple(input_shape))
+        g = self._geometry(input_shape)
         dtype = result_dtype(self.weight)
         problem = Problem(
             geometry=g, dtype=dtype, x_is_complex=dtype.kind == "c", fill_value=fill_in(self.fill_value, dtype),
@@ -657,14 +667,15 @@ def _check_alone(weight: Array, settings: _Settings) -> None:
     one_of(settings.method, "method", METHODS)
     channel_axis_of(settings.channel_axis)
     fill_in(settings.fill_value, np.dtype(np.complex128))
-    ndim = max(weight.ndim - 2, 1)
+    ndim, kernel = max(weight.ndim - 2, 1), weight.shape[2:] or (1,)
+    stride = per_axis(settings.stride, ndim, "stride", minimum=1)
     spread = per_axis(settings.dilation, ndim, "dilation", minimum=1)
-    reach = tuple(d * max(k - 1, 0) + 1 for d, k in zip(spread, weight.shape[2:], strict=False))
+    pairs = padding_pairs(settings.padding, (1,) * ndim, kernel, stride, spread)
+    least = (max(d * (k - 1) + 1 - sum(pair), 1) for d, k, pair in zip(spread, kernel, pairs, strict=True))
     channels = math.prod(weight.shape[1:2]) * integer(settings.groups, "groups", minimum=1)
     layer_geometry(
-        (channels, *reach), weight.shape, settings.stride, settings.padding, settings.padding_mode, settings.dilation,
-        settings.groups,
-    )  # fmt: skip
+        (channels, *least), weight.shape, stride, settings.padding, settings.padding_mode, spread, settings.groups
+    )
 
 
 def _layer_of(weight: Array, bias: Array | None, keywords: dict[str, Any]) -> ConvLayer:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import METHODS, MODES, Pair, integer, one_of, padding_modes, padding_pairs, per_axis
+from ._arguments import LARGEST, METHODS, MODES, Pair, integer, one_of, padding_modes, padding_pairs, per_axis
 from ._correlate import padding_of_mode
-from ._dtypes import Array, as_array, compute_type, real_vector, result_dtype
+from ._dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
 from ._engine import check_activation, execute, fill_in, is_in_place, new_output, pack_weights, with_room_for
 from ._geometry import Shape, make_geometry
 from ._methods import Plan, Problem, make_plan
@@ -265,6 +265,7 @@ class _Stream:
     _filter: _Filter | None
 
     def __init__(self, reach: int, padding: Pair, padding_mode: str, fill_value: complex, workers: int | None) -> None:
+        self._reach = reach
         self._latency = reach - padding[0]
         self._padding = padding
         self._padding_mode = padding_mode
@@ -324,16 +325,21 @@ class _Stream:
         """
         if self._flushed:
             raise ValueError("chunk must come before the stream is flushed: copy the stream first to use it again")
-        x = as_array(chunk, "chunk")
+        x = unmasked_array(chunk, "chunk")
+        if x.ndim == 0:
+            raise ValueError(f"chunk must have at least one axis, that of time, got the scalar {chunk!r}")
         if self._fill_value:
             x = with_room_for(x, self._fill_value)
         axis = self._axis(x.ndim)
         if self._first is None:
             self._check(x)
             first = x.take([], axis=axis)
+            rows = self._inside(first).shape[:2]
+            if 16 * math.prod(rows) * (self._reach + 1) > LARGEST:
+                raise MemoryError(f"a stream has to keep the last {self._reach} samples of each of {rows} channels")
             made = self._make_filter(first)
             fill_in(self._fill_value, made.weights.dtype)
-            self._state = made.begin(*self._inside(first).shape[:2])
+            self._state = made.begin(*rows)
             self._filter, self._first = made, first
         else:
             self._check_alike(x, axis)
@@ -581,7 +587,7 @@ class CorrelateStream(_Stream):
         method: str = "auto",
         workers: int | None = None,
     ) -> None:
-        self._kernel = np.array(as_array(kernel, "kernel"))
+        self._kernel = np.array(unmasked_array(kernel, "kernel"))
         if self._kernel.ndim == 0:
             raise ValueError("kernel must have at least one axis, got a scalar")
         self._time = integer(axis, "axis")

@@ -21,7 +21,7 @@ from ._arguments import (
     per_axis,
 )
 from ._backward import bias_gradient, checked_gradient, like
-from ._dtypes import Array, as_array, result_dtype
+from ._dtypes import Array, result_dtype, unmasked_array
 from ._engine import apart_from, check_activation, checked_out, convolve, new_output
 from ._geometry import Geometry, Shape, make_geometry
 from ._gradients import ConvGradients, checked_needs
@@ -116,9 +116,9 @@ def conv_transpose_layer(
     >>> ndconv.conv_transpose_layer(np.array([[1.0, 2.0, 3.0]]), np.array([[[1.0, 10.0]]]), stride=2)
     array([[ 1., 10.,  2., 20.,  3., 30.]])
     """
-    array, filters = as_array(x, "x"), as_array(weight, "weight")
-    vector = None if bias is None else as_array(bias, "bias")
-    other = None if residual is None else as_array(residual, "residual")
+    array, filters = unmasked_array(x, "x"), unmasked_array(weight, "weight")
+    vector = None if bias is None else unmasked_array(bias, "bias")
+    other = None if residual is None else unmasked_array(residual, "residual")
     one_of(activation, "activation", ACTIVATIONS)
     one_of(method, "method", METHODS)
     call = _prepare(array, filters, stride, padding, output_padding, dilation, groups, channel_axis)
@@ -210,9 +210,9 @@ def conv_transpose_layer_backward(
     """
     wanted = checked_needs(needs)
     gradient, array, filters = (
-        as_array(grad_y, "grad_y"),
-        as_array(x, "x"),
-        as_array(weight, "weight"),
+        unmasked_array(grad_y, "grad_y"),
+        unmasked_array(x, "x"),
+        unmasked_array(weight, "weight"),
     )
     threads = checked_workers(workers)
     call = _prepare(array, filters, stride, padding, output_padding, dilation, groups, channel_axis)

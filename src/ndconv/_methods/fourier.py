@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _tuning as tuning
+from .._arguments import LARGEST
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
 from .._threads.python_tasks import for_each
@@ -61,6 +62,9 @@ def why_not(problem: Problem) -> str | None:
         return "the kernel has a single tap"
     if max(extent.ends(g)) > LONGEST:
         return f"kernel and outputs span {max(extent.ends(g))} samples, more than a transform may have"
+    spans = [d * (k - 1) + 1 for d, k in zip(g.dilation, g.kernel, strict=True)]
+    if 16 * g.weights // g.taps * math.prod(spans) > LARGEST:
+        return f"a kernel that spans {' x '.join(map(str, spans))} samples has more than 64-bit sizes can count"
     return None
 
 
