@@ -194,3 +194,19 @@ def test_subclasses_and_scalars_of_numpy(rng):
     assert ndconv.conv_layer(x, weight, stride=np.uint8(2), padding=np.int16(1), groups=np.int64(1)).shape == (3, 5)
     y = ndconv.conv_layer(x, weight, fill_value=np.float64(2), padding=1)
     assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
+@pytest.mark.parametrize("added", ["bool", "int8", ">f4", "float16", "float32", "complex64"])
+@pytest.mark.parametrize("method", ["direct", "winograd", "fft"])
+@pytest.mark.parametrize("channel_axis", [None, -1])
+def test_residuals_of_other_types(rng, dtype, added, method, channel_axis):
+    """A real one has no imaginary part, not even in memory."""
+    x, weight = values(rng, (2, 30, 3), dtype), values(rng, (5, 3 if channel_axis else 30, 3), dtype)
+    keywords = {"method": method, "channel_axis": channel_axis, "padding": 1}
+    residual = values(rng, ndconv.conv_layer(x, weight, **keywords).shape, added)
+    expected = oracle.layer(x, weight, residual=residual, **keywords)
+    layer = ndconv.ConvLayer(weight, **keywords)
+    for _ in range(2):  # the second time with what is remembered
+        expected.check(ndconv.conv_layer(x, weight, residual=residual, **keywords))
+        expected.check(layer(x, residual=residual))

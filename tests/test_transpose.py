@@ -311,6 +311,17 @@ def test_special_weights_with_an_epilogue(rng, dtype):
     clean.check(np.where(nan, clean.value.astype(dtype), y))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
+@pytest.mark.parametrize("added", ["bool", "int8", ">f4", "float16", "float32", "complex64"])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_residuals_of_other_types(rng, dtype, added, stride):
+    """A real one has no imaginary part, not even in memory."""
+    x, weight = values(rng, (3, 17), dtype), values(rng, (3, 5, 3), dtype)
+    shape = ndconv.conv_transpose_layer(x, weight, stride=stride).shape
+    for layout in ("contiguous", "sliced", "fortran"):
+        agree(x, weight, stride=stride, residual=LAYOUTS[layout](values(rng, shape, added)))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     ("x_shape", "weight_shape", "keywords"),

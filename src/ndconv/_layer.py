@@ -36,6 +36,7 @@ from ._engine import (
     plan_call,
     remember,
     typed,
+    with_parts_of,
     with_room_for,
 )
 from ._geometry import Geometry, Shape, layer_geometry
@@ -143,6 +144,8 @@ def _run(
         y = out
         x = apart_from(x, out)
         residual = None if residual is None else apart_from(residual, out)
+    if residual is not None:
+        residual = with_parts_of(residual, call.dtype)
     xs, ys, rs = x, y, residual
     if call.channels_first is not None:
         xs, ys = x.transpose(call.channels_first), y.transpose(call.channels_first)

@@ -22,7 +22,7 @@ from ._arguments import (
 )
 from ._backward import bias_gradient, checked_gradient, like
 from ._dtypes import Array, result_dtype, unmasked_array
-from ._engine import apart_from, check_activation, checked_out, convolve, new_output
+from ._engine import apart_from, check_activation, checked_out, convolve, new_output, with_parts_of
 from ._geometry import Geometry, Shape, make_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._samples_alone import convolve_samples, taps_not_finite, weight_gradient_of_samples
@@ -137,6 +137,7 @@ def conv_transpose_layer(
         array, filters = apart_from(array, out), apart_from(filters, out)
         vector = None if vector is None else apart_from(vector, out)
         other = None if other is None else apart_from(other, out)
+    other = None if other is None else with_parts_of(other, dtype)
     run_transposed(
         transposed_phases(g, box_of_samples(g)),
         call.first(array), transposed_sets(filters, g.groups), call.first(y), bias=vector,
