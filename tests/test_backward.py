@@ -489,6 +489,36 @@ def test_slopes_far_from_zero(activation, dtype):
     np.testing.assert_allclose(found, [low] * 3 + [high] * 3, atol=1e-30, rtol=1e-3)
 
 
+@pytest.mark.parametrize("activation", oracle.ACTIVATIONS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_nan_has_no_slope(activation, dtype):
+    x = np.array([[1.0, np.nan, -1.0, np.nan]], dtype)
+    layer = ndconv.ConvLayer(np.ones((1, 1, 1), dtype), activation=activation)
+    for g in (x * 0 + 1, np.ones_like(x), np.zeros_like(x)):
+        np.testing.assert_array_equal(np.isnan(layer.backward(g, x, needs="x").x), np.isnan(x))
+
+
+@pytest.mark.parametrize("channel_axis", [None, -1])
+@pytest.mark.parametrize("mode", ["zeros", "wrap"])
+def test_gradients_of_real_arrays_are_arrays_of_their_own(rng, channel_axis, mode):
+    """Real and contiguous, not the real part of a complex array that stays in memory."""
+    x, weight = values(rng, (2, 9, 9), "float64"), values(rng, (9, 9, 3), "complex128")
+    keywords = {"padding": 1, "padding_mode": mode, "channel_axis": channel_axis}
+    y = ndconv.conv_layer(x, weight, **keywords)
+    found = [ndconv.conv_layer_backward(y, x, weight, **keywords).x]
+    found.append(ndconv.conv_layer_backward(y, x + 0j, weight.real, **keywords, needs="weight").weight)
+    del keywords["padding_mode"]
+    y = ndconv.conv_transpose_layer(x, weight, **keywords)
+    found.append(ndconv.conv_transpose_layer_backward(y, x, weight, **keywords, needs="x").x)
+    found.append(ndconv.conv_transpose_layer_backward(y, x + 0j, weight.real, **keywords, needs="weight").weight)
+    for gradient in found:
+        assert gradient.dtype == "float64"
+        assert gradient.flags.c_contiguous
+        while gradient.base is not None:
+            gradient = gradient.base
+        assert gradient.dtype.kind != "c"
+
+
 def test_small_slopes_are_exact():
     x = np.array([[8.0, 15.0, -12.0]])
     for activation in ("tanh", "sigmoid"):

@@ -160,8 +160,8 @@ def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool
 
 
 def like(gradient: Array, primal: Array) -> Array:
-    """Return a gradient as real numbers if what it belongs to is real."""
-    return gradient.real if gradient.dtype.kind == "c" and primal.dtype.kind != "c" else gradient
+    """Return a gradient as real numbers, and in their room, if what it belongs to is real."""
+    return gradient.real.copy() if gradient.dtype.kind == "c" and primal.dtype.kind != "c" else gradient
 
 
 # --- The gradient to x ---------------------------------------------------------------------------------------------

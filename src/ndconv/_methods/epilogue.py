@@ -60,7 +60,7 @@ def _silu_slope(v: Array) -> Array:
 # Where slopes are 0 or 1 in every precision, and nothing overflows.
 _FAR = 1000.0
 
-# Where a function has a corner, the slope is that on the left, as everywhere else.
+# Where a function has a corner, the slope is that on the left. (Of NaN it is NaN: see `times_slope`.)
 _SLOPES: dict[str | None, Callable[[Array], Array]] = {
     "relu": lambda v: v > 0,
     "relu6": lambda v: (v > 0) & (v < 6),
@@ -84,6 +84,8 @@ def times_slope(gradient: Array, values: Array, activation: str) -> Array:
         with np.errstate(invalid="ignore", over="ignore"):  # infinity times a slope of 0
             for some, at, product in pieces:
                 product[...] = some * _SLOPES[activation](at)
+                if at.dtype.kind == "f":
+                    product[np.isnan(at)] = np.nan
         return np.asarray(pieces.operands[2])
 
 
