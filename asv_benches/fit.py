@@ -24,7 +24,7 @@ from scipy.optimize import least_squares
 import ndconv
 from ndconv import _tuning
 from ndconv._geometry import layer_geometry
-from ndconv._methods import METHODS, Problem, fourier
+from ndconv._methods import METHODS, Problem
 
 # What predictions are made of: cycles, all positive.
 CONSTANTS = (
@@ -100,10 +100,10 @@ def measure(name: str, layer: Layer, dtype: type, seconds: float) -> Sample:
 @contextmanager
 def constants(values: np.ndarray) -> Iterator[None]:
     """Let predictions be made with other constants."""
-    fourier._best.cache_clear()
+    ndconv.clear_caches()
     with mock.patch.multiple(_tuning, **dict(zip(CONSTANTS, map(float, values), strict=True))):
         yield
-    fourier._best.cache_clear()
+    ndconv.clear_caches()
 
 
 def predictions(sample: Sample) -> dict[str, float]:

@@ -9,7 +9,7 @@ from layouts import values
 from strategies import layer_calls
 
 import ndconv
-from ndconv import _methods, _tuning
+from ndconv import _tuning
 
 
 @pytest.fixture
@@ -18,14 +18,9 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(_tuning, "SPECTRUM_SAMPLES", 256)
     monkeypatch.setattr(_tuning, "SPECTRUM_BYTES", 1 << 9)
     monkeypatch.setattr(_tuning, "FOURIER_BLOCK_CYCLES", 0.0)
-    forget()
+    ndconv.clear_caches()
     yield
-    forget()
-
-
-def forget():
-    for remembered in (_methods._remembered_plan, _methods._remembered_choice, _methods.fourier._best):
-        remembered.cache_clear()
+    ndconv.clear_caches()
 
 
 def check(x, weight, slack=1.0, workers=None, **keywords):

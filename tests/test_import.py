@@ -3,6 +3,7 @@
 import importlib.resources
 import inspect
 import re
+import sys
 
 import isolated
 import pytest

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ndconv
-from ndconv import _methods, _tuning
+from ndconv import _tuning
 from ndconv._methods.separable import factors
 
 MODES = ("zeros", "replicate", "reflect", "symmetric", "circular")
@@ -56,13 +56,11 @@ def test_random_calls(call, slab, workers):
     before = _tuning.SLAB_BYTES
     try:
         _tuning.SLAB_BYTES = slab
-        _methods._remembered_plan.cache_clear()
-        ndconv._correlate._calls.clear()
+        ndconv.clear_caches()
         check(x, kernel, workers=workers, **keywords)
     finally:
         _tuning.SLAB_BYTES = before
-        _methods._remembered_plan.cache_clear()
-        ndconv._correlate._calls.clear()
+        ndconv.clear_caches()
 
 
 def test_a_gaussian_is_found_and_agrees_with_scipy(rng):

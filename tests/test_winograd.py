@@ -19,7 +19,7 @@ from special import reached, special_call
 from strategies import NAMED_PADDINGS, Call, arrays, generators, padding_modes
 
 import ndconv
-from ndconv import _layer, _methods, _tuning
+from ndconv import _tuning
 from ndconv._methods import direct
 
 REAL_AND_COMPLEX = (*FLOATS, "complex64", "complex128")
@@ -42,8 +42,7 @@ NEVER = 1 << 40
 
 def forget():
     """Forget the plans of earlier calls, which were made with other constants."""
-    _methods._remembered_plan.cache_clear()
-    _layer._calls.clear()
+    ndconv.clear_caches()
 
 
 @contextmanager
@@ -75,7 +74,12 @@ def winograd(x, weight, bias=None, **keywords):
 
 def tilings(layer):
     """Return how a layer cuts the outputs of the calls that it remembers into tiles."""
-    return [call.plan.tiling for call, *_ in layer._calls.values()]
+    return [call.plan.tiling for call in calls_of(layer)]
+
+
+def calls_of(layer):
+    """Return what a layer remembers of its calls."""
+    return [entry.value[0] for entry in layer._calls._entries.values()]
 
 
 def largest(x, weight, bias=None, **keywords):
@@ -642,7 +646,7 @@ def shapes_of_unlike_kernels(c_in, c_out):
         for method in ("winograd", "direct"):
             layer = ndconv.ConvLayer(weight, padding=1, method=method)
             layer(x)
-            (call, *_) = next(iter(layer._calls.values()))
+            (call,) = calls_of(layer)
             keys.append(call.plan.pack_key())
         others = found.setdefault(keys[0], {})
         others.setdefault(keys[1], shape)

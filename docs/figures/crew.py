@@ -20,6 +20,7 @@ def lanes(ax, heading: str) -> None:
 
 
 def tasks(ax, start: float, y: float, numbers, face: str, edge: str) -> None:
+    """Draw tasks, one after the other."""
     for i, number in enumerate(numbers):
         cell(ax, LEFT + start + 0.5 * i, y, str(number), face, edge, width=0.5, height=LANE, size=7.5)
 

@@ -10,7 +10,9 @@ import typing as _typing
 
 # The first, since it refuses to be imported in a sub-interpreter.
 from . import _threads as _threads  # isort: split
+
 from ._backward import conv_layer_backward
+from ._caches import CacheInfo, cache_info, clear_caches, set_cache_limit
 from ._config import show_config
 from ._core import machine
 from ._correlate import convolve_nd, correlate_nd
@@ -30,12 +32,15 @@ if _typing.TYPE_CHECKING:
 __version__ = machine.version
 
 __all__ = [
+    "CacheInfo",
     "ConvGradients",
     "ConvLayer",
     "CorrelateStream",
     "LayerCost",
     "LayerStream",
     "ReceptiveField",
+    "cache_info",
+    "clear_caches",
     "conv_layer",
     "conv_layer_backward",
     "conv_transpose_layer",
@@ -48,6 +53,7 @@ __all__ = [
     "layer_cost",
     "output_shape",
     "receptive_field",
+    "set_cache_limit",
     "set_workers",
     "show_config",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arguments import Padding, PerAxis, channel_axis_of
+from ._caches import Cache
 from ._dtypes import Array, compute_type, result_dtype, unmasked_array
 from ._engine import fill_in, new_output, with_room_for
 from ._geometry import Geometry, Shape, layer_geometry
@@ -120,7 +121,7 @@ _silently = np.errstate(over="ignore", invalid="ignore")
 @_silently
 def layer_gradients(
     grad_y: Array, x: Array, weight: Array, geometry: Geometry, fill_value: complex, needs: frozenset[str],
-    channels_last: bool, workers: int | None, bias: Array | None = None, packed: dict[Any, Any] | None = None,
+    channels_last: bool, workers: int | None, bias: Array | None = None, packed: Cache[Any] | None = None,
 ) -> ConvGradients:  # fmt: skip
     """Return the gradients from checked arrays, channels first; that to x with its channels last if asked to."""
     grad_x = grad_weight = grad_bias = by_bias = None
@@ -168,7 +169,7 @@ def like(gradient: Array, primal: Array) -> Array:
 
 
 def _input_gradient(
-    grad_y: Array, x: Array, weight: Array, geometry: Geometry, channels_last: bool, packed: dict[Any, Any] | None,
+    grad_y: Array, x: Array, weight: Array, geometry: Geometry, channels_last: bool, packed: Cache[Any] | None,
     workers: int | None,
 ) -> Array:  # fmt: skip
     g = geometry

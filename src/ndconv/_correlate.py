@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ._arguments import METHODS, MODES, Pair, PerAxis, axes_of, flag, lag_ranges, one_of, padding_modes, per_axis
+from ._caches import Cache
 from ._dtypes import Array, as_array, compute_type, result_dtype, wider_dtype
 from ._engine import (
     apart_from,
@@ -30,7 +31,7 @@ from ._methods.separable import is_separable
 from ._missing import POLICIES, check_weights, has_nan, interpolated, is_masked, refuse_nan, unmasked, with_gaps
 from ._modes import BY_NAME, PaddingMode
 from ._normalized import coefficient_dtype, coefficients, sample_dtype, unit_kernel
-from ._tuning import SEPARABLE_MULTIPLY_ADDS
+from ._tuning import REMEMBERED_BYTES, SEPARABLE_MULTIPLY_ADDS
 from ._windows import Windows
 from ._workers import checked_workers
 
@@ -265,9 +266,14 @@ class _Call(NamedTuple):
     steps: tuple[int, ...]  # sets of weights from one item of each batch axis to the next
     multiply_adds: int
 
+    @property
+    def nbytes(self) -> int:
+        """About what it takes in memory, beside a fixed amount."""
+        return self.plan.nbytes
+
 
 # What was prepared for recent calls; never their data.
-_calls: dict[Any, _Call] = {}
+_calls = Cache[_Call]("correlation calls", REMEMBERED_BYTES)
 
 
 def _correlate(

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ._arguments import ACTIVATIONS, LARGEST
+from ._caches import Cache
 from ._dtypes import Array, compute_type, real_vector, real_weights
 from ._geometry import Geometry, Shape
 from ._methods import Plan, Problem, is_remembered, make_plan, sections
-from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, REMEMBERED_CALLS
+from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, PACKINGS_OF_WEIGHTS, PACKINGS_SHARE
 from ._workers import Threads
 
 # Elements of an array with unusual strides that are looked at one by one.
@@ -131,6 +132,11 @@ def pack_weights(
         return plan.pack(real, threads, once)
 
 
+def packings_of(weight: Array) -> Cache[Any]:
+    """Return a cache for packed weights and spectra of some weights."""
+    return Cache[Any]("packed weights", PACKINGS_OF_WEIGHTS * weight.nbytes, PACKINGS_SHARE)
+
+
 def convolve(
     geometry: Geometry,
     x: Array,
@@ -141,7 +147,7 @@ def convolve(
     residual: Array | None = None,
     activation: str | None = None,
     method: str = "auto",
-    packed: dict[Any, Any] | None = None,
+    packed: Cache[Any] | None = None,
     key: Any = None,
     workers: int | None = None,
 ) -> None:
@@ -156,7 +162,7 @@ def convolve(
     if weights is None:
         weights = pack_weights(plan, sets, y.dtype, x_is_complex, workers, once=packed is None)
         if packed is not None:
-            packed[place] = weights
+            packed.keep(place, weights)
     vector = None if bias is None else real_vector(bias, y.dtype)
     work = geometry.multiply_adds * math.prod(y.shape[: y.ndim - geometry.ndim - 1])
     while not execute(plan, x, weights, vector, residual, y, activation, None, work, workers):
@@ -231,9 +237,7 @@ def typed(value: Any) -> Any:
     return (tuple, *map(typed, value)) if type(value) is tuple else (type(value), value)
 
 
-def remember(calls: dict[Any, Any], key: Any, entry: Any, geometry: Geometry) -> None:
-    """Keep an entry for the next call like this, within bounds."""
+def remember(calls: Cache[Any], key: Any, entry: Any, geometry: Geometry) -> None:
+    """Keep an entry for the next call like this, where it is not itself large."""
     if is_remembered(geometry):
-        if len(calls) >= REMEMBERED_CALLS:
-            calls.clear()
-        calls[key] = entry
+        calls.keep(key, entry)

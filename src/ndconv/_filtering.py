@@ -11,18 +11,18 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from ._caches import Cache
 from ._dtypes import Array
 from ._engine import execute, new_output, pack_weights
 from ._geometry import make_geometry
 from ._methods import Plan, Problem, direct, make_plan
 from ._modes import BY_NAME, PaddingMode
 from ._passes import DOUBLE, Line, Pass, can_combine, combine, is_finite, is_in_place, running_means
-from ._tuning import ORDERED_BYTES, REMEMBERED_CALLS, WINDOW_TAPS
+from ._tuning import ORDERED_BYTES, REMEMBERED_BYTES, WINDOW_TAPS
 
 # SciPy leaves out a weight of no more than this where it has more than one axis.
 NEGLIGIBLE = np.finfo(DOUBLE).eps
@@ -121,7 +121,7 @@ def _run(
         execute(plan, x.copy(), packed, None, None, y, None, None, work, None)
 
 
-@lru_cache(REMEMBERED_CALLS)
+@Cache[tuple[Plan, int]]("plans of filters", REMEMBERED_BYTES).remembered
 def _plan(
     shape: tuple[int, ...], taps: tuple[int, ...], modes: tuple[PaddingMode, ...],
     padding: tuple[tuple[int, int], ...], cval: float, x_in_place: bool, y_in_place: bool,

@@ -153,6 +153,8 @@ def layer_geometry(
 
 def reordered(geometry: Geometry, order: list[int]) -> Geometry:
     """Return the geometry with its spatial axes in another order."""
+    if order == list(range(geometry.ndim)):
+        return geometry
     fields = ("in_shape", "kernel", "stride", "dilation", "padding", "modes", "out_shape")
     turned: dict[str, Any] = {name: tuple(getattr(geometry, name)[i] for i in order) for name in fields}
     return replace(geometry, **turned)

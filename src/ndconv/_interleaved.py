@@ -7,12 +7,12 @@ lines at a time; ``_core/phases.pxi`` does it.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from . import _tuning as tuning
 from ._arguments import ACTIVATIONS
+from ._caches import Cache
 from ._dtypes import Array, compute_type, real_vector, real_weights
 from ._methods import Problem
 from ._methods.direct import channels, cut, finish_blocking, kernels, largest_box, pays_to_interleave
@@ -30,7 +30,7 @@ def run_interleaved(
     bias: Array | None,
     residual: Array | None,
     activation: str | None,
-    packed: dict[Any, Any] | None,
+    packed: Cache[Any] | None,
     workers: int | None,
 ) -> bool:
     """Compute y (*batch, channels, *out) from x (*batch, channels, *in); whether that can be, and should."""
@@ -61,16 +61,19 @@ def run_interleaved(
             taps: list[Any] = [(..., *column.taps) if column else (..., slice(0)) for column in phase.columns]
             weights = core.pack([real_weights(weight[each], y.dtype, x_is_complex) for each in taps], threads)
             if packed is not None:
-                packed[key] = weights
+                packed.keep(key, weights)
         vector = None if bias is None else real_vector(bias, y.dtype)
         code = ACTIVATIONS.index(activation)
         core.run(x, weights, vector, residual, y, code, threads)
     return True
 
 
-@lru_cache(tuning.REMEMBERED_CALLS)
+@Cache[Any]("plans of transposed layers", 2 * tuning.REMEMBERED_BYTES).remembered
 def _plan(problem: Problem, starts: tuple[int, ...], n_taps: tuple[int, ...]) -> Any:
-    """Return the plan of phases that begin at `starts` among the taps of the last axis, or None."""
+    """Return the plan of phases that begin at `starts` among the taps of the last axis, or None.
+
+    It is one for each phase, and so takes more room than others.
+    """
     g = problem.geometry
     core = _core.load(compute_type(problem.dtype))
     inputs, outputs = channels(problem)

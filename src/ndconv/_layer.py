@@ -22,6 +22,7 @@ from ._arguments import (
     per_axis,
 )
 from ._backward import checked_gradient, layer_gradients
+from ._caches import Cache
 from ._cost import LayerCost, checked_shape, cost_of
 from ._dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
 from ._engine import (
@@ -33,6 +34,7 @@ from ._engine import (
     is_in_place,
     new_output,
     pack_weights,
+    packings_of,
     plan_call,
     remember,
     typed,
@@ -44,7 +46,7 @@ from ._gradients import ConvGradients, checked_needs
 from ._methods import Plan, Problem, candidates, choose, make_plan
 from ._methods.epilogue import times_slope
 from ._stream import LayerStream
-from ._tuning import CYCLES_PER_SECOND, SERIAL_MULTIPLY_ADDS
+from ._tuning import CYCLES_PER_SECOND, REMEMBERED_BYTES, SERIAL_MULTIPLY_ADDS
 from ._workers import checked_workers
 
 
@@ -74,6 +76,11 @@ class _Call(NamedTuple):
     y_shape: Shape  # as returned
     channels_first: tuple[int, ...] | None  # the axes that turn x and y, where channels come last
     multiply_adds: int
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes in memory, beside a fixed amount."""
+        return self.plan.nbytes
 
     @property
     def is_small(self) -> bool:
@@ -107,7 +114,7 @@ def _prepare(
         y_shape = (*batch, geometry.channels_out, *geometry.out_shape)
     else:
         y_shape = (*batch, *geometry.out_shape, geometry.channels_out)
-    y_in_place = channels_first is None and dtype.name == compute_type(dtype)
+    y_in_place = channels_first is None and dtype == compute_type(dtype)
     if out is not None:
         checked_out(out, y_shape, dtype)
         y_in_place = y_in_place and is_in_place(out, ndim, compute_type(dtype))
@@ -177,7 +184,7 @@ def _checked_residual(residual: Array | None, y_shape: Shape) -> None:
 
 
 # What was prepared for recent calls of conv_layer. Only cheap, hashable descriptions are keys, never the data.
-_calls: dict[Any, _Call] = {}
+_calls = Cache[_Call]("layer calls", REMEMBERED_BYTES)
 
 
 def conv_layer(
@@ -372,14 +379,12 @@ class ConvLayer:
     (8, 112, 112)
     """
 
-    __slots__ = ("_bias", "_calls", "_geometries", "_packed", "_settings", "_vectors", "_weight", "_workers")
+    __slots__ = ("__weakref__", "_bias", "_calls", "_packed", "_settings", "_weight", "_workers")
 
     _bias: Array | None
-    _calls: dict[Any, tuple[_Call, Any, Array | None]]
-    _geometries: dict[Shape, Geometry]
-    _packed: dict[Any, Any]
+    _calls: Cache[Any]  # a `_Call` with its place among the packed weights, or the geometry of a shape
+    _packed: Cache[Any]
     _settings: _Settings
-    _vectors: dict[Any, Array]
     _weight: Array
     _workers: int | None
 
@@ -411,10 +416,8 @@ class ConvLayer:
             ("_bias", None if vector is None else _read_only(vector)),
             ("_settings", settings),
             ("_workers", checked_workers(workers)),
-            ("_calls", {}),
-            ("_geometries", {}),
-            ("_packed", {}),
-            ("_vectors", {}),
+            ("_calls", Cache("layer calls", REMEMBERED_BYTES)),
+            ("_packed", packings_of(filters)),
         ):
             object.__setattr__(self, name, value)
 
@@ -477,7 +480,9 @@ class ConvLayer:
             found = self._calls.get(key)
             if found is not None:
                 threads = self._workers if workers is None else checked_workers(workers)
-                y = _run(found[0], x, found[1], found[2], cast("Array | None", residual), out, threads)
+                call, place = found
+                packed, vector = self._packed.get(place) or self._pack(call, place)
+                y = _run(call, x, packed, vector, cast("Array | None", residual), out, threads)
                 if y is not None:
                     return y
         array = with_room_for(unmasked_array(x, "x"), self.fill_value)
@@ -485,9 +490,10 @@ class ConvLayer:
         threads = self._workers if workers is None else checked_workers(workers)
         call = _prepare(array, self.weight, self.bias, other, self._settings, out)
         _checked_residual(other, call.y_shape)
-        packed, vector = self._pack(call)
+        place = (call.plan.pack_key(), call.dtype, call.x_is_complex)
+        packed, vector = self._packed.get(place) or self._pack(call, place)
         if key is not None and array is x and other is residual:
-            remember(self._calls, key, (call, packed, vector), call.geometry)
+            remember(self._calls, key, (call, place), call.geometry)
         y = _run(call, array, packed, vector, other, out, threads)
         if y is None:
             y = _run(call, array.copy(), packed, vector, other, out, threads)
@@ -533,10 +539,9 @@ class ConvLayer:
         gradient, array = unmasked_array(grad_y, "grad_y"), unmasked_array(x, "x")
         threads = self._workers if workers is None else checked_workers(workers)
         last = self.channel_axis == -1
-        geometry = self._geometries.get(array.shape)
+        geometry = self._calls.get(array.shape)
         if geometry is None:
-            geometry = self._geometry(array.shape)
-            remember(self._geometries, array.shape, geometry, geometry)
+            geometry = self._calls.keep(array.shape, self._geometry(array.shape))
         batch = array.shape[: array.ndim - geometry.ndim - 1]
         gradient = checked_gradient(
             gradient, (*batch, geometry.channels_out, *geometry.out_shape), geometry.ndim, last
@@ -594,24 +599,18 @@ class ConvLayer:
     def _linear(self) -> ConvLayer:
         """Return the layer without its activation, with the same packed weights."""
         linear = ConvLayer.__new__(ConvLayer)
-        for name in ConvLayer.__slots__:
+        for name in ("_bias", "_packed", "_weight", "_workers"):
             object.__setattr__(linear, name, getattr(self, name))
         object.__setattr__(linear, "_settings", replace(self._settings, activation=None))
-        object.__setattr__(linear, "_calls", {})
+        object.__setattr__(linear, "_calls", Cache("layer calls", REMEMBERED_BYTES))
         return linear
 
-    def _pack(self, call: _Call) -> tuple[Any, Array | None]:
+    def _pack(self, call: _Call, place: Any) -> tuple[Any, Array | None]:
         """Return weights and bias as a plan wants them, kept for the next plan that wants them so."""
-        key = (call.plan.pack_key(), call.dtype, call.x_is_complex)
-        packed = self._packed.get(key)
-        if packed is None:
-            packed = pack_weights(call.plan, _as_sets(self.weight, self.groups), call.dtype, call.x_is_complex)
-            self._packed[key] = packed
-        if self.bias is None:
-            return packed, None
-        if call.dtype not in self._vectors:
-            self._vectors[call.dtype] = real_vector(self.bias, call.dtype)
-        return packed, self._vectors[call.dtype]
+        packed = pack_weights(call.plan, _as_sets(self.weight, self.groups), call.dtype, call.x_is_complex)
+        vector = None if self.bias is None else real_vector(self.bias, call.dtype)
+        kept: tuple[Any, Array | None] = self._packed.keep(place, (packed, vector))
+        return kept
 
     def _geometry(self, input_shape: Any) -> Geometry:
         input_shape = checked_shape(input_shape, "input_shape")

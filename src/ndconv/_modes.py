@@ -11,9 +11,12 @@ import numpy as np
 from ._dtypes import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PaddingMode:
-    """A padding mode: its name, the core's code for it, and the other names that users may give."""
+    """A padding mode: its name, the core's code for it, and the other names that users may give.
+
+    There is one object of each, so that it is its own key, and hashed in no time.
+    """
 
     name: str
     code: int

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _core
+from ._caches import Cache
 from ._dtypes import Array
 from ._engine import execute, new_output
 from ._geometry import Shape, make_geometry
@@ -24,7 +24,8 @@ from ._tuning import (
     LINES_ABREAST,
     PIECE_SAMPLES,
     PLANE_COLUMNS,
-    REMEMBERED_CALLS,
+    REMEMBERED_BYTES,
+    REMEMBERED_CHOICES_BYTES,
     RUNNING_MULTIPLY_ADDS,
     SLAB_BYTES,
     SLAB_OUTPUT_BYTES,
@@ -243,7 +244,7 @@ def _as_planes(x: Array, y: Array, axis: int) -> tuple[Array, Array, int, int]:
     return x, y, 0, 2
 
 
-@lru_cache(REMEMBERED_CALLS)
+@Cache[int]("pieces of filters", REMEMBERED_CHOICES_BYTES).remembered
 def _pieces(columns: int) -> int:
     """Return into how many equal pieces to cut columns; 1 if their number has no divisor that fits."""
     if columns <= 2 * PLANE_COLUMNS:
@@ -257,7 +258,7 @@ def _is_in_place(planes: Array, ndim: int) -> bool:
     return planes.dtype is DOUBLE and planes.flags.aligned and planes[(0,) * (planes.ndim - ndim)].flags.c_contiguous
 
 
-@lru_cache(REMEMBERED_CALLS)
+@Cache[Plan]("plans of filters", REMEMBERED_BYTES).remembered
 def _plan(
     shape: Shape, batch: int, along: int, taps: int, padding: tuple[int, int], mode: PaddingMode, cval: float,
     x_in_place: bool, y_in_place: bool,

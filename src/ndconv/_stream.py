@@ -18,12 +18,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arguments import LARGEST, METHODS, MODES, Pair, integer, one_of, padding_modes, padding_pairs, per_axis
+from ._caches import Cache
 from ._correlate import padding_of_mode
 from ._dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
-from ._engine import check_activation, execute, fill_in, is_in_place, new_output, pack_weights, with_room_for
+from ._engine import (
+    check_activation,
+    execute,
+    fill_in,
+    is_in_place,
+    new_output,
+    pack_weights,
+    packings_of,
+    with_room_for,
+)
 from ._geometry import Shape, make_geometry
 from ._methods import Plan, Problem, make_plan
-from ._tuning import REMEMBERED_STREAM_PLANS, STREAM_BLOCK, STREAM_TAPS
+from ._tuning import REMEMBERED_BYTES, STREAM_BLOCK, STREAM_TAPS
 from ._workers import checked_workers
 
 if TYPE_CHECKING:
@@ -75,8 +85,8 @@ class _Taps:
         self.bias = None if w.bias is None else real_vector(w.bias, w.dtype)
         self.compute = compute_type(w.dtype)
         self.converts = w.dtype.name != self.compute
-        self.plans: dict[Any, Plan] = {}
-        self.packed: dict[Any, Any] = {}
+        self.plans = Cache[Plan]("stream plans", REMEMBERED_BYTES)
+        self.packed = packings_of(w.taps)
 
     def __call__(self, x: Array, residual: Array | None, y: Array, workers: int | None) -> None:
         """Compute y (rows, channels, outputs) from the samples x (rows, channels, samples) of their windows."""
@@ -87,12 +97,11 @@ class _Taps:
         key = (x.shape, in_place, y_in_place)
         plan = self.plans.get(key)
         if plan is None:
-            if len(self.plans) >= REMEMBERED_STREAM_PLANS:
-                self.plans.clear()
-            plan = self.plans[key] = self._plan(x.shape, in_place, y_in_place)
+            plan = self.plans.keep(key, self._plan(x.shape, in_place, y_in_place))
         packed = self.packed.get(plan.pack_key())
         if packed is None:
-            packed = self.packed[plan.pack_key()] = pack_weights(plan, self.sets, w.dtype, w.x_is_complex, workers)
+            packed = pack_weights(plan, self.sets, w.dtype, w.x_is_complex, workers)
+            self.packed.keep(plan.pack_key(), packed)
         work = w.taps.size * y.shape[0] * y.shape[-1]
         while not execute(plan, x, packed, self.bias, residual, y, w.activation, None, work, workers):
             x = x.copy()  # its samples were not aligned
@@ -200,6 +209,11 @@ class _Filter:
         block = _block(weights, method)
         self.partitions = None if block is None else _Partitions(weights, block)
         self.late = _Taps(weights if block is None else _early_and_late(weights, block)[1])
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its spectra; its taps keep count of theirs."""
+        return 0 if self.partitions is None else self.partitions.spectra.nbytes
 
     def begin(self, rows: int, channels: int) -> _State:
         """Return the state before any sample."""
@@ -487,13 +501,13 @@ class LayerStream(_Stream):
         dtype = result_dtype(*(a for a in (x, layer.weight, layer.bias) if a is not None))
         check_activation(layer.activation, dtype)
         key = ("stream", dtype, x.dtype.kind == "c")
-        if key not in layer._packed:
+        made: _Filter | None = layer._packed.get(key)
+        if made is None:
             weights = _Weights(
                 layer.weight.astype(dtype, copy=False), layer.bias, layer.groups, self._stride, self._dilation,
                 layer.activation, dtype, x.dtype.kind == "c",
             )  # fmt: skip
-            layer._packed[key] = _Filter(weights, self._method)
-        made: _Filter = layer._packed[key]
+            made = layer._packed.keep(key, _Filter(weights, self._method))
         return made
 
     def _inside(self, x: Array) -> Array:

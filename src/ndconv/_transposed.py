@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from ._caches import Cache
 from ._dtypes import Array, compute_type
 from ._engine import convolve, plan_of
 from ._geometry import Geometry, make_geometry
@@ -23,7 +23,7 @@ from ._interleaved import run_interleaved
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
 from ._samples_alone import convolve_samples, taps_not_finite
-from ._tuning import MOST_PHASES, REMEMBERED_CALLS
+from ._tuning import ENTRY_BYTES, MOST_PHASES, REMEMBERED_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ class Phase:
     geometry: Geometry
     columns: tuple[Phase | None, ...] = ()
     starts: tuple[int, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """About the bytes of its geometry and of those of its columns."""
+        return ENTRY_BYTES * (1 + len(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def box_of_samples(geometry: Geometry) -> tuple[range, ...]:
     )
 
 
-@lru_cache(REMEMBERED_CALLS)
+@Cache[tuple[Phase, ...]]("phases of transposed layers", REMEMBERED_BYTES).remembered
 def transposed_phases(geometry: Geometry, box: tuple[range, ...]) -> tuple[Phase, ...]:
     """Return the phases of the transpose of a convolution, for a box of its padded input.
 
@@ -152,7 +157,7 @@ def run_transposed(
     residual: Array | None = None,
     activation: str | None = None,
     method: str = "auto",
-    packed: dict[Any, Any] | None = None,
+    packed: Cache[Any] | None = None,
     workers: int | None = None,
 ) -> None:
     """Compute y (*batch, channels, *box) from x (*batch, channels, *in) and weight (groups, out, in, *kernel).
@@ -190,7 +195,7 @@ def _part(array: Array, phase: Phase) -> Array:
 
 def _run_phase(
     phase: Phase, x: Array, weight: Array, y: Array, bias: Array | None, residual: Array | None,
-    activation: str | None, method: str, packed: dict[Any, Any] | None, workers: int | None,
+    activation: str | None, method: str, packed: Cache[Any] | None, workers: int | None,
 ) -> None:  # fmt: skip
     """Compute the outputs of one phase."""
     target, other = _part(y, phase), None if residual is None else _part(residual, phase)

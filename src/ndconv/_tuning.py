@@ -184,18 +184,25 @@ BOX_TAPS = 32
 WINDOW_SAMPLES = 1 << 17
 
 # Of streams: taps from which on the early ones go by spectra; samples of a block, for each in the root of those that
-# the kernel spans; and plans that are remembered, one for each length of a chunk.
+# the kernel spans.
 STREAM_TAPS = 4096
 STREAM_BLOCK = 8.0
-REMEMBERED_STREAM_PLANS = 64
 
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9
 
-# Calls whose plan is remembered, for each layer and for all functions together.
-REMEMBERED_CALLS = 512
+# Bytes of what is remembered from call to call: in all caches together, unless the user sets another limit; in each
+# cache of plans or of calls, which is hundreds of them; and of the choices that lead to plans. A layer's packed weights
+# may be so many times its weights, as Winograd's are of 3x3 filters, and beyond that a part of the limit. And bytes of
+# an entry beside its arrays, most of them its key's.
+CACHE_LIMIT = 256 << 20
+REMEMBERED_BYTES = 4 << 20
+REMEMBERED_CHOICES_BYTES = 1 << 20
+PACKINGS_OF_WEIGHTS = 4
+PACKINGS_SHARE = 0.25
+ENTRY_BYTES = 1 << 10
 
-# Taps above which it is not: a plan's size grows with them.
+# Taps above which the plan of a call is not remembered, since its size grows with them.
 REMEMBERED_TAPS = 1024
 
 # Bytes of a result from which on it is worth a microsecond to have it begin at a cache line: a layer that mostly writes

@@ -5,13 +5,13 @@ says.
 """
 
 import math
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _core
 from . import _tuning as tuning
+from ._caches import Cache
 from ._dtypes import Array, compute_type
 from ._engine import fill_in, is_in_place
 from ._geometry import Geometry
@@ -87,7 +87,7 @@ def _make_plan(problem: Problem) -> Any:
     return core.WeightGradient(blocking, cut)
 
 
-_remembered_plan = lru_cache(tuning.REMEMBERED_CALLS)(_make_plan)
+_remembered_plan = Cache[Any]("plans of gradients", tuning.REMEMBERED_BYTES).remembered(_make_plan)
 
 
 def _along_lines(problem: Problem, core: Any) -> bool:

@@ -13,13 +13,13 @@ import operator
 import timeit
 import warnings
 from collections.abc import Container, Hashable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import scipy.signal as _scipy
 from numpy.typing import ArrayLike
 
+from ._caches import Cache
 from ._correlate import convolve_nd, correlate_nd
 from ._dtypes import Array
 from ._geometry import Geometry, make_geometry
@@ -29,7 +29,7 @@ from ._modes import BY_NAME
 from ._passes import is_finite
 from ._resampling import resampled
 from ._scipy_fallback import PLANE_DTYPES, SIGNAL_DTYPES, handing_on
-from ._tuning import REMEMBERED_CALLS
+from ._tuning import REMEMBERED_CHOICES_BYTES
 
 __all__ = [
     "choose_conv_method",
@@ -414,7 +414,7 @@ def _largest(array: Array) -> int:
     return max(int(array.max()), -int(array.min()))
 
 
-@lru_cache(REMEMBERED_CALLS)
+@Cache[tuple[Geometry, float, float]]("choices of a method", REMEMBERED_CHOICES_BYTES).remembered
 def _ways(
     mode: str, shape: tuple[int, ...], kernel: tuple[int, ...], dtype: np.dtype[Any]
 ) -> tuple[Geometry, float, float]:

@@ -208,6 +208,7 @@ cdef class Packed:
 
     cdef real* weights
     cdef bint finite
+    cdef readonly Py_ssize_t nbytes
 
     def __dealloc__(self):
         free(self.weights)
@@ -291,6 +292,11 @@ cdef class Direct:
             plan.n_boxes * parts(plan.groups, plan.groups_per_task) * parts(plan.n_blocks, plan.blocks_per_task)
         )
 
+    @property
+    def nbytes(self):
+        """About what the plan takes: its tables, and as much again for each as NumPy needs for a small array."""
+        return sizeof(Plan) + sum(128 + (<cnp.ndarray> each).nbytes for each in self.kept)
+
     cdef const Py_ssize_t* keep(self, values) except? NULL:
         cdef cnp.ndarray array = np.ascontiguousarray(values, dtype=np.intp)
         self.kept.append(array)
@@ -303,7 +309,8 @@ cdef class Direct:
         cdef PackTasks tasks
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
         cdef Packed packed = Packed.__new__(Packed)
-        packed.weights = <real*> allocate(aligned(max(sets * plan.set_size, 1) * sizeof(real)))
+        packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
+        packed.weights = <real*> allocate(packed.nbytes)
         if packed.weights == NULL:
             raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
         tasks = PackTasks(plan, &source.order, n_packed_parts(plan), packed.weights, 0)
@@ -433,7 +440,8 @@ cdef class Winograd(Direct):
         cdef Packed packed = Packed.__new__(Packed)
         packed.finite = True
         workers = <int> max(1, min(workers, sets * n))
-        packed.weights = <real*> allocate(aligned(max(sets * plan.set_size, 1) * sizeof(real)))
+        packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
+        packed.weights = <real*> allocate(packed.nbytes)
         memory = <char*> allocate(workers * size)
         if packed.weights == NULL or memory == NULL:
             free(memory)
@@ -545,6 +553,11 @@ cdef class Interleaved:
 
     def __init__(self, blockings):
         self.phases = [Direct(blocking) for blocking in blockings]
+
+    @property
+    def nbytes(self):
+        """About what the plans of all phases take."""
+        return sum(phase.nbytes for phase in self.phases)
 
     def pack(self, weights, int workers=1):
         """Return the packed weights of each phase from aligned ones (sets, channels_out, channels_in, *kernel)."""

@@ -6,16 +6,16 @@ To add one, write the module and put it into `METHODS`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
+from .._caches import Cache
 from .._dtypes import Array
 from .._geometry import Geometry
-from .._tuning import REMEMBERED_CALLS, REMEMBERED_TAPS
+from .._tuning import REMEMBERED_BYTES, REMEMBERED_CHOICES_BYTES, REMEMBERED_TAPS
 from . import direct, fourier, separable, winograd
 
 METHODS: tuple[ModuleType, ...] = (direct, winograd, fourier, separable)
@@ -35,10 +35,24 @@ class Problem:
     bias: bool = False  # whether the sums begin with one
     separable: bool = False  # the kernel is an outer product
     packing: bool = False  # weights are packed for this call alone, which is part of its cost
+    _hash: int = field(init=False, repr=False, compare=False)  # counted once: several caches have problems for keys
+
+    def __post_init__(self) -> None:
+        what = (
+            self.geometry, self.dtype, self.x_is_complex, self.fill_value, self.batch, self.x_in_place, self.y_in_place,
+            self.bias, self.separable, self.packing,
+        )  # fmt: skip
+        object.__setattr__(self, "_hash", hash(what))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class Plan(Protocol):
     """A frozen way to run a problem, which any number of threads may use at once."""
+
+    nbytes: int
+    """About what it takes in memory, beside a fixed amount."""
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
@@ -83,12 +97,12 @@ def candidates(problem: Problem) -> list[Candidate]:
 
 def choose(problem: Problem, name: str) -> str:
     """Return the method that runs a problem: the one asked for, or the cheapest."""
-    found = {candidate.name: candidate for candidate in candidates(problem)}
-    if name != "auto":
-        if found[name].reason:
-            raise ValueError(f"method={name!r} cannot do this call: {found[name].reason}")
-        return name
-    return min((c for c in found.values() if c.cycles is not None), key=lambda c: c.cycles or 0.0).name
+    if name == "auto":
+        return min((c for c in candidates(problem) if c.cycles is not None), key=lambda c: c.cycles or 0.0).name
+    reason = _method(name).why_not(problem)
+    if reason:
+        raise ValueError(f"method={name!r} cannot do this call: {reason}")
+    return name
 
 
 def make_plan(problem: Problem, name: str) -> Plan:
@@ -105,9 +119,13 @@ def is_remembered(geometry: Geometry) -> bool:
 
 
 def _make_plan(problem: Problem, chosen: str) -> Plan:
-    plan: Plan = next(method for method in METHODS if chosen == method.NAME).plan(problem)
+    plan: Plan = _method(chosen).plan(problem)
     return plan
 
 
-_remembered_choice = lru_cache(REMEMBERED_CALLS)(choose)
-_remembered_plan = lru_cache(REMEMBERED_CALLS)(_make_plan)
+def _method(name: str) -> ModuleType:
+    return next(method for method in METHODS if name == method.NAME)
+
+
+_remembered_choice = Cache[str]("choices of a method", REMEMBERED_CHOICES_BYTES).remembered(choose)
+_remembered_plan = Cache[Plan]("plans", REMEMBERED_BYTES).remembered(_make_plan)

@@ -6,6 +6,7 @@ order a box's samples stand in the planes that the padding stage fills. ``_core/
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ import numpy as np
 
 from .. import _core
 from .. import _tuning as tuning
+from .._caches import Cache
 from .._dtypes import Array, compute_type
 from .._geometry import reordered
 from .._modes import BY_NAME
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from . import Problem
 
 NAME = "direct"
+
+# No taps, or nothing known of them.
+NONE = np.empty(0, np.intp)
 
 
 class Blocking(NamedTuple):
@@ -68,7 +73,7 @@ class Blocking(NamedTuple):
     def with_taps(self, kernel: tuple[int, ...], start: int, count: int) -> Blocking:
         """Return the same for some of the kernel's taps along the last axis."""
         offsets = self.tap_offset.reshape(kernel)[..., start : start + count]
-        order = places = lengths = np.empty(0, np.intp)
+        order = places = lengths = NONE
         if self.kernel == "rows" and count:
             order, places, lengths = _chains(offsets, self.chain_step, max(len(kernel) - 2, 0))
         return self._replace(
@@ -101,6 +106,7 @@ class DirectPlan:
         self._core = core.Direct(b)
         self._key = (NAME, core.__name__, b.kernel, b.interleave, b.tap_order.tobytes())
         self.run = self._core.run
+        self.nbytes = self._core.nbytes
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
@@ -146,7 +152,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     height = g.out_shape[-2] if g.ndim > 1 else 1
     shapes = [(False, g.out_shape[-1], height, 1)]
     if g.ndim > 1:
-        reach = _reach(g, g.ndim - 2, height)
+        reach = plane_samples(g, g.ndim - 2, height)
         flat_bytes = core.compute_dtype.itemsize * inputs * g.kernel[-1] * reach * g.out_shape[-1]
         if g.kernel[-1] == 1 or flat_bytes <= tuning.BLOCK_PLANE_BYTES:
             shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
@@ -203,6 +209,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     return ways
 
 
+@Cache[list[tuple[str, bool, float]]]("rankings of kernels", tuning.REMEMBERED_CHOICES_BYTES).remembered
 def _ranked(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     """Return the ways to run a problem, best first.
 
@@ -252,7 +259,7 @@ def _has_room(problem: Problem, core: Any, kernel: str) -> bool:
     """
     inputs, _ = channels(problem)
     samples = _plane_bytes(problem) // (core.compute_dtype.itemsize * max(inputs, 1))
-    return kernel == "tile" or _reach(problem.geometry, 0, 4 * core.lanes) <= samples
+    return kernel == "tile" or bool(plane_samples(problem.geometry, 0, 4 * core.lanes) <= samples)
 
 
 def _is_in_place(problem: Problem) -> bool:
@@ -285,7 +292,7 @@ def _has_gaps(problem: Problem) -> bool:
 
 
 def _is_converted(problem: Problem) -> bool:
-    return compute_type(problem.dtype) != problem.dtype.name
+    return problem.dtype != compute_type(problem.dtype)
 
 
 def _may_take_channels(problem: Problem) -> bool:
@@ -360,7 +367,7 @@ class AxisLayout(NamedTuple):
     def positions(self, stride: int) -> Array:
         """Return the samples' positions, from the box's first."""
         parts = [s + stride * np.arange(n, dtype=np.intp) for s, n in zip(self.start, self.length, strict=True)]
-        return np.concatenate(parts) if parts else np.empty(0, np.intp)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def axis_layout(outputs: int, taps: int, stride: int, dilation: int) -> AxisLayout:
@@ -389,9 +396,13 @@ def axis_layout(outputs: int, taps: int, stride: int, dilation: int) -> AxisLayo
     return AxisLayout(tuple(start), tuple(length), np.array(tap, np.intp))
 
 
-def _reach(g: Any, axis: int, outputs: int) -> int:
-    """Return the plane samples of one axis for a box of `outputs` outputs."""
-    return axis_layout(outputs, g.kernel[axis], g.stride[axis], g.dilation[axis]).size
+def plane_samples(g: Any, axis: int, outputs: int) -> int:
+    """Return the plane samples of one axis for a box of `outputs` outputs: the size of its `axis_layout`."""
+    taps, stride, dilation = g.kernel[axis], g.stride[axis], g.dilation[axis]
+    common = math.gcd(stride, dilation)
+    phases = min(stride // common, taps)
+    # A phase's first tap needs a sample for each output; each other one, so many more as lie between them.
+    return int(phases * outputs + (taps - phases) * min(dilation // common, outputs))
 
 
 # --- The blocking --------------------------------------------------------------------------------------------------
@@ -531,8 +542,8 @@ def _stretch(problem: Problem, core: Any, channel_block: int) -> int:
 
 
 def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
-    size = math.prod(_reach(g, axis, box[axis]) for axis in range(g.ndim - 1))
-    return size * (box[-1] * copies if flat else _reach(g, g.ndim - 1, box[-1]))
+    size = math.prod(plane_samples(g, axis, box[axis]) for axis in range(g.ndim - 1))
+    return size * (box[-1] * copies if flat else plane_samples(g, g.ndim - 1, box[-1]))
 
 
 def smallest_box(g: Any, core: Any, flat: bool) -> list[int]:
@@ -659,13 +670,13 @@ def finish_blocking(
         tap_places = [axis.tap * n for axis, n in zip(axes, plane_stride, strict=True)]
         if flat:
             tap_places[last] = np.arange(g.kernel[last], dtype=np.intp) * (math.prod(plane_shape) * interleave)
-    tap_offset: Array = np.zeros(1, np.intp)
-    for places in tap_places:
+    tap_offset: Array = tap_places[0]
+    for places in tap_places[1:]:
         tap_offset = (tap_offset[:, None] + places).ravel()
 
     tap_first, tap_end, skip = _taps_within(problem, inputs)
-    chain_step = plane_stride[last - 1] if last else min(np.diff(np.sort(tap_places[0])), default=1)
-    order = offsets = lengths = np.empty(0, np.intp)
+    chain_step = plane_stride[last - 1] if last else _least_step(tap_places[0])
+    order = offsets = lengths = NONE
     if kernel == "rows":
         order, offsets, lengths = _chains(tap_offset.reshape(g.kernel), chain_step, max(last - 1, 0))
     elif kernel == "depthwise":
@@ -693,7 +704,7 @@ def finish_blocking(
         row_length=plane_shape[-1],
         relative=(
             *(axis.positions(stride) for axis, stride in zip(axes[:-1], g.stride[:-1], strict=True)),
-            np.empty(0, np.intp),  # the last axis is told by its segments
+            NONE,  # the last axis is told by its segments
         ),
         segment_start=np.asarray(axes[last].start, np.intp),
         segment_length=np.asarray(axes[last].length, np.intp),
@@ -722,47 +733,66 @@ def _taps_within(problem: Problem, inputs: int) -> tuple[Array, Array, bool]:
 
     The third value tells whether leaving the other products out pays, and changes nothing.
     """
+    within = _within_each_axis(problem, inputs)
+    if within is None:
+        return NONE, NONE, False
+    first, end = (itertools.product(*([tap[i] for tap in axis] for axis in within)) for i in (0, 1))
+    return np.array(list(first), np.intp).ravel(), np.array(list(end), np.intp).ravel(), True
+
+
+def _within_each_axis(problem: Problem, inputs: int) -> list[list[tuple[int, int]]] | None:
+    """Return the same (first, end) for the taps of each axis apart, or None where it is not worth while."""
     g = problem.geometry
-    first, end = [], []
+    if problem.fill_value != 0 or inputs < 32 or g.taps > tuning.REMEMBERED_TAPS:
+        return None
+    axes = []
     pays = False
     for size, taps, stride, dilation, (before, _), outputs, mode in zip(
         g.in_shape, g.kernel, g.stride, g.dilation, g.padding, g.out_shape, g.modes, strict=True
     ):
-        position = np.arange(taps, dtype=np.intp) * dilation - before
+        axis = [(0, outputs)] * taps
         if mode.name == "zeros":
-            first.append(np.clip(-(position // stride), 0, outputs))
-            end.append(np.clip((size - 1 - position) // stride + 1, 0, outputs))
-        else:
-            first.append(np.zeros(taps, np.intp))
-            end.append(np.full(taps, outputs, np.intp))
-        pays = pays or bool((first[-1] > 0).any() or (end[-1] < outputs).any())
-    if not (pays and problem.fill_value == 0 and inputs >= 32 and g.taps <= tuning.REMEMBERED_TAPS):
-        return np.empty(0, np.intp), np.empty(0, np.intp), False
-    return _each_tap(first), _each_tap(end), True
+            for u in range(taps):
+                position = u * dilation - before
+                first, end = -(position // stride), (size - 1 - position) // stride + 1
+                axis[u] = (min(max(first, 0), outputs), min(max(end, 0), outputs))
+            pays = pays or any(tap != (0, outputs) for tap in axis)
+        axes.append(axis)
+    return axes if pays else None
 
 
 def _part_within(problem: Problem, inputs: int) -> float:
     """Return the part of the products that the tile kernel does not leave out."""
-    first, end, skips = _taps_within(problem, inputs)
-    if not skips:
+    within = _within_each_axis(problem, inputs)
+    if within is None:
         return 1.0
-    outputs = np.maximum(problem.geometry.out_shape, 1)
-    return float(((end - first).reshape(-1, len(outputs)) / outputs).prod(axis=1).mean())
+    parts = [
+        sum(end - first for first, end in axis) / (len(axis) * max(outputs, 1))
+        for axis, outputs in zip(within, problem.geometry.out_shape, strict=True)
+    ]
+    return math.prod(parts)
 
 
-def _each_tap(values: list[Array]) -> Array:
-    """Return what is known of each axis' taps as [tap of the kernel][axis]."""
-    return np.stack(np.meshgrid(*values, indexing="ij"), axis=-1).ravel()
+def _least_step(places: Array) -> int:
+    """Return the least distance between taps of one axis."""
+    places = np.sort(places)
+    steps = places[1:] - places[:-1]
+    return int(steps.min()) if steps.size else 1
 
 
 def _chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
     """Return the taps in chains along an axis: (order of the taps, each chain's first offset, each chain's length)."""
-    numbers: Array = np.moveaxis(np.arange(offsets.size, dtype=np.intp).reshape(offsets.shape), axis, -1)
-    lines: Array = np.moveaxis(offsets, axis, -1)
-    lines, numbers = lines.reshape(-1, lines.shape[-1]), numbers.reshape(-1, lines.shape[-1])
-    by_place = np.argsort(lines, axis=1, kind="stable")
-    lines = np.take_along_axis(lines, by_place, axis=1)
-    begins = np.ones(lines.shape, dtype=bool)
-    begins[:, 1:] = np.diff(lines, axis=1) != step
-    starts = np.flatnonzero(begins)
-    return np.take_along_axis(numbers, by_place, axis=1).ravel(), lines[begins], np.diff(starts, append=lines.size)
+    size, length = offsets.size, offsets.shape[axis]
+    turned = (*range(axis), *range(axis + 1, offsets.ndim), axis)
+    numbers: Array = np.arange(size, dtype=np.intp).reshape(offsets.shape).transpose(turned).ravel()
+    lines: Array = offsets.transpose(turned).reshape(-1, length)
+    order = (lines.argsort(axis=1, kind="stable") + np.arange(0, size, length)[:, None]).ravel()
+    places = lines.ravel().take(order)
+    begins = np.empty(size, dtype=bool)
+    begins[1:] = places[1:] - places[:-1] != step
+    begins[::length] = True
+    starts = begins.nonzero()[0]
+    lengths = np.full(starts.size, size)
+    lengths[:-1] = starts[1:]
+    lengths -= starts
+    return numbers.take(order), places.take(starts), lengths

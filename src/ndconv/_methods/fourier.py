@@ -12,13 +12,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .. import _tuning as tuning
 from .._arguments import LARGEST
+from .._caches import Cache
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
 from .._threads.python_tasks import for_each
@@ -79,7 +79,9 @@ def plan(problem: Problem) -> FourierPlan:
 
 
 class FourierPlan:
-    """The `Plan` of the Fourier method, and one of the direct method for a block that is not finite."""
+    """The `Plan` of the Fourier method."""
+
+    nbytes = 0
 
     def __init__(self, problem: Problem) -> None:
         g = problem.geometry
@@ -94,7 +96,6 @@ class FourierPlan:
         inputs, outputs = self._channels
         points = b.points * g.groups * max(inputs, outputs)
         self._together = max(tuning.SPECTRUM_SAMPLES // points, 1)
-        self._direct: direct.DirectPlan | None = None
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
@@ -253,14 +254,15 @@ class FourierPlan:
 
     def _directly(self, samples: Array, packed: Spectra, weight_set: int) -> Array:
         """Return the outputs of a block (rows, channels, *samples) by the direct method."""
+        from . import make_plan
+
         g = self.geometry
         inputs, outputs = (n * g.groups for n in self._channels)
-        if self._direct is None:
-            self._direct = direct.DirectPlan(self._block_problem(inputs, outputs, samples.shape[0]))
-        taps = self._direct.pack(packed.weights[weight_set : weight_set + g.groups])
+        plan = make_plan(self._block_problem(inputs, outputs, samples.shape[0]), direct.NAME)
+        taps = plan.pack(packed.weights[weight_set : weight_set + g.groups])
         counts = [-(-n // s) for n, s in zip(self.blocks.outputs, g.stride, strict=True)]
         result = np.empty((samples.shape[0], outputs, *counts), self._compute)
-        self._direct.run(samples, taps, None, None, result, 0, None, 1)
+        plan.run(samples, taps, None, None, result, 0, None, 1)
         return result
 
     def _block_problem(self, inputs: int, outputs: int, rows: int) -> Any:
@@ -289,6 +291,11 @@ class Spectra:
     def __init__(self, spectra: Array, weights: Array) -> None:
         self.spectra = spectra
         self.weights = weights
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of both."""
+        return int(self.spectra.nbytes + self.weights.nbytes)
 
 
 def _products(matrices: Array, columns: Array) -> Array:
@@ -329,7 +336,7 @@ def _lengths(outputs: int, reach: int, stride: int) -> list[tuple[int, int, int]
     return ways
 
 
-@lru_cache(tuning.REMEMBERED_CALLS)
+@Cache[tuple[float, Blocks]]("blocks of the Fourier method", tuning.REMEMBERED_CHOICES_BYTES).remembered
 def _best(problem: Problem) -> tuple[float, Blocks]:
     """Return the cheapest way to cut a problem into blocks, and its cost."""
     g = problem.geometry
@@ -337,42 +344,49 @@ def _best(problem: Problem) -> tuple[float, Blocks]:
     reaches = [d * (k - 1) for d, k in zip(g.dilation, g.kernel, strict=True)]
     ways = [_lengths(*each) for each in zip(steps, reaches, g.stride, strict=True)]
     # The most promising where axes are many: the whole, and what does not overlap much nor leaves a cache.
-    most = {1: 64, 2: 12, 3: 6}.get(len(ways), 2)
-    ways = [sorted(axis, key=lambda way: way[1] * way[2] * (1 + way[2] / 4096))[:most] for axis in ways]
-    candidates = [_candidate(problem, cut, reaches) for cut in itertools.product(*ways)]
-    # Within bounds if any is, else the smallest.
-    return min(candidates, key=lambda each: (max(_block_bytes(problem, each[1]), tuning.BLOCK_BYTES), each[0]))
-
-
-def _block_bytes(problem: Problem, blocks: Blocks) -> int:
-    """Return the bytes of a block's spectra."""
-    item = np.dtype(compute_type(problem.dtype)).itemsize
-    return blocks.points * problem.geometry.groups * max(direct.channels(problem)) * item
-
-
-def _candidate(problem: Problem, cut: Sequence[tuple[int, int, int]], reaches: Sequence[int]) -> tuple[float, Blocks]:
-    g = problem.geometry
+    promising = {1: 64, 2: 12, 3: 6}.get(len(ways), 2)
+    ways = [sorted(axis, key=lambda way: way[1] * way[2] * (1 + way[2] / 4096))[:promising] for axis in ways]
     inputs, outputs = direct.channels(problem)
+    axes = tuple(axis for axis, reach in enumerate(reaches) if reach or inputs > 1)
+    item = np.dtype(compute_type(problem.dtype)).itemsize
+    sizes = [_sizes(cut, axes) for cut in itertools.product(*ways)]
+    # Within bounds if any is, else the smallest.
+    most = max(tuning.BLOCK_BYTES // (g.groups * max(inputs, outputs) * item), min(size[1] for size in sizes))
+    sizes = [size for size in sizes if size[1] <= most]
+    costs = [_cycles(problem, inputs, outputs, item, *size[:3], len(axes)) for size in sizes]
+    cycles = min(costs)
+    cut = sizes[costs.index(cycles)][3]
     blocks = Blocks(
         outputs=tuple(way[0] for way in cut),
         number=tuple(way[1] for way in cut),
         samples=tuple(way[0] + reach for way, reach in zip(cut, reaches, strict=True)),
         transform=tuple(way[2] for way in cut),
-        axes=tuple(axis for axis, reach in enumerate(reaches) if reach or inputs > 1),
+        axes=axes,
     )
-    item = np.dtype(compute_type(problem.dtype)).itemsize
-    number = math.prod(blocks.number) * problem.batch * g.groups
-    points = math.prod(blocks.transform)
-    transformed = math.prod(blocks.transform[axis] for axis in blocks.axes)
+    return cycles, blocks
+
+
+def _sizes(cut: Sequence[tuple[int, int, int]], axes: Sequence[int]) -> tuple[int, int, int, Any]:
+    """Return how many blocks a cut makes, the points of their transform, those along `axes`, and the cut."""
+    lengths = [way[2] for way in cut]
+    return math.prod([way[1] for way in cut]), math.prod(lengths), math.prod([lengths[axis] for axis in axes]), cut
+
+
+def _cycles(
+    problem: Problem, inputs: int, outputs: int, item: int, blocks: int, points: int, transformed: int, n_axes: int
+) -> float:
+    """Return the cost of so many blocks of a group, whose transform along `n_axes` axes has `transformed` points."""
+    groups = problem.geometry.groups
+    number = blocks * problem.batch * groups
     larger = math.log2(max(points * item / tuning.SPECTRUM_BYTES, 1.0)) / tuning.SPECTRUM_DOUBLINGS
     slow = 1.0 + (tuning.SPECTRUM_SLOWER - 1.0) * min(larger, 1.0)
     lines = points // transformed * min(max(tuning.SPECTRUM_SAMPLES // points, 1), number * inputs)
-    if len(blocks.axes) == 1 and lines < tuning.SPECTRUM_LINES:
+    if n_axes == 1 and lines < tuning.SPECTRUM_LINES:
         slow = tuning.SPECTRUM_SINGLE
     wide = 1.0 if item == 4 else tuning.FOURIER_WIDE
     each = wide * (tuning.FOURIER_CYCLES * slow * math.log2(max(transformed, 2)) + tuning.FOURIER_POINT_CYCLES)
     products = wide * inputs * outputs * (tuning.FOURIER_PRODUCT_CYCLES if inputs > 1 else 1.0)
     # Weights are transformed too, often for each call.
-    weights = inputs * outputs * g.groups * points * each / 2
+    weights = inputs * outputs * groups * points * each / 2
     block = tuning.FOURIER_BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)
-    return tuning.FOURIER_CALL_CYCLES + weights + number * block, blocks
+    return tuning.FOURIER_CALL_CYCLES + weights + number * block

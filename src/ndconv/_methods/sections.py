@@ -37,6 +37,8 @@ def pays(problem: Problem) -> bool:
 class SectionsPlan:
     """The `Plan` of a correlation of a single channel along one axis."""
 
+    nbytes = 0
+
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.geometry = problem.geometry

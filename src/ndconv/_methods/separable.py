@@ -117,6 +117,8 @@ class Factors(NamedTuple):
 class SeparablePlan:
     """The separable method's `Plan`, and the direct method's for a slab in which only its sums stay finite."""
 
+    nbytes = 0
+
     def __init__(self, problem: Problem) -> None:
         g = problem.geometry
         self._problem = problem

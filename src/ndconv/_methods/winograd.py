@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import _core
 from .. import _tuning as tuning
+from .._caches import Cache
 from .._dtypes import Array, compute_type
 from . import direct, extent
 from .epilogue import finish
@@ -94,7 +95,7 @@ def why_not(problem: Problem) -> str | None:
         )
     if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
         return "there is nothing to compute"
-    if not _tilings(problem):
+    if not _cuts(problem):
         return f"the values of a single tile, or of those that interlace, take more than {tuning.VALUE_BYTES >> 20} MiB"
     return None
 
@@ -130,6 +131,7 @@ class WinogradPlan:
         self._key = (NAME, core.__name__, self.tiling.row_points, self.tiling.column_points)
         self._zero = np.zeros((), compute_type(problem.dtype))
         self._direct: direct.DirectPlan | None = None
+        self.nbytes = 2 * self._core.nbytes  # the other one's are about as many
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
@@ -160,9 +162,11 @@ class WinogradPlan:
         if self._direct is None:
             self._direct = direct.DirectPlan(self._problem)
         key = self._direct.pack_key()
-        if key not in packed.taps:
-            packed.taps[key] = self._direct.pack(packed.weights)
-        return bool(self._direct.run(x, packed.taps[key], bias, residual, y, activation, weight_batch, workers))
+        found, taps = packed.taps
+        if found != key:
+            taps = self._direct.pack(packed.weights)
+            packed.taps = (key, taps)
+        return bool(self._direct.run(x, taps, bias, residual, y, activation, weight_batch, workers))
 
     def _finish_unreached(self, bias: Array | None, residual: Array | None, y: Array, activation: int) -> None:
         """Write outputs that find nothing but zeros: others of their tiles have left rounding errors there."""
@@ -192,7 +196,12 @@ class Values:
     def __init__(self, values: Any, weights: Array) -> None:
         self.values = values
         self.weights = weights
-        self.taps: dict[Any, Any] = {}  # packed for the direct method, when it is needed
+        self.taps: tuple[Any, Any] = (None, None)  # how packed for the direct method, when that was needed, and what
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all of them, also of the taps that are still to come."""
+        return int(self.values.nbytes + 2 * self.weights.nbytes)
 
 
 def _tile_sizes(g: Any, axis: int) -> dict[int, int]:
@@ -207,7 +216,10 @@ def _tile_sizes(g: Any, axis: int) -> dict[int, int]:
 
 
 def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -> Tiling:
-    """Return the tiling of a problem into tiles of `rows` and `columns` outputs; of 1 row if only one axis is cut."""
+    """Return the tiling of a problem into tiles of `rows` and `columns` outputs; of 1 row if only one axis is cut.
+
+    It has one round for each image, before `_in_rounds` says more.
+    """
     g = problem.geometry
     planar = rows > 1
     outer = g.ndim - (2 if planar else 1)
@@ -215,7 +227,7 @@ def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -
     grid_rows = _tiles(g.out_shape[-2], rows, g.dilation[-2]) if planar else 1
     grid_columns = _tiles(g.out_shape[-1], columns, g.dilation[-1])
     taps = math.prod(g.kernel[:outer])
-    tiling = Tiling(
+    return Tiling(
         rows=rows,
         columns=columns,
         row_points=points if planar else 1,
@@ -241,14 +253,18 @@ def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -
         together=max(tuning.SUMMED_PRODUCTS // (core.lanes * taps), 1),
         outlier=max(tuning.OUTLIER_PRODUCTS * g.taps * (g.channels_in // g.groups), tuning.LEAST_OUTLIER),
     )
-    alone = _round_of_one(problem, core, tiling)
-    return alone if alone is not None else _shared_round(problem, core, tiling)
 
 
 def _tiles(outputs: int, size: int, dilation: int) -> int:
     """Return the tiles of an axis: each has every `dilation`-th of its outputs, and as many interlace."""
     groups, rest = divmod(outputs, size * dilation)
     return groups * dilation + min(rest, dilation)
+
+
+def _in_rounds(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
+    """Return the tiling with rounds of one worker each, or else with those that all workers share."""
+    alone = _round_of_one(problem, core, tiling)
+    return alone if alone is not None else _shared_round(problem, core, tiling)
 
 
 def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
@@ -261,7 +277,13 @@ def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
     columns = min(-(-columns // together) * together, tiling.grid_columns)
     rows = _evenly(tiling.grid_rows, max(tuning.CHUNK_TILES // columns, 1))
     images = max(min(tuning.CHUNK_TILES // (rows * columns), problem.batch), 1) if rows == tiling.grid_rows else 1
-    own = tiling._replace(
+    tiles = images * rows * columns
+    rounds = -(-problem.batch // images) * -(-tiling.grid_rows // rows) * -(-tiling.grid_columns // columns)
+    if rounds * problem.geometry.groups < tuning.LEAST_ROUNDS or 2 * tiles < tuning.CHUNK_TILES:
+        return None
+    if _value_bytes(problem, core, tiling, tiles) > tuning.OWN_VALUE_BYTES:
+        return None
+    return tiling._replace(
         round_images=images,
         round_rows=rows,
         round_columns=columns,
@@ -269,10 +291,6 @@ def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
         chunk=tuning.CHUNK_TILES,
         alone=True,
     )
-    rounds = -(-problem.batch // images) * -(-tiling.grid_rows // rows) * -(-tiling.grid_columns // columns)
-    if rounds * problem.geometry.groups < tuning.LEAST_ROUNDS or 2 * images * rows * columns < tuning.CHUNK_TILES:
-        return None
-    return own if _value_bytes(problem, core, own) <= tuning.OWN_VALUE_BYTES else None
 
 
 def _shared_round(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
@@ -301,45 +319,60 @@ def _evenly(total: int, most: int) -> int:
     return -(-total // -(-total // most))
 
 
-def _value_bytes(problem: Problem, core: Any, tiling: Tiling, tiles: int = 0) -> int:
-    """Return the bytes of the values of a round, or of so many tiles (at all positions)."""
+def _value_bytes(problem: Problem, core: Any, tiling: Tiling, tiles: int) -> int:
+    """Return the bytes of the values of so many tiles (at all positions)."""
     lanes: int = core.lanes
     item: int = core.compute_dtype.itemsize
     blocks = -(-direct.channels(problem)[0] // lanes)
-    tiles = tiles or tiling.round_images * tiling.round_rows * tiling.round_columns
     return tiling.phases * tiling.points * blocks * lanes * tiles * tiling.positions * item
 
 
 def _reach(g: Any, axis: int) -> int:
     """Return the plane samples of an axis that is not cut."""
-    return direct.axis_layout(g.out_shape[axis], g.kernel[axis], g.stride[axis], g.dilation[axis]).size
+    return direct.plane_samples(g, axis, g.out_shape[axis])
 
 
+@Cache[tuple[float, Tiling]]("tilings of Winograd's method", tuning.REMEMBERED_CHOICES_BYTES).remembered
 def _best(problem: Problem) -> tuple[float, Tiling]:
     """Return the cheapest tiling and its cost, but for packing: a layer that is kept has the same bits."""
     core = _core.load(compute_type(problem.dtype))
-    return min(((_cycles(problem, core, tiling), tiling) for tiling in _tilings(problem)), key=lambda each: each[0])
+    best: tuple[float, Tiling] | None = None
+    for cut in _cuts(problem):
+        tiling = _tiling(problem, core, *cut)
+        cycles = _cycles(problem, core, tiling)
+        if best is None or cycles < best[0]:  # before its weights are read
+            tiling = _in_rounds(problem, core, tiling)
+            cycles += _weight_cycles(problem, core, tiling)
+            if best is None or cycles < best[0]:
+                best = cycles, tiling
+    assert best is not None
+    return best
 
 
-def _tilings(problem: Problem) -> list[Tiling]:
-    """Return the tilings of which a tile's values fit the memory for them."""
+def _cuts(problem: Problem) -> list[tuple[int, int, int]]:
+    """Return (points, rows, columns) of the tiles whose values fit the memory for them; 1 row if only one axis is cut.
+
+    Those that interlace stay together.
+    """
     core = _core.load(compute_type(problem.dtype))
     g = problem.geometry
     columns = _tile_sizes(g, g.ndim - 1)
     rows = _tile_sizes(g, g.ndim - 2)
     both = [points for points in columns if points in rows]
-    tilings = [
-        _tiling(problem, core, points, rows[points] if both else 1, columns[points]) for points in both or columns
-    ]
+    axes = 2 if both else 1
+    blocks = -(-direct.channels(problem)[0] // core.lanes)
+    of_point = blocks * core.lanes * core.compute_dtype.itemsize * math.prod(g.stride[-axes:])
+    of_point *= math.prod(_reach(g, axis) for axis in range(g.ndim - axes))
     return [
-        t
-        for t in tilings
-        if _value_bytes(problem, core, t, min(t.column_dilation, t.grid_columns)) <= tuning.VALUE_BYTES
+        (points, rows[points] if both else 1, columns[points])
+        for points in both or columns
+        if of_point * points**axes * min(g.dilation[-1], _tiles(g.out_shape[-1], columns[points], g.dilation[-1]))
+        <= tuning.VALUE_BYTES
     ]
 
 
 def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
-    """Return the predicted cycles of a tiling on one core."""
+    """Return the predicted cycles of a tiling on one core, but for those that wait for weights."""
     g = problem.geometry
     inputs, outputs = direct.channels(problem)
     taps = math.prod(g.kernel[: tiling.outer])
@@ -353,19 +386,27 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     values_in = tiles_in * blocks_in * tiling.weight_values
     values_out = tiles_out * blocks_out * tiling.points
     per_product = 0.5 + tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
-    chunks = max(tiles_out / tiling.chunk, 1.0)
-    # While the tiles of a micro-kernel are multiplied, the weights of the next ones arrive; but there must be some.
-    in_time = min(tiles_out, tiling.chunk) >= 2 * core.tile_pixels[-1]
-    rate = tuning.WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else tuning.WEIGHT_BYTES_PER_CYCLE
-    values = taps * inputs * tiling.weight_values * blocks_out * core.lanes
-    weights = chunks * values * core.compute_dtype.itemsize
     return float(
         tuning.PAD_CYCLES * samples
         + tuning.VALUE_IN_CYCLES * values_in
         + tuning.VALUE_OUT_CYCLES * values_out
         + taps * inputs * per_product * tiles_out * blocks_out * tiling.weight_values
-        + weights / rate
     )
+
+
+def _weight_cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
+    """Return the cycles in which the weights' values are read, once for each chunk of tiles."""
+    g = problem.geometry
+    inputs, outputs = direct.channels(problem)
+    grid = tiling.grid_rows * tiling.grid_columns
+    tiles = problem.batch * g.groups * grid * math.prod(g.out_shape[: tiling.outer])
+    # While the tiles of a micro-kernel are multiplied, the weights of the next ones arrive; but there must be some.
+    in_time = min(tiles, tiling.chunk) >= 2 * core.tile_pixels[-1]
+    rate = tuning.WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else tuning.WEIGHT_BYTES_PER_CYCLE
+    values = (
+        math.prod(g.kernel[: tiling.outer]) * inputs * tiling.weight_values * -(-outputs // core.lanes) * core.lanes
+    )
+    return float(max(tiles / tiling.chunk, 1.0) * values * core.compute_dtype.itemsize / rate)
 
 
 def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
@@ -379,7 +420,7 @@ def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
     for axis, layout in enumerate(axes):
         step = math.prod(other.size for other in axes[axis + 1 :])
         tap_offset = (tap_offset[:, None] + layout.tap * step).ravel()
-    none = np.empty(0, np.intp)
+    none = direct.NONE
     cut = g.ndim - tiling.outer
     return direct.Blocking(
         kernel="tile",
