@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-isa test-scipy lint docs bench bench-publish bench-check compare fit clean
+.PHONY: help demo examples test test-isa test-scipy fuzz lint docs bench bench-publish bench-check compare fit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ test-isa: $(VENV)/installed-test  ## Run the tests at the other instruction-set 
 test-scipy: $(VENV)/installed-test  ## Run SciPy's own tests with ndconv's drop-ins in the place of SciPy's functions
 	PYTHONPATH=tests $(BIN)/python -m pytest -c tests/scipy_standin.ini --numprocesses auto --quiet --every-drop-in \
 	    --pyargs scipy.signal.tests.test_signaltools scipy.signal.tests.test_upfirdn scipy.ndimage.tests.test_filters
+
+SECONDS ?= 600
+SEED    ?= 0
+fuzz: $(VENV)/installed-test  ## Compare random calls of everything with answers of others, for SECONDS=600 from SEED=0
+	$(BIN)/python tests/fuzz.py --seconds $(SECONDS) --seed $(SEED)
 
 lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
 	$(BIN)/ruff check .
