@@ -56,7 +56,8 @@ class Fuzzer:
             try:
                 check(call)
             except Find as find:
-                kind = f"{find.kind} ({call.traits})" if call.traits else find.kind
+                traits = "masked" if call.masked else call.traits if find.kind == "error" else ""
+                kind = f"{find.kind} ({traits})" if traits else find.kind
                 if (function, kind) in self.finds or (least and kind not in least):
                     return
                 until = min(until, time.monotonic() + SHRINKING)
