@@ -79,7 +79,7 @@ def correlate(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = 
         "full": wherever they touch; "valid": where one lies within the other; "same": as many as `in1` has, the middle
         of "full".
     method : str, optional
-        "direct", "fft", or "auto" for the fastest.
+        "direct", "fft", or "auto" for the fastest. Integers are exact by each, and wrap around.
 
     Returns
     -------
@@ -299,7 +299,7 @@ def oaconvolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", axes: int | S
     Returns
     -------
     ndarray
-        The convolution.
+        The convolution. Where the shorter operand is not finite, all along `axes` is NaN.
 
     Examples
     --------
@@ -332,18 +332,25 @@ def _convolved_along(x: Array, kernel: Array, mode: str, axes: Any, *, spread: b
         # A transform loses all of its samples to one that is not finite; blocks do, too, to one of what they share.
         lost: list[Array] = []
         if (spread or longer) and not _all_finite(x):
-            lost.append(~np.isfinite(x))
-            x = np.where(lost[-1], 0, x)
+            x, lines = _without_lost_lines(x, along)
+            lost.append(lines)
         if (spread or not longer) and not _all_finite(kernel):
-            lost.append(~np.isfinite(kernel))
-            kernel = np.where(lost[-1], 0, kernel)
+            kernel, lines = _without_lost_lines(kernel, along)
+            lost.append(lines)
         result = _slid(x, kernel, mode, "auto", along)
-        for each in lost:
-            np.copyto(result, _nan(result), where=each.any(along, keepdims=True))
+        for lines in lost:
+            np.copyto(result, _nan(result), where=lines)
     if mode == "same" and result.shape != x.shape:
         middle = [(n - size) // 2 for n, size in zip(result.shape, x.shape, strict=True)]
         return result[tuple(slice(n, n + size) for n, size in zip(middle, x.shape, strict=True))].copy()
     return result
+
+
+def _without_lost_lines(array: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return an array with zeros instead of what is not finite, and whether there was such anywhere along some axes."""
+    lost = ~np.isfinite(array)
+    lines: Array = np.any(lost, axes, keepdims=True)
+    return np.where(lost, 0, array), lines
 
 
 def _floating(array: Array) -> Array:
@@ -397,7 +404,7 @@ def _seconds(x: Array, kernel: Array, mode: str, method: str) -> float:
 def _method_for(x: Array, kernel: Array, mode: str) -> str:
     """Return the method of an array convolved with another, of as many axes."""
     dtype = np.result_type(x, kernel)
-    if dtype.kind == "b":
+    if dtype.kind == "b" or x.ndim == 0:
         return "direct"
     if "i" in (kinds := x.dtype.kind + kernel.dtype.kind) or "u" in kinds:
         largest = _largest(x) * _largest(kernel) * min(x.size, kernel.size)
@@ -529,11 +536,7 @@ def _planes(
     if swapped:
         x, kernel = kernel, x
     _look_up(mode, _MODES, _UNKNOWN_MODE)
-    _look_up(
-        boundary,
-        _BOUNDARIES,
-        "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm')",
-    )
+    _look_up(boundary, _BOUNDARIES, _UNKNOWN_BOUNDARY)
     padding_mode = _BOUNDARIES[boundary]
     fill = _fill_in(fillvalue, np.result_type(x, kernel)) if padding_mode == "zeros" else 0
     return x, kernel, {"padding_mode": padding_mode if x.size else "zeros", "fill_value": fill}, swapped
@@ -665,6 +668,7 @@ def _check_same_ndim(x: Array, kernel: Array, first: str, second: str) -> None:
 
 
 _UNKNOWN_MODE = "Acceptable mode flags are 'valid', 'same', or 'full'"
+_UNKNOWN_BOUNDARY = "Acceptable boundary flags are 'fill', 'circular' (or 'wrap'), and 'symmetric' (or 'symm')"
 
 
 def _check_mode(mode: Any) -> None:
