@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ndconv import _engine, _limbs, _resampling, signal
+from ndconv import _engine, _limbs, _resampling, _tuning, signal
 
 MODES = st.sampled_from(["full", "same", "valid"])
 SINGLE = np.finfo(np.float32).eps
@@ -259,7 +259,10 @@ def test_drawn_integers_by_spectra(data, mode, bits):
         for n, size, dtype in zip(bits, (shape, other), dtypes, strict=False)
     )
     theirs = outcome(scipy.signal.convolve, [x, kernel], {"mode": mode, "method": "direct"})
-    check_same(outcome(signal.convolve, [x, kernel], {"mode": mode, "method": "fft"}), theirs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_tuning, "FOURIER_TAPS", 0)  # few taps, too, which it would not pay for
+        patch.setattr(signal, "_ways", signal._ways.__wrapped__)
+        check_same(outcome(signal.convolve, [x, kernel], {"mode": mode, "method": "fft"}), theirs)
 
 
 def test_integers_by_spectra_of_one_limb_or_several(rng, monkeypatch):
@@ -279,6 +282,8 @@ def test_integers_by_spectra_of_one_limb_or_several(rng, monkeypatch):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite(rng, bad):
+    np.testing.assert_array_equal(signal.convolve([bad, 1, 1], np.ones(5))[-2:], [2, 1])
+    np.testing.assert_array_equal(signal.correlate(np.ones(5), [1, 1, bad])[-2:], [2, 1])
     x, kernel = rng.standard_normal((3, 500)), rng.standard_normal((1, 9))
     x[1, 100] = bad
     y = signal.fftconvolve(x, kernel, axes=1)
