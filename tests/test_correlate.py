@@ -462,3 +462,67 @@ def test_out_must_not_overlap_itself(shape, strides, good):
 def test_an_empty_out_overlaps_nothing(shape):
     out = np.lib.stride_tricks.as_strided(np.zeros(9), shape, (0,) * len(shape))
     assert ndconv.correlate_nd(np.ones(shape), np.ones((1,) * len(shape)), "same", out=out) is out
+
+
+@pytest.mark.parametrize("function", ["correlate", "convolve"])
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float32", "complex64"])
+@pytest.mark.parametrize(
+    ("shape", "taps", "keywords"),
+    [
+        ((3,), (2000,), {}),
+        ((3,), (2000,), {"mode": "same"}),
+        ((3,), (2000,), {"stride": 3}),
+        ((300,), (2000,), {"stride": 7}),
+        ((700,), (1500,), {}),
+        ((1,), (3000,), {}),
+        ((40,), (900,), {"dilation": 3}),
+        ((4, 5), (60, 70), {}),
+        ((4, 5), (60, 70), {"stride": (2, 3)}),
+        ((4, 90), (60, 70), {"mode": "same"}),
+        ((50, 3), (400,), {}),
+        ((50, 3), (50, 400), {"axes": 1}),
+        ((1, 3), (50, 400), {"axes": 1}),
+        ((3, 2, 4), (50, 2, 40), {"axes": (2, 0)}),
+        ((2, 3, 4), (9, 10, 30), {"mode": "same"}),
+    ],
+)
+def test_kernels_longer_than_x(rng, function, dtype, shape, taps, keywords):
+    x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
+    expected = getattr(oracle, function)(x, kernel, **keywords)
+    ours = getattr(ndconv, f"{function}_nd")
+    expected.check(ours(x, kernel, **keywords))
+    y = ours(x, kernel, **keywords)
+    assert y.flags.c_contiguous
+    assert y.flags.owndata or y.base is not x
+    for layout in Place.layouts:
+        place = Place(expected.shape, expected.dtype, layout)
+        assert ours(x, kernel, out=place.out, **keywords) is place.out
+        expected.check(place.out)
+        assert place.untouched_outside()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64", "complex128"])
+def test_a_long_kernel_takes_no_longer_than_a_long_x(rng, dtype, monkeypatch):
+    x, kernel = values(rng, 3, dtype), values(rng, 200_000, dtype)
+    products = []
+    execute = ndconv._correlate.execute
+
+    def counting(*arguments):
+        products.append(arguments[8])
+        return execute(*arguments)
+
+    monkeypatch.setattr(ndconv._correlate, "execute", counting)
+    y = ndconv.convolve_nd(x, kernel)
+    np.testing.assert_allclose(y, np.convolve(x, kernel), rtol=1e-14, atol=1e-13)
+    np.testing.assert_allclose(
+        ndconv.correlate_nd(x, kernel), np.convolve(x, kernel[::-1].conj()), rtol=1e-14, atol=1e-13
+    )
+    assert sum(products) < 2e6
+
+
+def test_lags_of_a_kernel_longer_than_x(rng):
+    x, kernel = values(rng, 30, "float64"), values(rng, 4000, "float64")
+    for lags in ((-3999, 29), (-3000, 20), (-1, 2)):
+        oracle.correlate(x, kernel, lags=lags).check(ndconv.correlate_nd(x, kernel, lags=lags))
+    for lags in ((0, 4028), (17, 3000)):
+        oracle.convolve(x, kernel, lags=lags).check(ndconv.convolve_nd(x, kernel, lags=lags))

@@ -127,15 +127,18 @@ def test_nan_in_weights_and_bias_stays_in_its_channel(rng, position):
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (3, 2, 1), (20, 40, 1), (64, 64, 1), (5, 5, 5)])
-def test_special_weights_times_padding_are_nan(rng, special, c_in, c_out, groups):
-    """A zero of the padding is a sample like any other: times infinity it is NaN."""
+def test_special_weights_meet_samples_alone(rng, special, c_in, c_out, groups):
+    """A zero of the padding is no sample, but what stands there by another mode or as a fill value is."""
     x, weight = np.abs(values(rng, (c_in, 9, 20), "float32")), values(rng, (c_out, c_in // groups, 3, 3), "float32")
     weight[-1, 0, 0, 0] = special
     y = ndconv.conv_layer(x, weight, padding=1, groups=groups)
-    expected = np.full((9, 20), special, np.float32)
-    expected[0] = expected[:, 0] = np.nan
-    np.testing.assert_array_equal(y[-1], expected)
+    np.testing.assert_array_equal(y[-1, 1:, 1:], np.full((8, 19), special, np.float32))
+    assert np.isfinite(y[-1, 0]).all()
+    assert np.isfinite(y[-1, :, 0]).all()
     assert np.isfinite(y[:-1]).all()
+    for keywords in ({"fill_value": 2.0}, {"padding_mode": "reflect"}):
+        y = ndconv.conv_layer(x, weight, padding=1, groups=groups, **keywords)
+        np.testing.assert_array_equal(y[-1], np.full((9, 20), special, np.float32))
 
 
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])

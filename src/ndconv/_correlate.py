@@ -31,7 +31,7 @@ from ._methods.separable import is_separable
 from ._missing import POLICIES, check_weights, has_nan, interpolated, is_masked, refuse_nan, unmasked, with_gaps
 from ._modes import BY_NAME, PaddingMode
 from ._normalized import coefficient_dtype, coefficients, sample_dtype, unit_kernel
-from ._tuning import REMEMBERED_BYTES, SEPARABLE_MULTIPLY_ADDS
+from ._tuning import REMEMBERED_BYTES, SEPARABLE_MULTIPLY_ADDS, TURNED_MULTIPLY_ADDS
 from ._windows import Windows
 from ._workers import checked_workers
 
@@ -254,7 +254,7 @@ class _Call(NamedTuple):
     """All that can be known of a call before its numbers."""
 
     geometry: Geometry
-    plan: Plan
+    plan: Plan | None  # unless it is turned
     dtype: np.dtype[Any]
     y_shape: Shape
     slid: tuple[int, ...]  # as given: the axes that a kernel with fewer axes than x has
@@ -263,13 +263,14 @@ class _Call(NamedTuple):
     order: tuple[
         int, ...
     ]  # (*batch, channel, *spatial), for the engine, whose spatial axes may be more than those slid
+    turned: _Arguments | None  # those of the same call with x and kernel in each other's place, where that is less work
     steps: tuple[int, ...]  # sets of weights from one item of each batch axis to the next
     multiply_adds: int
 
     @property
     def nbytes(self) -> int:
         """About what it takes in memory, beside a fixed amount."""
-        return self.plan.nbytes
+        return 0 if self.plan is None else self.plan.nbytes
 
 
 # What was prepared for recent calls; never their data.
@@ -382,12 +383,47 @@ def _slide(
         call = _prepare(x, kernel, *arguments, out, mirror, separable)
         if key is not None:
             remember(_calls, key, call, call.geometry)
+    if call.turned is not None:
+        return _turned(call, x, kernel, out, threads, mirror)
     if out is None:
         y = new_output(call.y_shape, call.dtype)
     else:
         y, x, kernel = out, apart_from(x, out), apart_from(kernel, out)
     _run(call, x, _placed(kernel, x.ndim, call.slid), y, threads, mirror)
     return y
+
+
+def _turned(call: _Call, x: Array, kernel: Array, out: Array | None, threads: int | None, mirror: bool) -> Array:
+    """Correlate by sliding x over the kernel, which gives the outputs in the opposite order."""
+    assert call.turned is not None
+    kernel = _placed(kernel, x.ndim, call.slid)
+    samples = np.flip(kernel, call.slid) if mirror else kernel.conj()
+    if out is None:
+        y = _slide(samples, x.conj(), call.turned, None, threads, False)
+        return np.ascontiguousarray(np.flip(y, call.slid))
+    _slide(samples, x.conj(), call.turned, np.flip(out, call.slid), threads, False)
+    return out
+
+
+def _turned_arguments(
+    geometry: Geometry, slid: tuple[int, ...], dtype: np.dtype[Any], fill: complex, items: int
+) -> Any:
+    """Return the arguments for x and kernel in each other's place, or None where they had better stay.
+
+    Both are padded with zeros, with which only one needs to be multiplied: the longer.
+    """
+    g = geometry
+    saved = (g.taps - math.prod(g.in_shape)) * math.prod(g.out_shape) * items
+    if saved < TURNED_MULTIPLY_ADDS or fill != 0 or any(mode.name != "zeros" for mode in g.modes):
+        return None
+    # With a stride, the sums of floats would be taken in another order than in a stream.
+    if 0 in g.in_shape or set(g.dilation) != {1} or (dtype.kind in "fc" and set(g.stride) != {1}):
+        return None
+    lags = tuple(
+        (before - (n - 1) * step, before)
+        for (before, _), n, step in zip(g.padding, g.out_shape, g.stride, strict=True)
+    )  # fmt: skip
+    return _Arguments("full", "zeros", 0.0, g.stride, 1, slid, lags, "auto")
 
 
 def _placed(kernel: Array, ndim: int, slid: tuple[int, ...]) -> Array:
@@ -448,13 +484,18 @@ def _prepare(
     batch = tuple(axis for axis in others if axis != channel and axis not in near)
     sizes = [kernel.shape[axis] for axis in batch]
     order = (*batch, channel, *sorted(slid), *near)
+    items = math.prod(shape[axis] for axis in batch)
+    turned = None
+    if method in ("auto", "direct"):
+        turned = _turned_arguments(geometry, slid, dtype, fill, math.prod(shape[axis] for axis in others))
     geometry = replace(reordered(geometry, by_axis), channels_out=kernel.shape[channel] if channel < x.ndim else 1)
     slides = _with_axes(geometry, tuple(x.shape[axis] for axis in near))
-    items = math.prod(shape[axis] for axis in batch)
     xs, ys = _laid_out(x, channel, order), _laid_out(y, channel, order)
     return _Call(
         geometry=geometry,
-        plan=plan_call(
+        plan=None
+        if turned
+        else plan_call(
             slides,
             xs,
             is_in_place(ys, slides.ndim, compute_type(dtype)),
@@ -471,6 +512,7 @@ def _prepare(
         batch=batch,
         channel=channel,
         order=order,
+        turned=turned and turned._replace(method=method),
         steps=tuple(math.prod(sizes[i + 1 :]) if sizes[i] > 1 else 0 for i in range(len(sizes))),
         multiply_adds=slides.multiply_adds * items,
     )
@@ -520,6 +562,7 @@ def _run(call: _Call, x: Array, kernel: Array, y: Array, workers: int | None, mi
     if xs.shape[:n] != ys.shape[:n]:
         xs = np.broadcast_to(xs, (*ys.shape[:n], 1, *xs.shape[n + 1 :]))
     filters = filters.reshape(math.prod(filters.shape[:n]), filters.shape[n], 1, *filters.shape[n + 1 :])
+    assert call.plan is not None
     packed = pack_weights(call.plan, filters, call.dtype, x.dtype.kind == "c", workers)
     work = call.multiply_adds
     if not execute(call.plan, xs, packed, None, None, ys, None, call.steps, work, workers):

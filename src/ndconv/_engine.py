@@ -70,8 +70,7 @@ def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
 
 def plan_call(
     geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int,
-    separable: bool = False, packing: bool = False, bias: bool = False,
-    few: bool = False,
+    separable: bool = False, packing: bool = False, bias: bool = False, few: bool = False,
 ) -> Plan:  # fmt: skip
     """Return the plan for x (*batch, channels, *in); `few` outputs of a long kernel may be had from its sections."""
     problem = Problem(

@@ -132,7 +132,7 @@ def _plan(
         channels_in=1, channels_out=1, groups=1, in_shape=shape, kernel=taps, stride=ones, dilation=ones,
         padding=padding, modes=modes, names=("input", "weights"),
     )  # fmt: skip
-    problem = Problem(geometry, DOUBLE, False, cval, 1, x_in_place, y_in_place)
+    problem = Problem(geometry, DOUBLE, False, cval, 1, x_in_place, y_in_place, zeros_are_samples=True)
     return make_plan(problem, direct.NAME), geometry.multiply_adds
 
 

@@ -22,10 +22,12 @@ from typing import Any
 
 import numpy as np
 
+from ._caches import Cache
 from ._dtypes import Array
 from ._engine import convolve, plan_of
 from ._geometry import Geometry
 from ._methods import fourier
+from ._tuning import CACHE_LIMIT
 
 EPS = 2.0**-53
 
@@ -52,7 +54,7 @@ def exact_sums(geometry: Geometry, x: Array, kernel: Array, dtype: np.dtype[Any]
     total: Array = np.zeros(y.shape, np.uint64)
     for j, each in itertools.groupby(pairs, operator.itemgetter(0)):
         limb = weights.limb(j, width)
-        spectra: dict[Any, Any] = {}
+        spectra = Cache[Any]("spectra of limbs", CACHE_LIMIT)
         for _, i in each:
             convolve(geometry, samples.limb(i, width), limb, y, method=fourier.NAME, packed=spectra)
             total += np.rint(y).astype(np.int64).view(np.uint64) << np.uint64(width * (i + j))

@@ -270,5 +270,5 @@ def _plan(
         stride=ones, dilation=ones, modes=(mode,) * len(shape), names=("input", "weights"),
         padding=tuple(padding if axis == along else (0, 0) for axis in range(len(shape))),
     )  # fmt: skip
-    problem = Problem(geometry, DOUBLE, False, cval, batch, x_in_place, y_in_place)
+    problem = Problem(geometry, DOUBLE, False, cval, batch, x_in_place, y_in_place, zeros_are_samples=True)
     return make_plan(problem, direct_method.NAME)

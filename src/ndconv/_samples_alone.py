@@ -12,29 +12,30 @@ from typing import Any
 
 import numpy as np
 
+from ._caches import Cache
 from ._dtypes import Array
 from ._engine import convolve
 from ._geometry import Geometry, make_geometry
 from ._weight_gradient import weight_gradient
 
 
-def taps_not_finite(sets: Array, packed: dict[Any, Any] | None = None) -> Array | None:
+def taps_not_finite(sets: Array, packed: Cache[Any] | None = None) -> Array | None:
     """Return which taps of weights (sets, out, in, *kernel) have one that is not finite, None if none has.
 
     That is remembered in `packed`, where packed weights are.
     """
     if sets.dtype.kind not in "fc":
         return None
-    if packed is not None and "not finite" in packed:
-        known: Array | None = packed["not finite"]
-        return known
+    known: tuple[Array | None] | None = None if packed is None else packed.get("not finite")
+    if known is not None:
+        return known[0]
     taps: Array | None = None
     with np.errstate(all="ignore"):
         if not np.isfinite(sets.sum()):  # or the sum is too large
             found = np.asarray((~np.isfinite(sets)).any(axis=(0, 1, 2)))
             taps = found if found.any() else None
     if packed is not None:
-        packed["not finite"] = taps
+        packed.keep("not finite", (taps,))
     return taps
 
 

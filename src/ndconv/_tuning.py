@@ -188,6 +188,9 @@ WINDOW_SAMPLES = 1 << 17
 STREAM_TAPS = 4096
 STREAM_BLOCK = 8.0
 
+# Multiply-adds that must be saved before a kernel and an x that is shorter change places, for a second call of Python.
+TURNED_MULTIPLY_ADDS = 500_000
+
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9
 

@@ -207,7 +207,7 @@ cdef class Packed:
     """Weights in the order in which a micro-kernel reads them."""
 
     cdef real* weights
-    cdef bint finite
+    cdef readonly bint finite   # as far as that matters
     cdef readonly Py_ssize_t nbytes
 
     def __dealloc__(self):
@@ -272,6 +272,7 @@ cdef class Direct:
             plan.inner_first[axis] = np.max(blocking.tap_first[axis :: plan.ndim])
             plan.inner_end[axis] = np.min(blocking.tap_end[axis :: plan.ndim])
         plan.skip = blocking.skip
+        plan.zeros = blocking.zeros
         plan.chains = len(blocking.chain_offset)
         plan.chain_step = blocking.chain_step
         plan.chain_offset = self.keep(blocking.chain_offset)
@@ -340,7 +341,7 @@ cdef class Direct:
         job.direct = rows_take_vectors(plan, &job.y)
         job.weights = packed.weights
         job.phases = NULL
-        job.skip = plan.skip and packed.finite
+        job.skip = plan.skip
         job.bias = NULL
         if bias is not None:
             job.bias = <const real*> cnp.PyArray_DATA(bias)

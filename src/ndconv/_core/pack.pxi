@@ -166,7 +166,7 @@ cdef bint are_finite(const real* weights, Py_ssize_t count) noexcept nogil:
 
 cdef bint pack_part(const Plan* plan, const Order* order, Py_ssize_t number, Py_ssize_t part,
                     real* packed) noexcept nogil:
-    """Packs a part of the weights of one group; whether they are finite, if that matters.
+    """Packs a part of the weights of one group; whether they are finite, if that matters (else, yes).
 
     Weights of the kernels for few channels are contiguous.
     """
@@ -174,11 +174,11 @@ cdef bint pack_part(const Plan* plan, const Order* order, Py_ssize_t number, Py_
     cdef const real* weights = <const real*> (order.source + number * order.set)
     if plan.kernel == TILE:
         pack_tile(plan, order, number, start, packed)
-        return not plan.skip or are_finite(packed + start * per_output, tile_width(plan, start) * per_output)
+        return not plan.zeros or are_finite(packed + start * per_output, tile_width(plan, start) * per_output)
     if plan.kernel == DEPTHWISE:
         pack_depthwise(plan, weights, packed)
     elif plan.kernel == BANK:
         pack_bank(plan, weights, packed)
     else:
         pack_rows(plan, weights, packed)
-    return True
+    return not plan.zeros or are_finite(packed, plan.set_size)

@@ -45,7 +45,8 @@ cdef struct Plan:
     const Py_ssize_t* tap_end
     Py_ssize_t inner_first[MAX_AXES]                      # the outputs for which every tap finds samples
     Py_ssize_t inner_end[MAX_AXES]
-    bint skip                                             # leave out taps that find only zeros, if weights are finite
+    bint skip                                             # leave out taps that find only zeros
+    bint zeros                                            # there are such, so that it matters if weights are finite
     Py_ssize_t chains, chain_step
     int chains_alike                                      # MIXED, ALL_OF_3 or ALL_LONG
     const Py_ssize_t* chain_offset

@@ -35,12 +35,13 @@ class Problem:
     bias: bool = False  # whether the sums begin with one
     separable: bool = False  # the kernel is an outer product
     packing: bool = False  # weights are packed for this call alone, which is part of its cost
+    zeros_are_samples: bool = False  # those outside x, as SciPy has it: what is not finite makes NaN with them
     _hash: int = field(init=False, repr=False, compare=False)  # counted once: several caches have problems for keys
 
     def __post_init__(self) -> None:
         what = (
             self.geometry, self.dtype, self.x_is_complex, self.fill_value, self.batch, self.x_in_place, self.y_in_place,
-            self.bias, self.separable, self.packing,
+            self.bias, self.separable, self.packing, self.zeros_are_samples,
         )  # fmt: skip
         object.__setattr__(self, "_hash", hash(what))
 

@@ -20,6 +20,7 @@ from .._caches import Cache
 from .._dtypes import Array, compute_type
 from .._geometry import reordered
 from .._modes import BY_NAME
+from . import extent, nonfinite
 
 if TYPE_CHECKING:
     from . import Problem
@@ -55,6 +56,7 @@ class Blocking(NamedTuple):
     in_place: bool
     flat: bool
     skip: bool
+    zeros: bool
     plane_shape: tuple[int, ...]
     plane_stride: tuple[int, ...]
     plane_size: int
@@ -104,8 +106,9 @@ class DirectPlan:
         core = _core.load(compute_type(problem.dtype))
         self.blocking = b = make_blocking(problem, core)
         self._core = core.Direct(b)
-        self._key = (NAME, core.__name__, b.kernel, b.interleave, b.tap_order.tobytes())
-        self.run = self._core.run
+        self._problem = problem
+        self._key = (NAME, core.__name__, b.kernel, b.interleave, b.tap_order.tobytes(), b.zeros)
+        self.run = self._run_beside_zeros if b.zeros else self._core.run
         self.nbytes = self._core.nbytes
 
     def pack_key(self) -> Any:
@@ -113,10 +116,23 @@ class DirectPlan:
         return self._key
 
     def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Any:
-        """Return packed weights."""
-        if self.blocking.kernel == "depthwise":
-            weights = _vectors_of_sets(weights, self.blocking)
-        return self._core.pack(weights, workers)
+        """Return packed weights; beside zeros, those that are not finite by themselves."""
+        laid_out = _vectors_of_sets(weights, self.blocking) if self.blocking.kernel == "depthwise" else weights
+        packed = self._core.pack(laid_out, workers)
+        if packed.finite:
+            return packed
+        finite, others = nonfinite.split(weights)
+        return nonfinite.Split(self.pack(finite, workers), others)
+
+    def _run_beside_zeros(
+        self, x: Array, packed: Any, bias: Array | None, residual: Array | None, y: Array, activation: int,
+        weight_batch: Sequence[int] | None, workers: int,
+    ) -> bool:  # fmt: skip
+        """Compute y from x, part of whose padding is zeros."""
+        if type(packed) is nonfinite.Split:
+            residual = packed.added_to(residual, self._problem, x, y, weight_batch, workers)
+            packed = packed.finite
+        return bool(self._core.run(x, packed, bias, residual, y, activation, weight_batch, workers))
 
     def __str__(self) -> str:
         b = self.blocking
@@ -698,6 +714,7 @@ def finish_blocking(
         flat=flat,
         interleave=interleave,
         skip=skip and kernel == "tile",
+        zeros=extent.sees_zeros(problem),
         plane_shape=plane_shape,
         plane_stride=plane_stride,
         plane_size=math.prod(plane_shape) * (g.kernel[last] if flat else 1),

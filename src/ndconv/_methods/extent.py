@@ -39,6 +39,14 @@ class Read:
         return part
 
 
+def sees_zeros(problem: Problem) -> bool:
+    """Whether floating outputs find zeros outside x: there, a weight that is not finite must not make NaN of them."""
+    if problem.fill_value != 0 or problem.zeros_are_samples or problem.dtype.kind not in "fc":
+        return False
+    g = problem.geometry
+    return any(mode.name == "zeros" and max(pair) > 0 for mode, pair in zip(g.modes, g.padding, strict=True))
+
+
 def ends(geometry: Geometry) -> tuple[int, ...]:
     """Return where the last output's window ends in the padded x, on each axis."""
     g = geometry

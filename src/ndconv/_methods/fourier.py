@@ -22,7 +22,7 @@ from .._caches import Cache
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
 from .._threads.python_tasks import for_each
-from . import direct, extent
+from . import direct, extent, nonfinite
 from .epilogue import finish
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class FourierPlan:
 
     def __init__(self, problem: Problem) -> None:
         g = problem.geometry
+        self._problem = problem
+        self._sees_zeros = extent.sees_zeros(problem)
         self.geometry = g
         self._ends = extent.ends(g)
         self._unreached = extent.unreached(problem)
@@ -102,9 +104,13 @@ class FourierPlan:
         return self._key
 
     def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Spectra:
-        """Return the spectra of real weights (sets of all groups, out, in, *kernel)."""
+        """Return the spectra of real weights (sets of all groups, out, in, *kernel), and those that are not finite."""
         import scipy.fft
 
+        split = None
+        if self._sees_zeros and not np.isfinite(weights).all():
+            weights, others = nonfinite.split(weights)
+            split = nonfinite.Split(None, others)
         b, g = self.blocks, self.geometry
         inputs = weights.shape[2]
         spread = weights
@@ -120,7 +126,7 @@ class FourierPlan:
         spectra = spectra.reshape(-1, g.groups, *spectra.shape[1:])
         if inputs > 1:
             spectra = np.ascontiguousarray(_frequencies_first(spectra, 2))
-        return Spectra(spectra, weights)
+        return Spectra(spectra, weights, split)
 
     def run(
         self,
@@ -134,6 +140,8 @@ class FourierPlan:
         workers: int,
     ) -> bool:
         """Compute y (*batch, channels, *out) from x (*batch, channels, *in); always True."""
+        if packed.split is not None:
+            residual = packed.split.added_to(residual, self._problem, x, y, weight_batch, workers)
         batch = y.shape[: y.ndim - self.geometry.ndim - 1]
         steps = tuple(weight_batch or (0,) * len(batch))
         # An axis of length 1 stands for the batch that is not there.
@@ -284,13 +292,14 @@ class FourierPlan:
 
 
 class Spectra:
-    """Spectra of weights, and the weights."""
+    """Spectra of weights, and the weights, without those that are not finite beside zeros."""
 
-    __slots__ = ("spectra", "weights")
+    __slots__ = ("spectra", "split", "weights")
 
-    def __init__(self, spectra: Array, weights: Array) -> None:
+    def __init__(self, spectra: Array, weights: Array, split: nonfinite.Split | None) -> None:
         self.spectra = spectra
         self.weights = weights
+        self.split = split
 
     @property
     def nbytes(self) -> int:

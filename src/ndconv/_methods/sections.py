@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
-from . import direct
+from . import direct, extent, nonfinite
 
 if TYPE_CHECKING:
     from . import Plan, Problem
@@ -49,7 +49,9 @@ class SectionsPlan:
         return "sections"
 
     def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Any:
-        """Return the weights as they are: each is used once, and some are packed at a time."""
+        """Return the weights as they are, those that are not finite apart: each is used once, some packed at a time."""
+        if extent.sees_zeros(self.problem) and not np.isfinite(weights).all():
+            return nonfinite.Split(*nonfinite.split(weights))
         return weights
 
     def run(
@@ -58,9 +60,14 @@ class SectionsPlan:
     ) -> bool:  # fmt: skip
         """Compute y (*batch, 1, outputs) from x (*batch, 1, samples); always True."""
         assert bias is residual is None
+        added = None
+        if type(packed) is nonfinite.Split:
+            added = packed.added_to(None, self.problem, x, y, weight_batch, workers)
+            packed = packed.finite
         for place in np.ndindex(*y.shape[:-2]):
             weight_set = sum(i * step for i, step in zip(place, weight_batch or (), strict=True))
-            y[place] = self._sum(x[(*place, 0)], packed[weight_set], workers)
+            sums = self._sum(x[(*place, 0)], packed[weight_set], workers)
+            y[place] = sums if added is None else sums + added[place]
         return True
 
     def _sum(self, row: Array, weights: Array, workers: int) -> Array:

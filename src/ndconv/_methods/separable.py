@@ -113,6 +113,11 @@ class Factors(NamedTuple):
     weights: Array
     amplifies: bool  # whether outputs may be larger than the largest sample
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all of them."""
+        return self.weights.nbytes + sum(vector.nbytes for vector in self.vectors or ())
+
 
 class SeparablePlan:
     """The separable method's `Plan`, and the direct method's for a slab in which only its sums stay finite."""

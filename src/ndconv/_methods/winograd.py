@@ -445,6 +445,7 @@ def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
         in_place=False,
         flat=False,
         skip=False,
+        zeros=False,
         plane_shape=(*(layout.size for layout in axes), *[1] * cut),
         plane_stride=(1,) * g.ndim,
         plane_size=1,
