@@ -73,7 +73,7 @@ def correlate_nd(
         What stands outside x: "zeros" (or `fill_value`), "replicate", "reflect", "symmetric" or "circular"; one name
         or one per axis of `axes`.
     fill_value : scalar, optional
-        The samples outside x under "zeros".
+        The samples outside x under "zeros". Where it is 0 there are none: an infinite or NaN weight makes no NaN there.
     stride : int or tuple of int, optional
         Every how many outputs to compute; one number or one per axis of `axes`.
     dilation : int or tuple of int, optional

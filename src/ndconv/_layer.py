@@ -226,7 +226,7 @@ def conv_layer(
         What the added samples are: "zeros" (or `fill_value`), "replicate", "reflect", "symmetric" or "circular"; one
         name or one per axis.
     fill_value : scalar, optional
-        The added samples under "zeros".
+        The added samples under "zeros". An infinite or NaN weight makes no NaN with 0.
     dilation : int or tuple of int, optional
         Input samples from one tap of the filter to the next.
     groups : int, optional

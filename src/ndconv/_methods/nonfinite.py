@@ -40,6 +40,11 @@ class Split:
     finite: Any
     others: Array
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of both."""
+        return self.others.nbytes + int(getattr(self.finite, "nbytes", 0))
+
     def added_to(
         self, residual: Array | None, problem: Problem, x: Array, y: Array, weight_batch: Sequence[int] | None,
         workers: int,
