@@ -29,11 +29,8 @@ def taps_not_finite(sets: Array, packed: Cache[Any] | None = None) -> Array | No
     known: tuple[Array | None] | None = None if packed is None else packed.get("not finite")
     if known is not None:
         return known[0]
-    taps: Array | None = None
-    with np.errstate(all="ignore"):
-        if not np.isfinite(sets.sum()):  # or the sum is too large
-            found = np.asarray((~np.isfinite(sets)).any(axis=(0, 1, 2)))
-            taps = found if found.any() else None
+    finite = np.isfinite(sets)
+    taps = None if finite.all() else np.asarray(~finite.all(axis=(0, 1, 2)))
     if packed is not None:
         packed.keep("not finite", (taps,))
     return taps
