@@ -132,9 +132,10 @@ def real_weights(weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Arr
 
 
 def real_vector(vector: Array, dtype: np.dtype[Any]) -> Array:
-    """Return a bias for the core: contiguous, of the compute type, a complex entry as two."""
-    if dtype.kind == "c":
-        return np.ascontiguousarray(vector, dtype=dtype).view(compute_type(dtype))
+    """Return a bias for the core: contiguous and aligned, of the compute type, a complex entry as two."""
     if dtype.kind in "iu":
         return np.ascontiguousarray(np.asarray(vector, dtype=dtype).astype(compute_type(dtype)))
-    return np.ascontiguousarray(vector, dtype=compute_type(dtype))
+    vector = np.ascontiguousarray(vector, dtype=dtype if dtype.kind == "c" else compute_type(dtype))
+    if not vector.flags.aligned:
+        vector = vector.copy()
+    return vector.view(compute_type(dtype)) if dtype.kind == "c" else vector
