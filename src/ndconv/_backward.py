@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _core
 from ._arguments import Padding, PerAxis, channel_axis_of
 from ._caches import Cache
 from ._dtypes import Array, compute_type, result_dtype, unmasked_array
@@ -184,8 +185,11 @@ def _input_gradient(
     else:
         grad_x = new_output(x.shape, sum_dtype)
 
+    most_columns = _core.load(compute_type(dtype)).most_phases
+
     def compute(box: Box, items: Array, target: Array) -> None:
-        run_transposed(transposed_phases(g, box), items, sets, target, packed=packed, workers=workers)
+        phases = transposed_phases(g, box, most_columns)
+        run_transposed(phases, items, sets, target, packed=packed, workers=workers)
 
     compute(box_of_samples(g), grad_y, grad_x)
     for border in borders:

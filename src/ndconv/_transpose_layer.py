@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _core
 from ._arguments import (
     ACTIVATIONS,
     METHODS,
@@ -21,7 +22,7 @@ from ._arguments import (
     per_axis,
 )
 from ._backward import bias_gradient, checked_gradient, like
-from ._dtypes import Array, result_dtype, unmasked_array
+from ._dtypes import Array, compute_type, result_dtype, unmasked_array
 from ._engine import apart_from, check_activation, checked_out, convolve, new_output, with_parts_of
 from ._geometry import Geometry, Shape, make_geometry
 from ._gradients import ConvGradients, checked_needs
@@ -139,7 +140,7 @@ def conv_transpose_layer(
         other = None if other is None else apart_from(other, out)
     other = None if other is None else with_parts_of(other, dtype)
     run_transposed(
-        transposed_phases(g, box_of_samples(g)),
+        transposed_phases(g, box_of_samples(g), _core.load(compute_type(dtype)).most_phases),
         call.first(array), transposed_sets(filters, g.groups), call.first(y), bias=vector,
         residual=None if other is None else call.first(other), activation=activation, method=method, workers=threads,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from ._interleaved import run_interleaved
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
 from ._samples_alone import convolve_samples, taps_not_finite
-from ._tuning import ENTRY_BYTES, MOST_PHASES, REMEMBERED_BYTES
+from ._tuning import ENTRY_BYTES, REMEMBERED_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,18 @@ def box_of_samples(geometry: Geometry) -> tuple[range, ...]:
 
 
 @Cache[tuple[Phase, ...]]("phases of transposed layers", REMEMBERED_BYTES).remembered
-def transposed_phases(geometry: Geometry, box: tuple[range, ...]) -> tuple[Phase, ...]:
+def transposed_phases(geometry: Geometry, box: tuple[range, ...], most_columns: int) -> tuple[Phase, ...]:
     """Return the phases of the transpose of a convolution, for a box of its padded input.
 
     `geometry` is that of the convolution; its output is the input here. `box` has the padded samples along each axis:
-    neighbours, or a stride apart.
+    neighbours, or a stride apart. Phases along the last axis are computed together where they are at most so many.
     """
     g = geometry
     axes = [_axis_phases(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, box, strict=True)]
     n_columns = min(g.stride[-1] // box[-1].step, len(box[-1]))
-    together = _together(axes[-1], g.out_shape[-1], len(box[-1]), n_columns)
+    together = None
+    if 2 <= n_columns <= most_columns:
+        together = _together(axes[-1], g.out_shape[-1], len(box[-1]), n_columns)
     phases: list[Phase] = []
     for rows in product(*axes[:-1]):
         columns = {column.outputs.start: (column, _phase(g, (*rows, column))) for column in axes[-1]}
@@ -134,7 +136,7 @@ def _phase(g: Geometry, axes: tuple[_AxisPhase, ...]) -> Phase:
 
 def _together(phases: list[_AxisPhase], size: int, outputs: int, n_columns: int) -> _AxisPhase | None:
     """Return the phases of an axis as one with the taps of all, or None where those are no dense row of a few."""
-    if not 2 <= n_columns <= MOST_PHASES or not phases or any(p.n_taps > 1 and p.dilation > 1 for p in phases):
+    if not phases or any(p.n_taps > 1 and p.dilation > 1 for p in phases):
         return None
     before = max(phase.padding[0] for phase in phases)
     n_taps = max(phase.n_taps - phase.padding[0] for phase in phases) + before

@@ -238,6 +238,3 @@ BORDER_BYTES = 4 << 20
 SPARSE_PHASES = 8
 SPARSE_SAMPLES = 1 << 12
 MOST_RUNS = 64
-
-# Phases of a transposed layer that are computed together at most, as in ``_core/phases.pxi``.
-MOST_PHASES = 8

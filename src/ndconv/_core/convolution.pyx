@@ -118,6 +118,7 @@ tile_channels = TILE_VECTORS * LANES
 tile_pixels = [most_pixels(vectors) for vectors in range(1, TILE_VECTORS + 1)]
 bank_channels = BANK_CHANNELS
 bank_vectors = BANK_VECTORS
+most_phases = MOST_PHASES
 
 cdef int compute_code = {"float32": FLOAT32, "float64": FLOAT64, "uint32": UINT32, "uint64": UINT64}[
     compute_dtype.name
@@ -126,6 +127,8 @@ cdef int compute_code = {"float32": FLOAT32, "float64": FLOAT64, "uint32": UINT3
 
 # By NumPy's type number, because C has more names for integers than sizes. A complex sample is two.
 cdef int sample_codes[64]
+for code in range(64):
+    sample_codes[code] = -1
 for name, code in {
     "?": BOOL, "b": INT8, "B": UINT8, "e": FLOAT16, "f": FLOAT32, "F": FLOAT32, "d": FLOAT64, "D": FLOAT64,
 }.items():
@@ -135,12 +138,53 @@ for name in "hilq":
     sample_codes[np.dtype(name.upper()).num] = {2: UINT16, 4: UINT32, 8: UINT64}[np.dtype(name).itemsize]
 
 
+cdef int demand(bint holds, str what) except -1:
+    """Raises where what the kernels rely on does not hold: they would read or write other memory."""
+    if not holds:
+        raise ValueError(f"the core was given {what}")
+    return 0
+
+
+cdef int sample_code(cnp.ndarray array) except -1:
+    """The code of an array's samples, or of their parts."""
+    cdef int number = cnp.PyArray_TYPE(array)
+    cdef int code = sample_codes[number] if 0 <= number < 64 else -1
+    demand(code >= 0, "an array of another dtype")
+    return code
+
+
+cdef bint holds_reals(cnp.ndarray array) except -1:
+    """Whether an array has aligned, native samples of the compute type, or integers of the same size."""
+    cdef int code = sample_code(array)
+    return (
+        (code == compute_code or (cnp.PyArray_ITEMSIZE(array) == sizeof(real) and code < FLOAT16 and compute_code < FLOAT16))
+        and not cnp.PyArray_ISCOMPLEX(array) and cnp.PyArray_ISNOTSWAPPED(array) and cnp.PyArray_ISALIGNED(array)
+    )
+
+
+cdef int demand_shape(cnp.ndarray array, cnp.ndarray y, int batch_ndim, Py_ssize_t channels, const Py_ssize_t* spatial,
+                      int ndim, bint may_be_wider) except -1:
+    """Raises for an array that has not the shape (*batch of y, channels, *spatial); an array y may have wider rows."""
+    cdef int axis
+    cdef Py_ssize_t size
+    demand(cnp.PyArray_NDIM(array) == batch_ndim + 1 + ndim, "an array of other axes")
+    demand(cnp.PyArray_DIM(array, batch_ndim) * (2 if cnp.PyArray_ISCOMPLEX(array) else 1) == channels,
+           "an array of other channels")
+    for axis in range(batch_ndim):
+        demand(cnp.PyArray_DIM(array, axis) == cnp.PyArray_DIM(y, axis), "an array of another batch")
+    for axis in range(ndim):
+        size = cnp.PyArray_DIM(array, batch_ndim + 1 + axis)
+        demand(size == spatial[axis] or (may_be_wider and axis == ndim - 1 and size > spatial[axis]),
+               "an array of other spatial axes")
+    return 0
+
+
 cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim) except -1:
     """Fills in `samples` for an array of shape (*batch, channels, *spatial)."""
     cdef int axis
     cdef bint is_complex = cnp.PyArray_ISCOMPLEX(array)
     samples.data = <char*> cnp.PyArray_DATA(array)
-    samples.code = sample_codes[cnp.PyArray_TYPE(array)]
+    samples.code = sample_code(array)
     samples.last = ndim - 1
     samples.swapped = not cnp.PyArray_ISNOTSWAPPED(array)
     samples.parts = 2 if is_complex else 1
@@ -171,6 +215,7 @@ cdef class Weights:
         cdef Py_ssize_t* places
         cdef Py_ssize_t size, step, i, rest, farthest = 0
         cdef int axis, ndim = cnp.PyArray_NDIM(weights)
+        demand(ndim > 3 and holds_reals(weights), "weights of another dtype or too few axes")
         self.array = weights
         order.taps = 1
         for axis in range(3, ndim):
@@ -209,6 +254,7 @@ cdef class Packed:
     cdef real* weights
     cdef readonly bint finite   # as far as that matters
     cdef readonly Py_ssize_t nbytes
+    cdef Py_ssize_t sets, set_size
 
     def __dealloc__(self):
         free(self.weights)
@@ -231,6 +277,8 @@ cdef class Direct:
         self.kept = []
         plan.kernel = {"tile": TILE, "bank": BANK, "rows": ROWS, "depthwise": DEPTHWISE}[blocking.kernel]
         plan.ndim = len(blocking.box)
+        demand(1 <= plan.ndim <= MAX_AXES, f"{plan.ndim} spatial axes")
+        demand(blocking.fill_values.dtype == compute_dtype and blocking.fill_values.size == 2, "other fill values")
         plan.groups = blocking.groups
         plan.sets = blocking.sets
         plan.channels_in = blocking.channels_in
@@ -253,10 +301,16 @@ cdef class Direct:
         plan.n_blocks = blocking.n_blocks
         plan.blocks_per_task = blocking.blocks_per_task
         plan.groups_per_task = blocking.groups_per_task
+        if plan.kernel == BANK:
+            demand(plan.n_blocks > 0 and parts(plan.channels_out, plan.n_blocks) <= BANK_CHANNELS, "too few blocks")
+        elif plan.kernel == TILE:
+            demand(plan.n_blocks == 1 or 0 < (plan.n_blocks - 1) * TILE_VECTORS * LANES < plan.channels_out,
+                   "too many blocks")
         plan.channel_block = blocking.channel_block
         plan.padded_channels = blocking.padded_channels
         plan.stretch = blocking.stretch
         plan.interleave = blocking.interleave
+        demand(plan.interleave == 1 or plan.interleave == LANES, f"{plan.interleave} channels side by side")
         plan.in_place = blocking.in_place
         plan.flat = blocking.flat
         plan.plane_size = blocking.plane_size
@@ -273,6 +327,8 @@ cdef class Direct:
             plan.inner_end[axis] = np.min(blocking.tap_end[axis :: plan.ndim])
         plan.skip = blocking.skip
         plan.zeros = blocking.zeros
+        demand(not plan.skip or len(blocking.tap_first) == len(blocking.tap_end) == plan.taps * plan.ndim,
+               "other bounds of taps")
         plan.chains = len(blocking.chain_offset)
         plan.chain_step = blocking.chain_step
         plan.chain_offset = self.keep(blocking.chain_offset)
@@ -309,7 +365,8 @@ cdef class Direct:
         cdef Weights source = Weights(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
         cdef PackTasks tasks
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
-        cdef Packed packed = Packed.__new__(Packed)
+        cdef Packed packed = self.empty(weights)
+        demand(source.order.taps == plan.taps, "weights of another kernel")
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
         packed.weights = <real*> allocate(packed.nbytes)
         if packed.weights == NULL:
@@ -320,12 +377,52 @@ cdef class Direct:
         packed.finite = not tasks.infinite
         return packed
 
+    cdef Packed empty(self, cnp.ndarray weights):
+        """Return a place for aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
+        cdef Packed packed = Packed.__new__(Packed)
+        demand(
+            holds_reals(weights) and cnp.PyArray_NDIM(weights) == 3 + self.plan.ndim
+            and cnp.PyArray_DIM(weights, 1) == self.plan.channels_out
+            and cnp.PyArray_DIM(weights, 2) == (1 if self.plan.kernel == DEPTHWISE else self.plan.channels_in),
+            "weights of another dtype or shape",
+        )
+        packed.sets, packed.set_size = cnp.PyArray_DIM(weights, 0), self.plan.set_size
+        return packed
+
+    cdef int check(self, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual, cnp.ndarray y,
+                   weight_batch) except -1:
+        """Raises where arrays are not those of the plan."""
+        cdef const Plan* plan = &self.plan
+        cdef int axis, ndim = plan.ndim, batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
+        cdef bint depthwise = plan.kernel == DEPTHWISE    # where the plan's groups are filled up to whole vectors
+        cdef Py_ssize_t last_set = 0, inputs = plan.sets, outputs = plan.sets
+        if not depthwise:
+            inputs, outputs = plan.groups * plan.channels_in, plan.groups * plan.channels_out
+        demand(0 <= batch_ndim <= MAX_AXES, "an output of other axes")
+        demand_shape(x, y, batch_ndim, inputs, plan.in_shape, ndim, False)
+        demand_shape(y, y, batch_ndim, outputs, plan.out_shape, ndim, True)
+        if residual is not None:
+            demand_shape(residual, y, batch_ndim, outputs, plan.out_shape, ndim, True)
+            demand(cnp.PyArray_DIM(residual, batch_ndim + ndim) == cnp.PyArray_DIM(y, batch_ndim + ndim),
+                   "a residual of another shape")
+        if bias is not None:
+            demand(holds_reals(bias) and cnp.PyArray_IS_C_CONTIGUOUS(bias) and cnp.PyArray_SIZE(bias) == outputs,
+                   "a bias of another dtype, size or layout")
+        for axis in range(batch_ndim if weight_batch is not None else 0):
+            demand(weight_batch[axis] >= 0, "weights before the first")
+            last_set += max(cnp.PyArray_DIM(y, axis) - 1, 0) * (weight_batch[axis] // plan.sets * plan.groups)
+        if packed is not None and packed.weights != NULL:
+            demand(packed.set_size == plan.set_size and last_set + plan.groups <= packed.sets,
+                   "weights that were packed for another plan")
+        return 0
+
     cdef Py_ssize_t begin_job(self, Job* job, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual,
                               cnp.ndarray y, int activation, weight_batch) except -1:
         """Fills in `job`; returns the size of the batch."""
         cdef const Plan* plan = &self.plan
         cdef int axis, ndim = plan.ndim
         cdef Py_ssize_t batch = 1
+        self.check(x, packed, bias, residual, y, weight_batch)
         job.batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
         describe(&job.x, x, job.batch_ndim, ndim)
         describe(&job.y, y, job.batch_ndim, ndim)
@@ -407,6 +504,7 @@ cdef class Winograd(Direct):
         t.row_step, t.column_step = tiling.row_step, tiling.column_step
         t.row_dilation, t.column_dilation = tiling.row_dilation, tiling.column_dilation
         t.points = tiling.points
+        demand(t.points <= MOST_POINTS, f"{t.points} points, of at most {MOST_POINTS}")
         t.phases = tiling.phases
         t.weight_values = tiling.weight_values
         t.outer = tiling.outer
@@ -438,7 +536,7 @@ cdef class Winograd(Direct):
         cdef Py_ssize_t n = parts(plan.channels_out, TILE_VECTORS * LANES)
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0), size = lay_pack_bench(tiling, NULL, &bench)
         cdef char* memory = NULL
-        cdef Packed packed = Packed.__new__(Packed)
+        cdef Packed packed = self.empty(weights)
         packed.finite = True
         workers = <int> max(1, min(workers, sets * n))
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
@@ -553,6 +651,7 @@ cdef class Interleaved:
     cdef readonly list phases
 
     def __init__(self, blockings):
+        demand(1 <= len(blockings) <= MOST_PHASES, f"{len(blockings)} phases, of at most {MOST_PHASES}")
         self.phases = [Direct(blocking) for blocking in blockings]
 
     @property
@@ -577,6 +676,7 @@ cdef class Interleaved:
         cdef int f, worker
         cdef char* memory = NULL
         cdef Tap* taps
+        demand(len(packed) == len(self.phases), "weights of other phases")
         phases.n = len(self.phases)
         phases.width = cnp.PyArray_DIM(y, cnp.PyArray_NDIM(y) - 1)
         first.begin_job(&phases.whole, x, packed[0], bias, residual, y, activation, None)
@@ -646,6 +746,9 @@ cdef class WeightGradient(Direct):
         cdef char* memory = NULL
         cdef real* gradients = <real*> cnp.PyArray_DATA(target)
         cdef real* partial = gradients
+        self.check(x, None, None, None, grad_y, None)
+        demand(holds_reals(target) and cnp.PyArray_IS_C_CONTIGUOUS(target) and cnp.PyArray_SIZE(target) == n_values,
+               "a target of another dtype, size or layout")
         job.batch_ndim = cnp.PyArray_NDIM(grad_y) - plan.ndim - 1
         describe(&job.x, x, job.batch_ndim, plan.ndim)
         describe(&job.y, grad_y, job.batch_ndim, plan.ndim)
