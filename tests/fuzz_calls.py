@@ -500,7 +500,11 @@ def _ndimage(draw, name):
     longest = draw(st.sampled_from((7, 7, {1: 500, 2: 40, 3: 12}[ndim])))
     shape = draw(st.tuples(*[st.integers(1, longest)] * ndim))
     keywords = draw(test_ndimage.keywords_of(name, ndim))
-    made = {"x": draw(operands(shape, draw(st.sampled_from(DROP_IN_DTYPES))))}
+    dtype = draw(st.sampled_from(DROP_IN_DTYPES))
+    # Several passes cast what lies between them, and out of range that is anybody's guess.
+    one_pass = name.endswith("1d") or name in ("correlate", "convolve")
+    tame = None if one_pass or not dtype.endswith("int64") else ["ones", "ramp"]
+    made = {"x": draw(operands(shape, dtype, tame))}
     if "weights" in keywords:
         taps = keywords["weights"].shape
         if draw(st.integers(0, 3)) == 3 and not np.any(keywords.get("origin", 0)):
