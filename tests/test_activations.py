@@ -5,13 +5,23 @@ import pytest
 import scipy.special
 
 import ndconv
+from ndconv._methods import epilogue
 
 DTYPES = [np.float32, np.float64]
 
 
+def normal_tail(v):
+    """Return the part of a normal distribution beyond |v|, also where it is no normal number of float64."""
+    size = np.abs(v)
+    return scipy.special.erfcx((size / np.sqrt(2)).astype(float)) * np.exp(-size * size / 2) / 2
+
+
 def gelu(v):
-    tail = scipy.special.erfc(np.abs(v).astype(float) / np.sqrt(2)).astype(np.longdouble) / 2
-    return v * np.where(v < 0, tail, 1 - tail)
+    return np.maximum(v, -100) * np.where(v < 0, normal_tail(v), 1 - normal_tail(v))
+
+
+def sigmoid(v):
+    return np.where(v < 0, np.exp(-np.abs(v)), 1) / (1 + np.exp(-np.abs(v)))
 
 
 # In long double, which has digits to spare for both compute types.
@@ -19,12 +29,49 @@ EXACT = {
     "relu": lambda v: np.where(v < 0, 0, v),
     "relu6": lambda v: np.clip(v, 0, 6),
     "leaky_relu": lambda v: np.where(v < 0, v / 100, v),
-    "silu": lambda v: v / (1 + np.exp(-v)),
+    "silu": lambda v: np.maximum(v, -11000) * sigmoid(v),
     "gelu": gelu,
-    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "sigmoid": sigmoid,
     "tanh": np.tanh,
-    "hardswish": lambda v: v * np.clip(v + 3, 0, 6) / 6,
+    "hardswish": lambda v: np.maximum(v, -3) * np.clip(v + 3, 0, 6) / 6,
 }
+
+#: Their slopes, on the left of a corner.
+SLOPES = {
+    "relu": lambda v: np.where(v > 0, 1, 0),
+    "relu6": lambda v: np.where((v > 0) & (v < 6), 1, 0),
+    "leaky_relu": lambda v: np.where(v > 0, 1, np.longdouble(1) / 100),
+    "silu": lambda v: sigmoid(v) * (1 + np.clip(v, -11000, 11000) * sigmoid(-v)),
+    "gelu": lambda v: (
+        np.where(v < 0, normal_tail(v), 1 - normal_tail(v))
+        + np.clip(v, -100, 100) * np.exp(-(np.clip(v, -100, 100) ** 2) / 2) / np.sqrt(2 * np.longdouble(np.pi))
+    ),
+    "sigmoid": lambda v: sigmoid(v) * sigmoid(-v),
+    "tanh": lambda v: 4 * sigmoid(2 * v) * sigmoid(-2 * v),
+    "hardswish": lambda v: np.where(v <= -3, 0, np.where(v < 3, v / 3 + 0.5, 1)),
+}
+
+
+def everywhere(dtype):
+    """Return numbers of every size: where the functions change, their tails, subnormal numbers, the largest, infinity."""
+    info = np.finfo(dtype)
+    steps = np.concatenate([np.linspace(0, 12, 1201), np.linspace(12, 120, 1601), np.linspace(120, 1200, 801)])
+    powers = 2.0 ** np.arange(info.minexp, info.maxexp, 7 if dtype != np.float16 else 1)
+    few = [info.smallest_subnormal, 3 * info.smallest_subnormal, info.tiny, float(info.max), 0.6 * float(info.max)]
+    v = np.concatenate([steps, powers, np.array(few, float), [np.inf]])
+    with np.errstate(over="ignore"):
+        return np.concatenate([v, -v]).astype(dtype)
+
+
+def allowed(activation, v, exact, dtype):
+    """Return how far from exact a result may be: tails of "gelu" are exponentials of rounded squares."""
+    units = 8 + (2 * np.minimum(np.abs(v), 40) ** 2 if activation == "gelu" else 0)
+    eps = np.finfo(np.float32 if dtype == np.float16 else dtype).eps
+    with np.errstate(invalid="ignore"):
+        return (
+            units * eps * np.abs(exact)
+            + 1.5 * np.finfo(np.float32 if dtype == np.float16 else dtype).smallest_subnormal
+        )
 
 
 def activate(values, activation):
@@ -43,6 +90,68 @@ def test_precision(activation, dtype):
     # The tail of gelu is an exponential of a rounded square, SciPy's as well.
     units = 8 + (2 * v**2 if activation == "gelu" else 0)
     assert np.all(np.abs(activate(v, activation) - exact) <= units * np.finfo(dtype).eps * np.abs(exact))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, *DTYPES])
+@pytest.mark.parametrize("activation", EXACT)
+@pytest.mark.parametrize("way", ["core", "numpy"])
+def test_from_one_infinity_to_the_other(way, activation, dtype):
+    v = everywhere(dtype)
+    exact = EXACT[activation](v.astype(np.longdouble))
+    bound = allowed(activation, v.astype(np.longdouble), exact, dtype)
+    if way == "core":
+        y = activate(v, activation)
+        if dtype == np.float16:
+            bound = bound + 2.0**-11 * np.abs(exact) + 2.0**-25
+    else:
+        y = epilogue.activate(v.astype(np.float32) if dtype == np.float16 else v, activation)
+    limits = ~np.isfinite(exact)
+    assert np.array_equal(y[limits], exact[limits].astype(dtype))
+    with np.errstate(invalid="ignore"):
+        wrong = ~limits & ~(np.abs(y - exact) <= bound)
+    assert not wrong.any(), (v[wrong][:5], y[wrong][:5], exact[wrong][:5])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, *DTYPES])
+@pytest.mark.parametrize("activation", SLOPES)
+@pytest.mark.parametrize("gradient", [1.0, 2.0**100])
+def test_slopes_from_one_infinity_to_the_other(gradient, activation, dtype):
+    """Also where a slope is no normal number, but a large gradient times it is."""
+    v = everywhere(dtype)
+    wide = np.dtype(np.float32) if dtype == np.float16 else np.dtype(dtype)
+    if activation == "gelu":
+        v = v[np.abs(v) < (9 if wide == np.float32 else 25)]  # beyond, its exponent's rounding is larger than the slope
+    if dtype == np.float16:
+        gradient = min(gradient, 2.0)
+    exact = gradient * SLOPES[activation](v.astype(np.longdouble))
+    y = epilogue.times_slope(np.full(v.shape, gradient, dtype), v, activation)
+    assert y.dtype == dtype
+    # Where a slope goes through zero, it is the difference of parts of about their size.
+    size = np.minimum(np.abs(v.astype(np.longdouble)), 11000)
+    parts = gradient * np.minimum(1, np.exp(-size) * 4 * (1 + size)) * 8
+    units = 8 + (size**2 if activation == "gelu" else 0)
+    bound = 4 * np.finfo(wide).eps * (units * np.abs(exact) + parts) + 8 * np.finfo(wide).smallest_subnormal
+    if dtype == np.float16:
+        bound = bound + 2.0**-11 * np.abs(exact) + 2.0**-25
+    wrong = ~(np.abs(y - exact) <= bound)
+    assert not wrong.any(), (v[wrong][:5], y[wrong][:5], exact[wrong][:5])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("method", ["direct", "winograd", "fft"])
+def test_hardswish_of_numbers_near_the_largest(method, dtype):
+    """The product with x + 3 would overflow."""
+    most = np.finfo(dtype).max
+    x = np.array([[0.6 * most, -0.6 * most, 2, most / 4, 5, -7]], dtype)
+    y = ndconv.conv_layer(x, np.array([[[0, 1, 0]]], dtype), padding=1, activation="hardswish", method=method)
+    assert np.allclose(y, [[0.6 * most, 0, 5 / 3, most / 4, 5, 0]], rtol=1e-6)
+
+
+def test_silu_where_its_exponential_is_no_normal_number():
+    y = ndconv.conv_layer(
+        np.array([[-89.5, -100, 0, 1]], np.float32), np.ones((1, 1, 1), np.float32), activation="silu"
+    )
+    assert np.allclose(y[0, :2], [-1.2092e-37, -3.72e-42], rtol=2e-3, atol=0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -25,14 +25,12 @@ static CYTHON_INLINE vec vec_clip(vec x, real low, real high) {
 enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
 #define LOG_2_HIGH 0x1.62e4p-1f     /* with zeros enough that its product with an exponent is exact */
 #define LOG_2_LOW 0x1.7f7d1cp-20f
-#define LEAST_EXPONENT -104         /* e to this is less than half the smallest sample, e to the next too large */
-#define LARGEST_EXPONENT 89
+#define LEAST_EXPONENT -110         /* e to this, even times this, is less than half the smallest sample */
 #else
 enum { MANTISSA_BITS = 52, EXPONENT_BIAS = 1023 };
 #define LOG_2_HIGH 0x1.62e42fee00000p-1
 #define LOG_2_LOW 0x1.a39ef35793c76p-33
-#define LEAST_EXPONENT -746
-#define LARGEST_EXPONENT 710
+#define LEAST_EXPONENT -760
 #endif
 
 /* 2^n (1 + q) = e^x, where n is whole and |q| < 0.42. 1 + q is left apart: it would round a small q away. */
@@ -58,11 +56,18 @@ static CYTHON_INLINE power vec_power(vec x) {
 /* 2^n of normal numbers. */
 static CYTHON_INLINE vec vec_two_to(lane_mask n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA_BITS); }
 
-static CYTHON_INLINE vec vec_exp(vec x) {
-    power p = vec_power(vec_clip(x, LEAST_EXPONENT, LARGEST_EXPONENT));
-    /* In two steps, because results reach beyond normal numbers. */
+/* factor e^x of an x that is not positive. The factor comes first: the product may be a normal number where e^x is none. */
+static CYTHON_INLINE vec vec_times_exp(vec factor, vec x) {
+    power p = vec_power(vec_where_less(x, vec_splat(LEAST_EXPONENT), vec_splat(LEAST_EXPONENT), x));
     lane_mask half = p.n >> 1;
-    return (p.q + 1) * vec_two_to(half) * vec_two_to(p.n - half);
+    return (p.q + 1) * factor * vec_two_to(half) * vec_two_to(p.n - half);
+}
+
+/* factor / (1 + e^-x), without the e^-x that would overflow. */
+static CYTHON_INLINE vec vec_times_sigmoid(vec factor, vec x) {
+    const vec zero = vec_splat(0);
+    vec away = vec_where_less(x, zero, x, -x), tail = vec_times_exp(vec_splat(1), away);
+    return vec_where_less(x, zero, vec_times_exp(factor, away), factor) / (tail + 1);
 }
 
 static CYTHON_INLINE vec vec_tanh(vec x) {
@@ -100,8 +105,9 @@ static CYTHON_INLINE vec vec_gelu(vec x) {
     vec t = 4 / (size * (real)0.70710678118654752440 + 4), s = 2 * t - 1, sum = vec_splat((real)p[TERMS - 1]);
 #pragma GCC unroll 32
     for (int k = TERMS - 2; k >= 0; k--) sum = sum * s + (real)p[k];
-    vec tail = vec_exp(size * size * (real)-0.5) * t * sum * (real)0.5;
-    return x * vec_where_less(x, vec_splat(0), tail, 1 - tail);
+    vec below = vec_where_less(x, vec_splat(0), -size, vec_splat(1)), square = size * size * (real)-0.5;
+    vec tail = vec_times_exp(below * t * sum * (real)0.5, square);
+    return vec_where_less(x, vec_splat(0), tail, x * (1 - tail));
 }
 
 static CYTHON_INLINE vec vec_activate(const int activation, vec x) {
@@ -110,11 +116,13 @@ static CYTHON_INLINE vec vec_activate(const int activation, vec x) {
     case RELU: return vec_where_less(x, zero, zero, x);
     case RELU6: return vec_clip(x, 0, 6);
     case LEAKY_RELU: return vec_where_less(x, zero, x * (real)0.01, x);
-    case SILU: return x / (vec_exp(-x) + 1);
+    case SILU: return vec_times_sigmoid(vec_where_less(x, vec_splat(LEAST_EXPONENT), vec_splat(LEAST_EXPONENT), x), x);
     case GELU: return vec_gelu(x);
-    case SIGMOID: return 1 / (vec_exp(-x) + 1);
+    case SIGMOID: return vec_times_sigmoid(vec_splat(1), x);
     case TANH: return vec_tanh(x);
-    case HARDSWISH: return x * (vec_clip(x + 3, 0, 6) * (real)(1.0 / 6));
+    case HARDSWISH:
+        x = vec_where_less(x, vec_splat(-3), vec_splat(-3), x);
+        return x * (vec_clip(x + 3, 0, 6) * (real)(1.0 / 6));
     default: return x;
     }
 }

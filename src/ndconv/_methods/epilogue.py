@@ -10,16 +10,30 @@ from .._arguments import ACTIVATIONS
 from .._dtypes import Array
 
 
-def _gelu(v: Array) -> Array:
-    from scipy.special import erf
-
-    return np.asarray(v / 2 * (1 + erf(v * v.dtype.type(math.sqrt(0.5)))))
+def _root_of_tail(v: Array) -> Array:
+    """Return the root of e to the -|v|: where that is no normal number, a product with both of two roots may be one."""
+    return np.asarray(np.exp(np.maximum(-np.abs(v), -_FAR) / 2))
 
 
 def _sigmoid(v: Array) -> Array:
-    from scipy.special import expit
+    root = _root_of_tail(v)
+    tail = root * root
+    return np.asarray(np.where(v < 0, tail, 1) / (1 + tail))
 
-    return np.asarray(expit(v))
+
+def _silu(v: Array) -> Array:
+    root, v = _root_of_tail(v), np.maximum(v, -_FAR)
+    return np.asarray(np.where(v < 0, v * root * root, v) / (1 + root * root))
+
+
+def _gelu(v: Array) -> Array:
+    from scipy.special import erfcx, ndtr
+
+    v = np.maximum(v, -_FAR)
+    below = np.minimum(v, 0)
+    root = _root_of_tail(below * below / 2)
+    tail = erfcx(below * v.dtype.type(-math.sqrt(0.5))) / 2
+    return np.asarray(np.where(v < 0, below * tail * root * root, v * ndtr(v)))
 
 
 _FUNCTIONS: dict[str | None, Callable[[Array], Array]] = {
@@ -27,49 +41,57 @@ _FUNCTIONS: dict[str | None, Callable[[Array], Array]] = {
     "relu": lambda v: np.maximum(v, 0),
     "relu6": lambda v: np.clip(v, 0, 6),
     "leaky_relu": lambda v: np.where(v < 0, v * v.dtype.type(0.01), v),
-    "silu": lambda v: v * _sigmoid(v),
+    "silu": _silu,
     "gelu": _gelu,
     "sigmoid": _sigmoid,
     "tanh": np.tanh,
-    "hardswish": lambda v: v * np.clip(v + 3, 0, 6) / 6,
+    "hardswish": lambda v: np.maximum(v, -3) * (np.clip(v + 3, 0, 6) / 6),
 }
+
+# Where sums of exponentials are 0 or 1 in every precision, and nothing overflows.
+_FAR = 2000.0
 
 
 def activate(values: Array, activation: str | None) -> Array:
     """Return an activation of values, in their precision."""
-    return np.asarray(_FUNCTIONS[activation](values))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of branches that are not taken
+        return np.asarray(_FUNCTIONS[activation](values))
 
 
-def _gelu_slope(v: Array) -> Array:
-    from scipy.special import ndtr
+def _times_gelu_slope(g: Array, v: Array) -> Array:
+    from scipy.special import erfcx, ndtr
 
     v = np.clip(v, -_FAR, _FAR)
-    return np.asarray(ndtr(v) + v * np.exp(-v * v / 2) * v.dtype.type(1 / math.sqrt(2 * math.pi)))
+    density = v * v.dtype.type(1 / math.sqrt(2 * math.pi))
+    root = _root_of_tail(v * v / 2)
+    below = erfcx(np.minimum(v, 0) * v.dtype.type(-math.sqrt(0.5))) / 2 + density
+    return np.asarray(np.where(v < 0, g * root * below * root, g * (ndtr(v) + density * root * root)))
 
 
-def _tanh_slope(v: Array) -> Array:
+def _times_silu_slope(g: Array, v: Array) -> Array:
     v = np.clip(v, -_FAR, _FAR)
-    return np.asarray(4 * _sigmoid(2 * v) * _sigmoid(-2 * v))
+    root = _root_of_tail(v)
+    tail = root * root
+    return np.asarray(np.where(v < 0, g * root * (1 + tail + v) * root, g * (1 + tail + v * tail)) / (1 + tail) ** 2)
 
 
-def _silu_slope(v: Array) -> Array:
-    v = np.clip(v, -_FAR, _FAR)
-    return np.asarray(_sigmoid(v) * (1 + v * _sigmoid(-v)))
+def _times_bell(g: Array, v: Array) -> Array:
+    """Return g times the slope of "sigmoid"."""
+    root = _root_of_tail(v)
+    return np.asarray(g * root / (1 + root * root) ** 2 * root)
 
 
-# Where slopes are 0 or 1 in every precision, and nothing overflows.
-_FAR = 1000.0
-
-# Where a function has a corner, the slope is that on the left. (Of NaN it is NaN: see `times_slope`.)
-_SLOPES: dict[str | None, Callable[[Array], Array]] = {
-    "relu": lambda v: v > 0,
-    "relu6": lambda v: (v > 0) & (v < 6),
-    "leaky_relu": lambda v: np.where(v > 0, v.dtype.type(1), v.dtype.type(0.01)),
-    "silu": _silu_slope,
-    "gelu": _gelu_slope,
-    "sigmoid": lambda v: _sigmoid(v) * _sigmoid(-v),
-    "tanh": _tanh_slope,
-    "hardswish": lambda v: np.where(v <= -3, 0, np.where(v < 3, v / 3 + v.dtype.type(0.5), 1)).astype(v.dtype),
+# Where a function has a corner, the slope is that on the left, as everywhere else; of NaN it is NaN, see `times_slope`. The
+# gradient comes first: times it a slope may be a normal number that is none itself.
+_TIMES_SLOPE: dict[str | None, Callable[[Array, Array], Array]] = {
+    "relu": lambda g, v: g * (v > 0),
+    "relu6": lambda g, v: g * ((v > 0) & (v < 6)),
+    "leaky_relu": lambda g, v: g * np.where(v > 0, v.dtype.type(1), v.dtype.type(0.01)),
+    "silu": _times_silu_slope,
+    "gelu": _times_gelu_slope,
+    "sigmoid": _times_bell,
+    "tanh": lambda g, v: 4 * _times_bell(g, 2 * np.clip(v, -_FAR, _FAR)),
+    "hardswish": lambda g, v: g * np.where(v <= -3, 0, np.where(v < 3, v / 3 + v.dtype.type(0.5), 1)).astype(v.dtype),
 }
 
 
@@ -81,9 +103,9 @@ def times_slope(gradient: Array, values: Array, activation: str) -> Array:
         [gradient, values, None], ["external_loop", "buffered", "zerosize_ok"],
         [["readonly"], ["readonly"], ["writeonly", "allocate"]], [wide, wide, dtype], casting="same_kind",
     ) as pieces:  # fmt: skip
-        with np.errstate(invalid="ignore", over="ignore"):  # infinity times a slope of 0
+        with np.errstate(invalid="ignore", over="ignore", under="ignore"):  # infinity times a slope of 0
             for some, at, product in pieces:
-                product[...] = some * _SLOPES[activation](at)
+                product[...] = _TIMES_SLOPE[activation](some, at)
                 if at.dtype.kind == "f":
                     product[np.isnan(at)] = np.nan
         return np.asarray(pieces.operands[2])
