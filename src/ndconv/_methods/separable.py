@@ -33,33 +33,35 @@ MEAN = 1.001
 def factors(kernel: Array) -> list[Array] | None:
     """Return vectors whose outer product is a kernel, to within rounding of each weight; None if there are none.
 
-    The absolute values of all but the first, whose pass is the last, add up to a half at most, so that no sum on the
-    way is larger than the largest sample. They are scaled by powers of two, which round nothing.
+    The first pass, along the last axis, has the kernel's scale, and no other weights larger than 1: what is between two
+    passes is then about as large as the result.
     """
     largest = np.unravel_index(np.argmax(np.abs(kernel)), kernel.shape)
     scale = kernel[largest]
     if not np.isfinite(scale) or scale == 0:
         return None
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # what overflows is no such product
+    with np.errstate(under="ignore"):
         return _factors(kernel, largest, scale)
 
 
 def _factors(kernel: Array, largest: tuple[Any, ...], scale: Any) -> list[Array] | None:
     """Return the factors, from the lines through the largest weight."""
+    # A difference of tiny weights would be rounded away. Multiplied by a power of two, they are as they were.
+    exponent = max(-int(np.frexp(scale)[1]), 0)
+    kernel, scale = np.ldexp(kernel, exponent), np.ldexp(scale, exponent)
+    first = max((axis for axis, taps in enumerate(kernel.shape) if taps > 1), default=0)
     vectors = []
     for axis in range(kernel.ndim):
         line: Any = (*largest[:axis], slice(None), *largest[axis + 1 :])
-        vectors.append(kernel[line] / scale if axis else kernel[line])
-    for axis, vector in enumerate(vectors[1:], 1):
-        if vector.size > 1:
-            exponent = int(np.frexp(np.abs(vector).sum())[1]) + 1
-            vectors[axis] = np.ldexp(vector, -exponent)
-            vectors[0] = np.ldexp(vectors[0], exponent)
+        vectors.append(kernel[line] if axis == first else kernel[line] / scale)
     product: Array = vectors[0]
     for vector in vectors[1:]:
         product = product[..., None] * vector
     tolerance = tuning.SEPARABLE_EPS * np.finfo(kernel.dtype).eps
-    return vectors if bool((np.abs(kernel - product) <= tolerance * np.abs(kernel)).all()) else None
+    if not bool((np.abs(kernel - product) <= tolerance * np.abs(kernel)).all()):
+        return None
+    vectors[first] = np.ldexp(vectors[first], -exponent)
+    return vectors
 
 
 def is_separable(kernel: Array, dtype: np.dtype[Any]) -> bool:
