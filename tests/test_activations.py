@@ -53,7 +53,7 @@ SLOPES = {
 
 
 def everywhere(dtype):
-    """Return numbers of every size: where the functions change, their tails, subnormal numbers, the largest, infinity."""
+    """Return numbers of every size: where the functions change, their tails, subnormal ones, the largest, infinity."""
     info = np.finfo(dtype)
     steps = np.concatenate([np.linspace(0, 12, 1201), np.linspace(12, 120, 1601), np.linspace(120, 1200, 801)])
     powers = 2.0 ** np.arange(info.minexp, info.maxexp, 7 if dtype != np.float16 else 1)

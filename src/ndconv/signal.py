@@ -410,7 +410,8 @@ def _method_for(x: Array, kernel: Array, mode: str) -> str:
         largest = _largest(x) * _largest(kernel) * min(x.size, kernel.size)
         if largest > _EXACT:
             return "direct"
-    _, by_sums, by_spectra = _ways(mode, *sorted((x.shape, kernel.shape), key=math.prod, reverse=True), dtype)
+    smaller, larger = sorted((x.shape, kernel.shape), key=math.prod)
+    _, by_sums, by_spectra = _ways(mode, larger, smaller, dtype)
     return "fft" if by_spectra < by_sums else "direct"
 
 

@@ -157,7 +157,8 @@ cdef bint holds_reals(cnp.ndarray array) except -1:
     """Whether an array has aligned, native samples of the compute type, or integers of the same size."""
     cdef int code = sample_code(array)
     return (
-        (code == compute_code or (cnp.PyArray_ITEMSIZE(array) == sizeof(real) and code < FLOAT16 and compute_code < FLOAT16))
+        (code == compute_code
+         or (cnp.PyArray_ITEMSIZE(array) == sizeof(real) and code < FLOAT16 and compute_code < FLOAT16))
         and not cnp.PyArray_ISCOMPLEX(array) and cnp.PyArray_ISNOTSWAPPED(array) and cnp.PyArray_ISALIGNED(array)
     )
 
