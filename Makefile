@@ -34,9 +34,11 @@ examples: $(VENV)/installed-examples  ## Run the scripts of the gallery, and wri
 test: $(VENV)/installed-test  ## Run the tests at the best instruction-set level of this machine
 	$(BIN)/python -m pytest --numprocesses auto
 
-test-isa: $(VENV)/installed-test  ## Run the tests at the other instruction-set levels that this machine has
-	@for level in $$($(BIN)/python -c 'from ndconv import _core; print(*_core.supported_levels()[:-1])'); do \
-	    echo "== $$level"; NDCONV_ISA=$$level $(BIN)/python -m pytest --numprocesses auto --quiet || exit 1; \
+test-isa: $(VENV)/installed-test  ## Run the tests at the other instruction-set levels of this machine, by OpenMP's threads
+	@engine=$$($(BIN)/python -c 'from ndconv._threads import tasks; print("openmp" if tasks.openmp_version else "crew")'); \
+	for level in $$($(BIN)/python -c 'from ndconv import _core; print(*_core.supported_levels()[:-1])'); do \
+	    echo "== $$level, $$engine"; \
+	    NDCONV_ISA=$$level NDCONV_THREADING=$$engine $(BIN)/python -m pytest --numprocesses auto --quiet || exit 1; \
 	done
 
 test-scipy: $(VENV)/installed-test  ## Run SciPy's own tests with ndconv's drop-ins in the place of SciPy's functions

@@ -81,8 +81,8 @@ def _times_bell(g: Array, v: Array) -> Array:
     return np.asarray(g * root / (1 + root * root) ** 2 * root)
 
 
-# Where a function has a corner, the slope is that on the left, as everywhere else; of NaN it is NaN (`times_slope`). The
-# gradient comes first: times it a slope may be a normal number that is none itself.
+# Where a function has a corner, the slope is that on the left, as everywhere else; of NaN it is NaN, see `times_slope`.
+# The gradient comes first: times it a slope may be a normal number that is none itself.
 _TIMES_SLOPE: dict[str | None, Callable[[Array, Array], Array]] = {
     "relu": lambda g, v: g * (v > 0),
     "relu6": lambda g, v: g * ((v > 0) & (v < 6)),
