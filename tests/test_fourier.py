@@ -10,6 +10,7 @@ from strategies import layer_calls
 
 import ndconv
 from ndconv import _tuning
+from ndconv._methods import fourier
 
 
 @pytest.fixture
@@ -105,6 +106,71 @@ def test_kernels_that_differ_along_the_batch(rng):
     y = ndconv.correlate_nd(x, kernel, "valid", axes=2, method="fft")
     for i in np.ndindex(4, 3):
         np.testing.assert_allclose(y[i], np.correlate(x[i], kernel[i], "valid"), atol=2e-4)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", ["fft", "winograd", "auto"])
+@pytest.mark.parametrize("mode", ["zeros", "replicate", "reflect", "symmetric", "circular"])
+@pytest.mark.parametrize("shape", [(1, 400), (3, 20, 21)])
+def test_weights_that_are_not_finite(rng, shape, mode, method, bad):
+    """They are what the direct method makes of them, and reach the outputs of their channel alone."""
+    taps = (
+        {"fft": 31, "winograd": 4, "auto": 65}[method]
+        if len(shape) == 2
+        else {"fft": 7, "winograd": 3, "auto": 9}[method]
+    )
+    x, weight = values(rng, shape, "float32"), values(rng, (4, shape[0], *(taps,) * (len(shape) - 1)), "float32")
+    keywords = {"padding": taps // 2, "padding_mode": mode}
+    clean = oracle.layer(x, weight, **keywords, method="fft")
+    weight[2].flat[0] = bad
+    y = ndconv.conv_layer(x, weight, **keywords, method=method)
+    np.testing.assert_array_equal(y[2], ndconv.conv_layer(x, weight, **keywords, method="direct")[2])
+    assert not np.isfinite(y[2]).all()
+    right = clean.value.astype(np.float32)
+    others = np.arange(4) != 2
+    right[others] = y[others]
+    clean.check(right)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+def test_outputs_that_see_nothing_but_zeros_outside_are_zero(rng, small_blocks, dtype):
+    for shape, kernel, keywords in (
+        ((2, 40), (9,), {"padding": 30}),
+        ((2, 3), (9,), {"padding": 40, "dilation": 5}),
+        ((2, 50), (16,), {"padding": ((45, 3),), "stride": 3}),
+        ((2, 20, 30), (7, 8), {"padding": ((12, 0), (3, 20))}),
+        ((2, 20, 2), (7, 8), {"padding": 25, "dilation": (1, 3), "padding_mode": ("circular", "zeros")}),
+    ):
+        x, weight = np.abs(values(rng, shape, dtype)) + 1, np.abs(values(rng, (3, 2, *kernel), dtype)) + 1
+        x, weight = x.astype(dtype), weight.astype(dtype)
+        y = check(x, weight, **keywords)
+        np.testing.assert_array_equal(y == 0, ndconv.conv_layer(x, weight, **keywords, method="direct") == 0)
+        assert (y == 0).any()
+        check(x, weight, **keywords, bias=values(rng, 3, dtype), fill_value=2)
+
+
+def test_a_kernel_that_cancels_a_constant_is_not_done_directly(rng, monkeypatch):
+    """Its outputs are small, but so is none of the sums of absolute values."""
+    monkeypatch.setattr(fourier.FourierPlan, "_directly", None)
+    kernel = rng.standard_normal(101)
+    kernel -= kernel.mean()
+    x = 1e5 + rng.standard_normal(5000)
+    for dtype in ("float32", "float64"):
+        check(x[None].astype(dtype), kernel[None, None].astype(dtype))
+
+
+def test_an_outlier_that_its_outputs_hardly_see(rng):
+    """The only output that reaches the first sample has a tiny weight for it."""
+    kernel = np.hanning(101) + 1e-7
+    x = rng.standard_normal(5000)
+    x[[0, -1]] = 1e7
+    for dtype in ("float32", "float64"):
+        check(x[None].astype(dtype), kernel[None, None].astype(dtype))
+    # With a stride, every other tap meets every other sample.
+    kernel[1::2] = 1e-7
+    x[1::2] *= 1e6
+    for dtype in ("float32", "float64"):
+        check(x[None].astype(dtype), kernel[None, None].astype(dtype), stride=2)
 
 
 def test_refusals():

@@ -98,11 +98,21 @@ LEAST_ROUNDS = 16
 # too often for the promised accuracy; each part costs as much as some ten products.
 SUMMED_PRODUCTS = 128
 
-# A sample is an outlier where it is larger than the mean, zeros apart, times this part of the products of an output,
-# and times this at least: it then stands out of the sums, and what is lost beside it, in all outputs of its tiles, may
-# be more than is promised.
-OUTLIER_PRODUCTS = 0.25
-LEAST_OUTLIER = 64.0
+# Largest errors of Winograd's method, in eps, where all samples are of about one size and a single weight of 1 is all
+# that there is: for tiles of so many points, along one axis and along two. Sums of more products, however small those
+# are, add to their squares: as much again for so many sums. Measured on 60 tiles, of up to 1024 channels.
+NOISE = {4: (3.0, 11.0), 5: (4.2, 20.0), 6: (7.2, 36.0)}
+SUMS_PER_NOISE = 6.0
+
+# The promise, in eps of the largest B. It would be broken where a weight is so much larger than the others of its
+# output channel, or a sample than the mean of its image, zeros apart, that few products make most of an output. So a
+# single weight may have no larger part in the sum of all (in absolute values) than those errors, in units of the
+# promise, to the power of -2, and no larger one than this; and times the largest sample that part may be no more than
+# this many means, divided by the errors, nor more than one for so many outputs: few may miss all that is large.
+PROMISE = 32.0
+MOST_SHARE = 0.125
+OUTLIER = 3.0
+OUTLIER_OUTPUTS = 16
 
 # Cycles that a vector of values of a tile takes beside its products, on its way in, and on its way out into y; and
 # bytes of weights that arrive in one, from a cache shared by all cores, and of their values, which are asked for early.
@@ -121,6 +131,10 @@ FOURIER_TAPS = 48
 # Bytes of a block's spectra at most, where a kernel and its channels fit: beside them a worker has the block's samples,
 # products and results, and what scipy.fft needs for a while.
 BLOCK_BYTES = 8 << 20
+
+# Largest errors of the Fourier method, in eps of a root mean square output; and the channels that double their squares.
+FOURIER_NOISE = 12.0
+CHANNELS_PER_NOISE = 256.0
 
 # Products of two complex matrices, sixteen columns counted at least, that OpenBLAS makes without threads of its own: on
 # a busy machine those made single calls take a second instead of 40 ms.

@@ -7,6 +7,7 @@ everything that it is told about a call was checked before.
 """
 cimport numpy as cnp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.math cimport HUGE_VAL, frexp, ldexp
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -256,6 +257,7 @@ cdef class Packed:
     cdef readonly bint finite   # as far as that matters
     cdef readonly Py_ssize_t nbytes
     cdef Py_ssize_t sets, set_size
+    cdef readonly double share    # of Winograd's method: the largest part of one weight in the sum of an output's
 
     def __dealloc__(self):
         free(self.weights)
@@ -522,9 +524,8 @@ cdef class Winograd(Direct):
         t.alone = tiling.alone
         t.together = tiling.together
         t.outlier = tiling.outlier
-        self.plan.set_size = (
-            parts(self.plan.channels_out, LANES) * LANES * t.weight_values * self.plan.channels_in * self.plan.taps
-        )
+        t.most_share = tiling.most_share
+        self.plan.set_size = block_start(&self.plan, t, parts(self.plan.channels_out, LANES) * LANES)
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
 
     def pack(self, cnp.ndarray weights, int workers=1):
@@ -534,7 +535,7 @@ cdef class Winograd(Direct):
         cdef PackBench bench
         cdef Weights source = Weights(weights)
         cdef WinogradPackTasks tasks
-        cdef Py_ssize_t n = parts(plan.channels_out, TILE_VECTORS * LANES)
+        cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0), size = lay_pack_bench(tiling, NULL, &bench)
         cdef char* memory = NULL
         cdef Packed packed = self.empty(weights)
@@ -550,33 +551,39 @@ cdef class Winograd(Direct):
         with nogil:
             run_tasks(winograd_pack_task, &tasks, sets * n, 1, workers)
             free(memory)
+            for i in range(sets * n):
+                packed.share = max(packed.share, share_of_block(
+                    plan, tiling, packed.weights + i // n * plan.set_size + block_start(plan, tiling, i % n * block),
+                    i % n * block
+                ))
         return packed
 
     def run(self, cnp.ndarray x not None, packed not None, cnp.ndarray bias, cnp.ndarray residual,
-            cnp.ndarray y not None, int activation, weight_batch, int workers):
+            cnp.ndarray y not None, int activation, weight_batch, int workers, cnp.ndarray exponents=None):
         """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it.
 
-        Instead of packed weights it takes one set as it is, to be packed for this call alone.
+        Instead of packed weights it takes one set as it is, to be packed for this call alone; of others, `exponents`
+        says by which powers of two each output channel's have been multiplied.
         It must where an output is not finite, because infinities and NaN would reach all outputs of a tile; and where
-        a sample is so much larger than the others that its rounding errors would hide them.
+        a sample or a weight is so much larger than the others that its rounding errors would hide them.
         """
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
         cdef Job job
         cdef Round r
         cdef WinogradTasks tasks
-        cdef Py_ssize_t i, k, n_rounds, images, n_values, value_bytes, total_bytes, bands, present = 0
+        cdef Py_ssize_t i, k, n_rounds, images, n_values, value_bytes, level_bytes, bands
         cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Bench))
-        cdef int worker
+        cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
         cdef Packed kept = packed if isinstance(packed, Packed) else Packed.__new__(Packed)
         cdef Weights weights
         cdef PackBench packing
         cdef Py_ssize_t n_blocks = parts(plan.channels_out, TILE_VECTORS * LANES), block_bytes = 0
-        cdef double largest = 0, total = 0
+        cdef double share = 0
         cdef char* memory = NULL
         cdef char* values
-        cdef double* totals
+        cdef Level* levels
         cdef Bench* bench
         images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
@@ -595,27 +602,33 @@ cdef class Winograd(Direct):
             else:
                 kept = self.pack(packed, workers)
                 job.weights = kept.weights
+        if kept.share > tiling.most_share:
+            return False
         # The first round is a largest one.
         r = begin_round(plan, tiling, images, 0, workers)
         value_bytes = aligned(value_size(plan, tiling, &r) * sizeof(real))
         n_values = workers if tiling.alone else 1
         bands = n_bands(plan, tiling, &r)
-        total_bytes = aligned(n_rounds * bands * sizeof(double))
-        memory = <char*> allocate(total_bytes + n_values * value_bytes + workers * size)
+        level_bytes = aligned((n_rounds * bands + plan.groups * images) * sizeof(Level))
+        memory = <char*> allocate(level_bytes + n_values * value_bytes + workers * size)
         if memory == NULL:
             raise MemoryError(
-                f"ndconv needs {total_bytes + n_values * value_bytes + workers * size} bytes of scratch memory"
+                f"ndconv needs {level_bytes + n_values * value_bytes + workers * size} bytes of scratch memory"
             )
         with nogil:
+            exponent = exponent_of(plan, &job, images)
             values = memory + workers * size
-            totals = <double*> (values + n_values * value_bytes)
-            memset(totals, 0, total_bytes)
+            levels = <Level*> (values + n_values * value_bytes)
+            memset(levels, 0, level_bytes)
             for worker in range(workers):
                 bench = <Bench*> (memory + worker * size)
                 lay_bench(plan, tiling, memory + worker * size + aligned(sizeof(Bench)), bench)
                 bench.values = <real*> (values + worker % n_values * value_bytes)
-                bench.totals = totals
+                bench.levels = levels
                 bench.bands = bands
+                bench.exponent = exponent
+                if exponents is not None:
+                    bench.exponents = <const int*> cnp.PyArray_DATA(exponents)
                 if in_blocks:
                     bench.packing = memory + worker * size + aligned(self.scratch_bytes + sizeof(Bench)) + block_bytes
                     bench.weights = <real*> (bench.packing - block_bytes)
@@ -634,13 +647,14 @@ cdef class Winograd(Direct):
             for worker in range(workers):
                 bench = <Bench*> (memory + worker * size)
                 finite = finite and bench.finite
-                largest = max(largest, bench.largest)
-                present += bench.present
-            # Band by band, so that the sum does not depend on who did which.
-            for i in range(n_rounds * bands):
-                total += totals[i]
+                share = max(share, bench.share)
+            if not in_blocks:
+                share = kept.share
+            finite = finite and share <= tiling.most_share and is_level(
+                plan, tiling, levels, levels + n_rounds * bands, bands, n_rounds, images, share
+            )
             free(memory)
-        return finite and largest * present <= tiling.outlier * total
+        return finite
 
 
 cdef class Interleaved:

@@ -7,6 +7,28 @@
 # output channels at a time. Where there are enough rounds, each is done by one worker, in its own cache; else all
 # workers share its chunks.
 
+cdef extern from * nogil:
+    """
+    /* Below these, values or their products might not be normal numbers: the largest of all samples, the mean of an
+     * image's, and the largest weight of an output channel. */
+    #if NDCONV_REAL_BYTES == 4
+    #define LEAST_SAMPLE 0x1p-40
+    #define LEAST_MEAN 0x1p-50
+    #define LEAST_WEIGHT 0x1p-70
+    #define MOST_STEP 126
+    #else
+    #define LEAST_SAMPLE 0x1p-400
+    #define LEAST_MEAN 0x1p-420
+    #define LEAST_WEIGHT 0x1p-500
+    #define MOST_STEP 1022
+    #endif
+    """
+    const double LEAST_SAMPLE, LEAST_MEAN, LEAST_WEIGHT
+    const int MOST_STEP
+
+cdef enum:
+    NO_SHARE = 2    # instead of the share of a weight, which is at most 1
+
 cdef struct Tiling:
     # How a plan's outputs are cut into tiles; the plan's taps are those of the axes that are not.
     int rows, columns                          # outputs of a tile; `rows` is 1 where only the last axis is cut
@@ -27,7 +49,14 @@ cdef struct Tiling:
     Py_ssize_t chunk                           # most tiles that are multiplied together
     bint alone                                 # a round is done by one worker
     Py_ssize_t together                        # blocks of input channels whose products are added up on their own
-    double outlier                             # times the mean: a larger sample is an outlier
+    double outlier                             # how much larger than the mean a sample may be, of weights all alike
+    double most_share                          # of an output's weights: how much of their sum a single one may be
+
+cdef struct Level:
+    # How large samples are.
+    double largest                             # absolute value of all that are transformed
+    double total                               # of the absolute values of those that all taps meet
+    Py_ssize_t present                         # how many of those are not zero
 
 cdef struct Round:
     # A part of one group: some rows and columns of tiles of some images, at all positions.
@@ -62,10 +91,11 @@ cdef struct Bench:
     real* weights                              # of a block, which are packed for this call alone, or NULL
     char* packing                              # what that takes
     bint finite
-    double largest                             # of the samples that this worker padded
-    Py_ssize_t present                         # how many of them are not zero
-    double* totals                             # of the samples of each band of each round, `bands` a round
+    double share                               # the largest of the weights that this worker packed
+    Level* levels                              # of the samples of each band of each round, `bands` a round
     Py_ssize_t bands
+    int exponent                               # samples are multiplied by two to this
+    const int* exponents                       # those of output channels' weights, or NULL
 
 
 cdef inline int phases_at(int point, int points, int taps, int step) noexcept nogil:
@@ -101,8 +131,9 @@ cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Benc
     cdef Py_ssize_t rows = band_height(tiling, tiling.band), width = band_width(tiling, tiling.round_columns)
     bench.weights = NULL
     bench.finite = True
-    bench.largest = 0
-    bench.present = 0
+    bench.share = 0
+    bench.exponent = 0
+    bench.exponents = NULL
     bench.source.rows = <Py_ssize_t*> at
     at += aligned(rows * sizeof(Py_ssize_t))
     bench.source.first_run = <Py_ssize_t*> at
@@ -187,6 +218,7 @@ cdef void run_block(const Plan* plan, const Tiling* tiling, const Job* job, cons
     """All outputs of a block of channels, whose weights are packed and multiplied while they are in cache."""
     cdef Py_ssize_t i, chunks = r.segments * r.chunks
     pack_block(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, bench.weights, bench.packing)
+    bench.share = max(bench.share, share_of_block(plan, tiling, bench.weights, block * TILE_VECTORS * LANES))
     for i in range(chunks):
         multiply_chunk(plan, tiling, job, r, block * chunks + i, bench)
 
@@ -205,7 +237,9 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     cdef const char* x
     cdef const real* samples
     cdef real* tile
-    cdef double* total = bench.totals + r.number * bench.bands + number
+    cdef Level* level = bench.levels + r.number * bench.bands + number
+    cdef Py_ssize_t first_row = 0, end_row = 1, first_column, end_column
+    cdef bint few_rows = False, few_columns
     block = number % blocks
     number = number // blocks
     band = number % bands * tiling.band
@@ -223,20 +257,36 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     source.rows[0] = outer
     if tiling.rows > 1:
         source.n_rows = band_height(tiling, rows)
-        start = plan.origin[last - 1] + tile_start(r.row + band, tiling.rows, tiling.row_dilation) * tiling.row_step
+        start = tile_start(r.row + band, tiling.rows, tiling.row_dilation) * tiling.row_step
+        few_rows = not met_by_all(plan.out_shape[last - 1], tiling.row_taps, tiling.row_step, tiling.row_dilation,
+                                  &first_row, &end_row)
+        first_row = parts(first_row - start, tiling.row_dilation)
+        end_row = parts(end_row - start, tiling.row_dilation)
+        start += plan.origin[last - 1]
         for i in range(source.n_rows):
             run = source_run(plan.mode[last - 1], plan.in_shape[last - 1], start + i * tiling.row_dilation, 1, 1)
             source.rows[i] = FILL
             if outer != FILL and run.source != FILL:
                 source.rows[i] = outer + run.source * job.x.stride[last - 1]
     source.first_run[0] = 0
-    start = plan.origin[last] + tile_start(r.column, tiling.columns, tiling.column_dilation) * tiling.column_step
+    start = tile_start(r.column, tiling.columns, tiling.column_dilation) * tiling.column_step
+    few_columns = not met_by_all(plan.out_shape[last], tiling.column_taps, tiling.column_step, tiling.column_dilation,
+                                 &first_column, &end_column)
+    first_column -= start
+    end_column -= start
+    start += plan.origin[last]
     source.first_run[1] = add_runs(plan, &job.x, source, 0, start, width)
     source.filled = 0
     x = (job.x.data + batch_offset(job, job.x.batch, r.image + image)
          + channel_offset(&job.x, r.group * plan.channels_in))
     pad(plan, &job.x, x, source, bench.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
-    total[0] = look_at(bench.planes, source.n_rows * width, bench)
+    if bench.exponent != 0:
+        scale(bench.planes, source.n_rows * width, bench.exponent)
+    look_at(bench.planes, source.n_rows, width, first_row, end_row, first_column, end_column, level)
+    if few_rows:
+        look_at_few(bench.planes, source.n_rows, width, width, 1, level)
+    if few_columns:
+        look_at_few(bench.planes, min(end_column, width), 1, source.n_rows, width, level)
     n = (image * tiling.positions + position) * r.tiles + band * r.columns
     for row_phase in range(tiling.row_step):
         for column_phase in range(tiling.column_step):
@@ -251,27 +301,147 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
                 tile += r.columns * LANES
 
 
-cdef double look_at(const real* samples, Py_ssize_t vectors, Bench* bench) noexcept nogil:
-    """Notes the largest absolute sample, and how many are not zero; returns the sum of all absolute samples."""
+cdef int exponent_of(const Plan* plan, const Job* job, Py_ssize_t images) noexcept nogil:
+    """The power of two that makes the largest sample about 1; 0, which one sample is enough to tell, if it is large."""
+    cdef real run[RUN]
+    cdef double size, largest = max(abs(<double> plan.fill[0]), abs(<double> plan.fill[1]))
+    cdef Py_ssize_t line, rest, i, n, done, offset, lines = plan.groups * plan.channels_in
+    cdef int axis, exponent = 0, last = plan.ndim - 1
+    for axis in range(last):
+        lines *= plan.in_shape[axis]
+    for line in range(images * lines):
+        rest = line
+        offset = 0
+        for axis in range(last - 1, -1, -1):
+            offset += rest % plan.in_shape[axis] * job.x.stride[axis]
+            rest = rest // plan.in_shape[axis]
+        offset += channel_offset(&job.x, rest % (plan.groups * plan.channels_in))
+        offset += batch_offset(job, job.x.batch, rest // (plan.groups * plan.channels_in))
+        done = 0
+        while done < plan.in_shape[last]:
+            n = min(plan.in_shape[last] - done, RUN)
+            read_samples(&job.x, run, job.x.data + offset + done * job.x.stride[last], job.x.stride[last], n)
+            for i in range(n):
+                size = abs(<double> run[i])
+                if not size < LEAST_SAMPLE:
+                    return 0
+                largest = max(largest, size)
+            done += n
+    if largest == 0 or largest >= LEAST_SAMPLE:
+        return 0
+    frexp(largest, &exponent)
+    return -exponent
+
+
+cdef inline real power_of_two(int exponent) noexcept nogil:
+    return <real> ldexp(1.0, max(min(exponent, MOST_STEP), -MOST_STEP))
+
+
+cdef void scale(real* samples, Py_ssize_t vectors, int exponent) noexcept nogil:
+    """Multiplies by two to an exponent, in two steps: what is smaller than any sample has the largest of them."""
+    cdef vec first = vec_splat(power_of_two(exponent // 2)), second = vec_splat(power_of_two(exponent - exponent // 2))
+    cdef Py_ssize_t i
+    for i in range(vectors):
+        vec_store(samples + i * LANES, vec_load(samples + i * LANES) * first * second)
+
+
+cdef inline bint met_by_all(Py_ssize_t outputs, Py_ssize_t taps, Py_ssize_t step, Py_ssize_t dilation,
+                            Py_ssize_t* first, Py_ssize_t* end) noexcept nogil:
+    """Finds the plane samples of an axis that all taps meet, of their phase; or, if there are none, that any does."""
+    first[0] = (taps - 1) * dilation
+    end[0] = (outputs - 1) * step + 1
+    if first[0] < end[0]:
+        return True
+    end[0] += first[0]
+    first[0] = 0
+    return False
+
+
+cdef void look_at_few(const real* samples, Py_ssize_t rows, Py_ssize_t row, Py_ssize_t columns, Py_ssize_t column,
+                      Level* level) noexcept nogil:
+    """Lowers the total to what it would be if all rows were like the smallest that is not zero.
+
+    Each tap meets but some of them, and may find no larger ones.
+    """
+    cdef Py_ssize_t i, j, k, present
+    cdef double total, mean = level.total / max(level.present, 1)
+    cdef real size
+    for i in range(rows):
+        present = 0
+        total = 0
+        for j in range(columns):
+            for k in range(LANES):
+                size = samples[(i * row + j * column) * LANES + k]
+                total += abs(<double> size)
+                present += size != 0
+        if present > 0:
+            mean = min(mean, total / present)
+    level.total = mean * level.present
+
+
+cdef inline void look_along(const real* samples, Py_ssize_t vectors, vec* largest) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef vec size
+    for i in range(vectors):
+        size = vec_load(samples + i * LANES)
+        largest[0] = vec_max(largest[0], vec_max(size, -size))
+
+
+cdef void look_at(const real* samples, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t first_row, Py_ssize_t end_row,
+                  Py_ssize_t first_column, Py_ssize_t end_column, Level* level) noexcept nogil:
+    """Finds how large the samples of a band are; those between the rows and columns are met by all taps."""
     cdef vec largest = vec_splat(0), total = vec_splat(0), present = vec_splat(0)
     cdef vec size
     cdef real of_lanes[3 * MOST_LANES]
-    cdef double sum_of_lanes = 0
-    cdef Py_ssize_t i
-    for i in range(vectors):
-        size = vec_load(samples + i * LANES)
-        size = vec_max(size, -size)
-        largest = vec_max(largest, size)
-        total = total + size
-        present = present + vec_is_positive(size)
+    cdef Py_ssize_t i, row, first = min(max(first_column, 0), width), end = min(max(end_column, first), width)
+    for row in range(rows):
+        if row < first_row or row >= end_row:
+            look_along(samples, width, &largest)
+        else:
+            look_along(samples, first, &largest)
+            for i in range(first, end):
+                size = vec_load(samples + i * LANES)
+                size = vec_max(size, -size)
+                largest = vec_max(largest, size)
+                total = total + size
+                present = present + vec_is_positive(size)
+            look_along(samples + end * LANES, width - end, &largest)
+        samples += width * LANES
     vec_store(of_lanes, largest)
     vec_store(of_lanes + LANES, total)
     vec_store(of_lanes + 2 * LANES, present)
+    level.largest = level.total = 0
+    level.present = 0
     for i in range(LANES):
-        bench.largest = max(bench.largest, <double> of_lanes[i])
-        sum_of_lanes += of_lanes[LANES + i]
-        bench.present += <Py_ssize_t> of_lanes[2 * LANES + i]
-    return sum_of_lanes
+        level.largest = max(level.largest, <double> of_lanes[i])
+        level.total += of_lanes[LANES + i]
+        level.present += <Py_ssize_t> of_lanes[2 * LANES + i]
+
+
+cdef bint is_level(const Plan* plan, const Tiling* tiling, Level* levels, Level* sums, Py_ssize_t bands,
+                   Py_ssize_t n_rounds, Py_ssize_t images, double share) noexcept nogil:
+    """Whether no image has, in any group, a sample or a mean that its outputs would suffer from."""
+    cdef Py_ssize_t i, k, blocks = parts(plan.channels_in, LANES)
+    cdef Round r
+    cdef Level* level
+    cdef Level* one
+    # Band by band, so that the sums do not depend on who did which.
+    for k in range(n_rounds):
+        r = begin_round(plan, tiling, images, k, 1)
+        for i in range(n_bands(plan, tiling, &r)):
+            one = levels + k * bands + i
+            level = sums + r.group * images + r.image + i // (blocks * parts(r.rows, tiling.band) * tiling.positions)
+            level.largest = max(level.largest, one.largest)
+            level.total += one.total
+            level.present += one.present
+    for i in range(plan.groups * images):
+        level = sums + i
+        if level.largest == 0:
+            continue
+        if not (level.total < HUGE_VAL and level.total >= LEAST_MEAN * level.present
+                and level.largest * level.present * share <= tiling.outlier * level.total):
+            return False
+    return True
 
 
 cdef inline int transform_tiles_of(
@@ -525,6 +695,8 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
     cdef real turned[16 * MOST_BLOCK]          # [line][pixel][channel]: run after run
     cdef real rows[16 * MOST_BLOCK]            # [line][channel][pixel]
     cdef real bias[MOST_LANES]
+    cdef real base[MOST_LANES]                 # the bias, but where sums are scaled
+    cdef bint is_scaled = bench.exponent != 0 or bench.exponents != NULL
     cdef Py_ssize_t v, k, b, line, run, end, pixels = parts(patch.count * tiling.columns, LANES) * LANES
     cdef Py_ssize_t y_line = 0, residual_line = 0
     cdef bint in_y
@@ -537,9 +709,12 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         end = min(LANES, channels - v * LANES)
         for k in range(LANES):
             bias[k] = job.bias[channel + k] if job.bias != NULL and k < end else 0
+            base[k] = 0 if is_scaled else bias[k]
         if not untransform_tiles(tiling, bench.products + patch.first * width + v * LANES, width, bench.product_point,
-                                 bias, turned, pixels * LANES, patch.count):
+                                 base, turned, pixels * LANES, patch.count):
             bench.finite = False
+        if is_scaled:
+            unscale(bench, channel, end, bias, turned, patch.lines * pixels)
         # Whole vectors of whole blocks of channels are transposed into y.
         in_y = (job.in_vectors and patch.residual == NULL and patch.runs == 1 and end == LANES
                 and run_length(tiling, patch, 0) == pixels)
@@ -573,6 +748,23 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
                 if residual != NULL:
                     residual += tiling.column_dilation * job.residual.stride[plan.ndim - 1]
         channel += LANES
+
+
+cdef void unscale(const Bench* bench, Py_ssize_t channel, Py_ssize_t channels, const real* bias, real* sums,
+                  Py_ssize_t pixels) noexcept nogil:
+    """Undoes what samples and weights were multiplied by, in sums of a vector of channels, and adds the bias."""
+    cdef real first[MOST_LANES]
+    cdef real second[MOST_LANES]
+    cdef Py_ssize_t i
+    cdef int exponent
+    for i in range(LANES):
+        exponent = bench.exponent
+        if bench.exponents != NULL and i < channels:
+            exponent += bench.exponents[channel + i]
+        first[i] = power_of_two(-(exponent // 2))
+        second[i] = power_of_two(-(exponent - exponent // 2))
+    for i in range(pixels):
+        vec_store(sums + i * LANES, vec_load(sums + i * LANES) * vec_load(first) * vec_load(second) + vec_load(bias))
 
 
 cdef void finish_run(const Job* job, const real* rows, Py_ssize_t row, char* y, const char* residual,
@@ -668,13 +860,24 @@ cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench)
 
 
 cdef inline Py_ssize_t block_start(const Plan* plan, const Tiling* tiling, Py_ssize_t channel) noexcept nogil:
-    """Where the packed weights of the block that begins with an output channel begin."""
-    return channel * tiling.weight_values * plan.channels_in * plan.taps
+    """Where the packed weights of the block that begins with an output channel begin; each ends with the shares."""
+    return channel * (tiling.weight_values * plan.channels_in * plan.taps + 1)
+
+
+cdef double share_of_block(const Plan* plan, const Tiling* tiling, const real* packed, Py_ssize_t block) noexcept nogil:
+    """The largest part that a single weight has in the sum of all of an output channel, in absolute values."""
+    cdef Py_ssize_t k, width = tile_width(plan, block)
+    cdef double share = 0
+    packed += width * tiling.weight_values * plan.channels_in * plan.taps
+    for k in range(min(width, plan.channels_out - block)):
+        share = max(share, packed[k])
+    return share
 
 
 cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order, Py_ssize_t number, Py_ssize_t block,
                      real* packed, char* memory) noexcept nogil:
-    """Transforms the weights of a block of output channels: [point][phase][place][output channel]."""
+    """Transforms the weights of a block of output channels, [point][phase][place][output channel], and adds the shares.
+    """
     cdef PackBench bench
     cdef Place place = first_place(plan)
     cdef Py_ssize_t i, j, k, v, at, count, run
@@ -684,12 +887,22 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
     # Not a multiple of the page size, so that the points do not compete for the same places in cache.
     cdef Py_ssize_t step = PACKED_TOGETHER * width + LANES
     cdef int point, row_phase, column_phase, row_phases, column_phases
+    cdef vec largest[TILE_VECTORS]
+    cdef vec total[TILE_VECTORS]
+    cdef vec size
     lay_pack_bench(tiling, memory, &bench)
+    for v in range(width // LANES):
+        largest[v] = total[v] = vec_splat(0)
     j = 0
     while j < n:
         count = min(n - j, PACKED_TOGETHER)
         for v in range(width // LANES):
             read_rows(order, number, block + v * LANES, j * taps, count * taps, bench.rows)
+            for i in range(count * taps):
+                size = vec_load(bench.rows + i * LANES)
+                size = vec_max(size, -size)
+                largest[v] = vec_max(largest[v], size)
+                total[v] = total[v] + size
             for i in range(count):
                 transform_filters(tiling, bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step)
         for i in range(count):
@@ -712,6 +925,16 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
                         i += run
                     k += 1
         j += count
+    packed += width * tiling.weight_values * n
+    for v in range(width // LANES):
+        vec_store(packed + v * LANES, largest[v])
+        vec_store(bench.rows, total[v])
+        for i in range(LANES):
+            at = v * LANES + i
+            if packed[at] != 0 or bench.rows[i] != 0:
+                # Of weights that are not finite, or whose values would not be normal numbers, none is small enough.
+                packed[at] = (packed[at] / bench.rows[i]
+                              if packed[at] >= LEAST_WEIGHT and bench.rows[i] < HUGE_VAL else <real> NO_SHARE)
 
 
 cdef void transform_filters(const Tiling* tiling, const real* weights, real* values, Py_ssize_t step) noexcept nogil:

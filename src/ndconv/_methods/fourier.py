@@ -2,9 +2,13 @@
 
 Outputs are computed in blocks (overlap-save: T. G. Stockham, High-speed convolution and correlation, 1966), so that
 memory is bounded and blocks fit caches; threads take blocks. The transforms are those of ``scipy.fft``. Of several
-channels, products are summed in the frequency domain. A block whose outputs are not all finite is done again by the
-direct method: infinities and NaN would reach all of it. Samples that no output reads are zero in a block, and so are
+channels, products are summed in the frequency domain. Samples that no output reads are zero in a block, and so are
 outputs that find nothing but zeros.
+
+Errors are spread over a block, where they are about as large as a root mean square output would be if no output were
+left out. So a block is done again by the direct method where its outputs are much smaller, because they hardly see what
+is large in x or in the kernel; and where they are not all finite, since infinities and NaN would reach all of it. A
+call with weights that are not finite is left to the direct method as a whole.
 """
 
 from __future__ import annotations
@@ -22,8 +26,9 @@ from .._caches import Cache
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
 from .._threads.python_tasks import for_each
-from . import direct, extent, nonfinite
+from . import direct, extent
 from .epilogue import finish
+from .scaling import exponents_of_tiny, scaled
 
 if TYPE_CHECKING:
     from . import Problem
@@ -79,14 +84,13 @@ def plan(problem: Problem) -> FourierPlan:
 
 
 class FourierPlan:
-    """The `Plan` of the Fourier method."""
+    """The `Plan` of the Fourier method; what it hands to the direct method has plans of its own."""
 
     nbytes = 0
 
     def __init__(self, problem: Problem) -> None:
         g = problem.geometry
         self._problem = problem
-        self._sees_zeros = extent.sees_zeros(problem)
         self.geometry = g
         self._ends = extent.ends(g)
         self._unreached = extent.unreached(problem)
@@ -104,13 +108,19 @@ class FourierPlan:
         return self._key
 
     def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Spectra:
-        """Return the spectra of real weights (sets of all groups, out, in, *kernel), and those that are not finite."""
+        """Return the spectra of real weights (sets of all groups, out, in, *kernel)."""
+        taps = tuple(range(3, weights.ndim))
+        exponents = exponents_of_tiny(weights, (2, *taps))
+        usual = weights if exponents is None else scaled(weights, exponents, weights.ndim - 2)
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = np.square(usual, dtype=np.float64).sum(axis=taps)
+            spectra = self._spectra(usual, workers)
+        return Spectra(weights, spectra, powers.reshape(-1, self.geometry.groups, *powers.shape[1:]), exponents)
+
+    def _spectra(self, weights: Array, workers: int) -> Array:
+        """Return the spectra (sets, groups, ...) of usual weights, for `_multiply`."""
         import scipy.fft
 
-        split = None
-        if self._sees_zeros and not np.isfinite(weights).all():
-            weights, others = nonfinite.split(weights)
-            split = nonfinite.Split(None, others)
         b, g = self.blocks, self.geometry
         inputs = weights.shape[2]
         spread = weights
@@ -126,7 +136,7 @@ class FourierPlan:
         spectra = spectra.reshape(-1, g.groups, *spectra.shape[1:])
         if inputs > 1:
             spectra = np.ascontiguousarray(_frequencies_first(spectra, 2))
-        return Spectra(spectra, weights, split)
+        return np.asarray(spectra)
 
     def run(
         self,
@@ -139,9 +149,13 @@ class FourierPlan:
         weight_batch: Sequence[int] | None,
         workers: int,
     ) -> bool:
-        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); always True."""
-        if packed.split is not None:
-            residual = packed.split.added_to(residual, self._problem, x, y, weight_batch, workers)
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in)."""
+        if not packed.finite:
+            from . import make_plan
+
+            whole = make_plan(self._problem, direct.NAME)
+            taps = whole.pack(packed.weights, workers)
+            return whole.run(x, taps, bias, residual, y, activation, weight_batch, workers)
         batch = y.shape[: y.ndim - self.geometry.ndim - 1]
         steps = tuple(weight_batch or (0,) * len(batch))
         # An axis of length 1 stands for the batch that is not there.
@@ -176,34 +190,96 @@ class FourierPlan:
         activation: int, places: list[Index], workers: int,
     ) -> None:  # fmt: skip
         """Compute some blocks of y (rows, channels, *out)."""
-        import scipy.fft
-
         b, g = self.blocks, self.geometry
-        inputs, outputs = (n * g.groups for n in self._channels)
+        inputs = self._channels[0] * g.groups
         samples = np.empty((len(places), x.shape[0], inputs, *b.samples), self._compute)
         for i, place in enumerate(places):
             self._gather(x, place, samples[i])
         for axis, missed in self._unread():
             gaps: Any = (..., missed, *(slice(None),) * (g.ndim - axis - 1))
             samples[gaps] = 0
+        exponents = None
+        with np.errstate(all="ignore"):
+            powers = self._powers(samples)
+            if not powers.sum(axis=2).min() > np.finfo(self._compute).tiny ** 0.75:
+                exponents = exponents_of_tiny(samples, range(2, samples.ndim))
+        usual = samples
+        if exponents is not None:
+            usual = scaled(samples, exponents, samples.ndim - 2)
+            powers = self._powers(usual)
+        results = self._convolved(usual, packed.spectra[weight_set // g.groups], workers)
+        noise = self._noise(powers, packed.powers[weight_set // g.groups])
+        for i, place in enumerate(places):
+            start = [k * (n // s) for k, n, s in zip(place, b.outputs, g.stride, strict=True)]
+            ends = [min(k + n, end) for k, n, end in zip(start, results.shape[3:], g.out_shape, strict=True)]
+            at: Any = (..., *(slice(k, end) for k, end in zip(start, ends, strict=True)))
+            there: Any = (..., *(slice(0, end - k) for k, end in zip(start, ends, strict=True)))
+            result = results[i][there]
+            largest = _largest(result, g.ndim)
+            if (noise[i] <= largest).all() or self._is_exact(usual[i], packed, weight_set, noise[i], result, there):
+                if exponents is not None or packed.exponents is not None:
+                    result = self._unscaled(result, None if exponents is None else exponents[i], packed, weight_set)
+            else:
+                result = self._directly(samples[i], packed, weight_set)[there]
+            for axis, nothing in self._unreached:
+                first, end = (max(n - start[axis], 0) for n in (nothing.start, nothing.stop))
+                result[(..., slice(first, end), *(slice(None),) * (g.ndim - axis - 1))] = 0
+            finish(result, bias, None if residual is None else residual[at], y[at], activation)
+
+    def _convolved(self, samples: Array, weights: Array, workers: int = 1) -> Array:
+        """Return the outputs (blocks, rows, channels, *counts) of samples (blocks, rows, channels, *samples)."""
+        import scipy.fft
+
+        b, g = self.blocks, self.geometry
         axes = tuple(axis + 3 for axis in b.axes)
         lengths = [b.transform[axis] for axis in b.axes]
         spectra = scipy.fft.rfftn(samples, s=lengths, axes=axes, workers=workers)
-        spectra = self._multiply(spectra, packed.spectra[weight_set // g.groups])
+        spectra = self._multiply(spectra, weights)
         results = scipy.fft.irfftn(spectra, s=lengths, axes=axes, overwrite_x=True, workers=workers)
         every: Any = (..., *(slice(0, n, s) for n, s in zip(b.outputs, g.stride, strict=True)))
-        results = results.reshape(len(places), x.shape[0], outputs, *results.shape[3:])[every]
-        for i, place in enumerate(places):
-            result = results[i]
-            # The sum is finite wherever all of them are, or nearly all of them too large to add up.
-            if not np.isfinite(result.sum()) and not np.isfinite(result).all():
-                result = self._directly(samples[i], packed, weight_set)
-            start = [k * (n // s) for k, n, s in zip(place, b.outputs, g.stride, strict=True)]
-            for axis, outputs_of in self._unreached:
-                first, end = (max(n - start[axis], 0) for n in (outputs_of.start, outputs_of.stop))
-                result[(..., slice(first, end), *(slice(None),) * (g.ndim - axis - 1))] = 0
-            at: Any = (..., *(slice(k, k + n) for k, n in zip(start, result.shape[2:], strict=True)))
-            finish(result, bias, None if residual is None else residual[at], y[at], activation)
+        return np.asarray(results.reshape(*samples.shape[:2], -1, *results.shape[3:])[every])
+
+    def _powers(self, samples: Array) -> Array:
+        """Return the sums of squares (blocks, rows, channels) of what is transformed together: of the largest line."""
+        every = list(range(samples.ndim))
+        kept = [axis for axis in every if axis - 3 not in self.blocks.axes]
+        powers = np.einsum(samples, every, samples, every, kept)
+        return np.asarray(powers.max(axis=tuple(range(3, powers.ndim))))
+
+    def _noise(self, powers: Array, weights: Array) -> Array:
+        """Return for each output (blocks, rows, channels) how large it must be, for its errors to be as promised."""
+        b, g = self.blocks, self.geometry
+        samples = powers.reshape(*powers.shape[:2], g.groups, 1, -1).astype(np.float64)
+        points = math.prod(b.transform[axis] for axis in b.axes)
+        total = (samples * weights).sum(axis=-1).reshape(*powers.shape[:2], -1)
+        noise = tuning.FOURIER_NOISE / tuning.PROMISE * math.sqrt(1 + self._channels[0] / tuning.CHANNELS_PER_NOISE)
+        return np.asarray(noise * np.sqrt(total / points))
+
+    def _is_exact(
+        self, samples: Array, packed: Spectra, weight_set: int, noise: Array, result: Array, there: Any
+    ) -> bool:
+        """Whether a block (rows, channels, *samples) is as exact as promised, though its outputs are small.
+
+        Products may have cancelled each other. So the sums of their absolute values are looked at.
+        """
+        if not (np.isfinite(noise).all() and np.isfinite(result).all()):
+            return False
+        weights = np.abs(packed.weights[weight_set : weight_set + self.geometry.groups])
+        if packed.exponents is not None:
+            weights = scaled(
+                weights, packed.exponents[weight_set : weight_set + self.geometry.groups], weights.ndim - 2
+            )
+        sizes = self._convolved(np.abs(samples)[np.newaxis], self._spectra(weights, 1)[0])[0][there]
+        return bool((noise <= _largest(sizes, self.geometry.ndim)).all())
+
+    def _unscaled(self, result: Array, exponents: Array | None, packed: Spectra, weight_set: int) -> Array:
+        """Return outputs (rows, channels, *counts) of scaled samples, of exponents (rows), and scaled weights."""
+        total = np.zeros(result.shape[:2], np.intc)
+        if exponents is not None:
+            total -= exponents[:, np.newaxis]
+        if packed.exponents is not None:
+            total -= packed.exponents[weight_set : weight_set + self.geometry.groups].reshape(-1)
+        return scaled(result, total, self.geometry.ndim)
 
     def _unread(self) -> Iterator[tuple[int, Array]]:
         """Yield the axes along which a block has samples that none of its outputs reads, and which they are."""
@@ -292,19 +368,27 @@ class FourierPlan:
 
 
 class Spectra:
-    """Spectra of weights, and the weights, without those that are not finite beside zeros."""
+    """Weights (sets of all groups, out, in, *kernel), and their spectra."""
 
-    __slots__ = ("spectra", "split", "weights")
+    __slots__ = ("exponents", "finite", "powers", "spectra", "weights")
 
-    def __init__(self, spectra: Array, weights: Array, split: nonfinite.Split | None) -> None:
-        self.spectra = spectra
+    def __init__(self, weights: Array, spectra: Array, powers: Array, exponents: Array | None) -> None:
         self.weights = weights
-        self.split = split
+        self.spectra = spectra
+        self.exponents = exponents  # of two, by which each output channel's were multiplied before
+        self.powers = powers  # sums of squares (sets, groups, out, in)
+        self.finite = bool(np.isfinite(powers).all())
 
     @property
     def nbytes(self) -> int:
-        """The bytes of both."""
-        return int(self.spectra.nbytes + self.weights.nbytes)
+        """The bytes of all of them."""
+        return int(self.spectra.nbytes + self.weights.nbytes + self.powers.nbytes)
+
+
+def _largest(result: Array, ndim: int) -> Array:
+    """Return the largest absolute value along the last axes; NaN if there is one."""
+    axes = tuple(range(-ndim, 0))
+    return np.asarray(np.maximum(result.max(axis=axes), -result.min(axis=axes)))
 
 
 def _products(matrices: Array, columns: Array) -> Array:

@@ -21,6 +21,7 @@ from .._caches import Cache
 from .._dtypes import Array, compute_type
 from . import direct, extent
 from .epilogue import finish
+from .scaling import exponents_of_tiny, scaled
 
 if TYPE_CHECKING:
     from . import Problem
@@ -62,6 +63,7 @@ class Tiling(NamedTuple):
     alone: bool
     together: int
     outlier: float
+    most_share: float
 
     @property
     def points(self) -> int:
@@ -118,7 +120,7 @@ def plan(problem: Problem) -> WinogradPlan:
 
 
 class WinogradPlan:
-    """The `Plan` of Winograd's method, and beside it one of the direct method for what is not finite."""
+    """The `Plan` of Winograd's method, and beside it one of the direct method for what would not be exact enough."""
 
     def __init__(self, problem: Problem) -> None:
         core = _core.load(compute_type(problem.dtype))
@@ -139,8 +141,15 @@ class WinogradPlan:
 
     def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Values:
         """Return the weights' values at the points; those of a single call are made when they are needed."""
-        once = once and len(weights) == 1
-        return Values(weights if once else self._core.pack(weights, workers), weights)
+        return Values(weights) if once and len(weights) == 1 else self._values(weights, workers)
+
+    def _values(self, weights: Array, workers: int) -> Values:
+        """Return the values of weights; those of output channels that are tiny, multiplied by powers of two."""
+        values = self._core.pack(weights, workers)
+        exponents = None if values.share <= 1 else _exponents(weights)
+        if exponents is None:
+            return Values(weights, values)
+        return Values(weights, self._core.pack(scaled(weights, exponents, weights.ndim - 2), workers), exponents)
 
     def run(
         self,
@@ -154,11 +163,17 @@ class WinogradPlan:
         workers: int,
     ) -> bool:
         """Compute y from x; by the direct method if weights differ within the batch, or if the core says so."""
-        if (weight_batch is None or not any(weight_batch)) and self._core.run(
-            self._read.part(x), packed.values, bias, residual, y, activation, weight_batch, workers
-        ):
-            self._finish_unreached(bias, residual, y, activation)
-            return True
+        if weight_batch is None or not any(weight_batch):
+            arguments = bias, residual, y, activation, weight_batch, workers
+            part = self._read.part(x)
+            values = packed.weights if packed.values is None else packed.values
+            done = self._core.run(part, values, *arguments, packed.exponents)
+            if not done and packed.values is None and _exponents(packed.weights) is not None:
+                packed = self._values(packed.weights, workers)
+                done = self._core.run(part, packed.values, *arguments, packed.exponents)
+            if done:
+                self._finish_unreached(bias, residual, y, activation)
+                return True
         if self._direct is None:
             self._direct = direct.DirectPlan(self._problem)
         key = self._direct.pack_key()
@@ -188,20 +203,26 @@ class WinogradPlan:
         return f"F({size}){phases}, {t.weight_values} products a tile, {t.grid_rows}x{t.grid_columns} tiles"
 
 
+def _exponents(weights: Array) -> Array | None:
+    """Return by which power of two to multiply each output channel's weights (sets, out, in, *kernel), if any."""
+    return exponents_of_tiny(weights, range(2, weights.ndim))
+
+
 class Values:
-    """Weights at the points, and as they were."""
+    """Weights as they were, and at the points: None where they are packed as the core needs them."""
 
-    __slots__ = ("taps", "values", "weights")
+    __slots__ = ("exponents", "taps", "values", "weights")
 
-    def __init__(self, values: Any, weights: Array) -> None:
-        self.values = values
+    def __init__(self, weights: Array, values: Any = None, exponents: Array | None = None) -> None:
         self.weights = weights
+        self.values = values
+        self.exponents = exponents  # of two, by which the values of each output channel have been multiplied
         self.taps: tuple[Any, Any] = (None, None)  # how packed for the direct method, when that was needed, and what
 
     @property
     def nbytes(self) -> int:
         """The bytes of all of them, also of the taps that are still to come."""
-        return int(self.values.nbytes + 2 * self.weights.nbytes)
+        return int(getattr(self.values, "nbytes", 0) + 2 * self.weights.nbytes)
 
 
 def _tile_sizes(g: Any, axis: int) -> dict[int, int]:
@@ -251,8 +272,20 @@ def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -
         chunk=tuning.CHUNK_TILES if planar else tuning.CHUNK_TILES_OF_LINES,
         alone=False,
         together=max(tuning.SUMMED_PRODUCTS // (core.lanes * taps), 1),
-        outlier=max(tuning.OUTLIER_PRODUCTS * g.taps * (g.channels_in // g.groups), tuning.LEAST_OUTLIER),
+        outlier=1.0,
+        most_share=1.0,
     )
+
+
+def _guarded(problem: Problem, tiling: Tiling) -> Tiling:
+    """Return a tiling with what its errors allow: how large a part of an output's sum may be one weight's."""
+    planar = tiling.rows > 1
+    noise = tuning.NOISE[tiling.column_points][planar]
+    products = direct.channels(problem)[0] * math.prod(problem.geometry.kernel[: tiling.outer]) * tiling.phases
+    sums = min(products, tuning.SUMMED_PRODUCTS) + products // tuning.SUMMED_PRODUCTS
+    noise *= math.sqrt(1 + sums / tuning.SUMS_PER_NOISE) / tuning.PROMISE
+    few = math.prod(problem.geometry.out_shape) / tuning.OUTLIER_OUTPUTS
+    return tiling._replace(outlier=min(tuning.OUTLIER / noise, few), most_share=min(noise**-2, tuning.MOST_SHARE))
 
 
 def _tiles(outputs: int, size: int, dilation: int) -> int:
@@ -263,6 +296,7 @@ def _tiles(outputs: int, size: int, dilation: int) -> int:
 
 def _in_rounds(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
     """Return the tiling with rounds of one worker each, or else with those that all workers share."""
+    tiling = _guarded(problem, tiling)
     alone = _round_of_one(problem, core, tiling)
     return alone if alone is not None else _shared_round(problem, core, tiling)
 
