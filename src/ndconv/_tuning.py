@@ -112,7 +112,7 @@ SUMS_PER_NOISE = 6.0
 PROMISE = 32.0
 MOST_SHARE = 0.125
 OUTLIER = 3.0
-OUTLIER_OUTPUTS = 16
+OUTLIER_OUTPUTS = 1
 
 # Cycles that a vector of values of a tile takes beside its products, on its way in, and on its way out into y; and
 # bytes of weights that arrive in one, from a cache shared by all cores, and of their values, which are asked for early.
