@@ -198,14 +198,12 @@ def check_layer(x, weight):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_usual_data_are_not_done_twice(rng, dtype, monkeypatch):
     """Winograd's method does them, and not the direct one after it."""
-    from ndconv import _layer, _methods
     from ndconv._methods import direct
 
     def forbidden(*_):
         raise AssertionError("the direct method was asked for")
 
-    _methods._remembered_plan.cache_clear()
-    _layer._calls.clear()
+    ndconv.clear_caches()
     monkeypatch.setattr(direct.DirectPlan, "__init__", forbidden)
     for channels in (16, 32, 64, 256):
         for samples in (
@@ -218,5 +216,4 @@ def test_usual_data_are_not_done_twice(rng, dtype, monkeypatch):
                 x = samples(rng, (2, channels, 30, 30)).astype(dtype)
                 weight = weights(rng, (32, channels, 3, 3)).astype(dtype)
                 ndconv.conv_layer(x, weight, method="winograd")
-    _methods._remembered_plan.cache_clear()
-    _layer._calls.clear()
+    ndconv.clear_caches()
