@@ -463,7 +463,7 @@ TABLE = [
     ({"x": np.ones(4)}, ValueError, r"x must have shape \(nodes, C_in\), got \(4,\)"),
     ({"x": np.ones((1, 4, 3))}, ValueError, r"x must .* got \(1, 4, 3\)"),
     ({"x": np.ones((4, 3)).astype(object)}, TypeError, "x must .* dtype, got object"),
-    ({"x": None}, TypeError, "x must .* got object"),
+    ({"x": None}, TypeError, "x must .* got None"),
     ({"x": [[1.0, 2], [3]]}, ValueError, "x must be an array"),
     ({"weight": np.ones((2, 2))}, ValueError, r"weight must have shape \(3, C_out\), .* \(4, 3\); got \(2, 2\)"),
     ({"weight": np.ones(3)}, ValueError, r"weight must .* got \(3,\)"),
