@@ -251,6 +251,26 @@ def test_integers_wrap_around():
     assert found.bias.tolist() == [500 % 256 - 256]
 
 
+@pytest.mark.parametrize("operands", ["float16", "float64", "complex64"])
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint64"])
+def test_the_sum_of_integers_wraps_around_beside_floats(operands, dtype):
+    """Whichever gradients are asked for, that to the bias is the sum of grad_y in its own type."""
+    largest = np.iinfo(dtype).max
+    g = np.array([[largest, largest, 5]], dtype)
+    expected = np.array([5 - 2], dtype)  # the largest twice is -2
+    x, weight = np.ones((1, 4), operands), np.ones((1, 1, 2), operands)
+    transposed = np.ones((1, 2), operands)
+    for needs in ("bias", NEEDS):
+        for found in (
+            ndconv.conv_layer_backward(g, x, weight, needs=needs),
+            ndconv.ConvLayer(weight).backward(g, x, needs=needs),
+            ndconv.ConvLayer(weight, np.ones(1, operands)).backward(g, x, needs=needs),
+            ndconv.conv_transpose_layer_backward(g, transposed, weight, needs=needs),
+        ):
+            assert found.bias.dtype == dtype
+            np.testing.assert_array_equal(found.bias, expected)
+
+
 def test_a_complex_fill_value(rng):
     """Samples outside a real x may be complex, as they may in the layer."""
     x, weight, padding = values(rng, (2, 7), "float32"), values(rng, (3, 2, 3), "float32"), 2

@@ -136,8 +136,8 @@ def layer_gradients(
         sums, by_bias = weight_gradient(grad_y, padded, geometry, dtype, fill_value, workers)
         grad_weight = like(sums, weight)
     if "bias" in needs:
-        if by_bias is None:
-            by_bias = bias_gradient(grad_y, geometry.ndim)
+        if by_bias is None or (by_bias.dtype.kind in "fc" and grad_y.dtype.kind not in "fc"):
+            by_bias = bias_gradient(grad_y, geometry.ndim)  # of integers, which wrap around where floats round
         by_bias = like(by_bias, grad_y).astype(result_dtype(grad_y), copy=False)
         grad_bias = by_bias if bias is None else like(by_bias, bias)
     return ConvGradients(grad_x, grad_weight, grad_bias)
