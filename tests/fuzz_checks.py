@@ -296,6 +296,13 @@ def graph(call: Call, arrays: dict) -> list[Expected | None]:
             found.append(promise(value.real if kind.kind == "f" else value, size, count, kind, "direct", ()))
     if not backward:
         return found
+    # That of the bias adds up grad_y, in its own type.
+    grad_y, kind = arrays["grad_y"], oracle.result_dtype(arrays["grad_y"])
+    wide = kind if kind.kind in "iu" else np.clongdouble if kind.kind == "c" else np.longdouble
+    with np.errstate(all="ignore"):
+        sums = grad_y.astype(wide).sum(axis=0, dtype=wide)
+        sizes = sums if kind.kind in "iu" else sizes_of(grad_y, kind).astype(np.longdouble).sum(axis=0)
+    found[2] = promise(sums, sizes, 4 * (len(grad_y) + 8), kind, "direct", ())
     needs = keywords["needs"]
     needs = {needs} if isinstance(needs, str) else set(needs)
     return [each if name in needs else None for name, each in zip(("x", "weight", "bias"), found, strict=True)]

@@ -349,7 +349,18 @@ def test_gradients_are_adjoint(call):
         assert (gradient.dtype.kind == "c") == (operand.dtype.kind == "c")
         assert abs(inner(y.astype(wide), grad_y) - inner(operand.astype(wide), gradient)) <= tolerance
     np.testing.assert_allclose(gradients.bias, grad_y.astype(wide).sum(axis=0), rtol=1e-3, atol=1e-4)
-    assert gradients.bias.dtype == dtype
+    assert gradients.bias.dtype == grad_y.dtype
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32", "complex64"])
+@pytest.mark.parametrize("operands", ["float32", "complex128"])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_the_gradient_to_the_bias_is_that_of_conv_layer(rng, dtype, operands, normalization):
+    x, weight, grad_y = values(rng, (5, 2), operands), values(rng, (2, 3), operands), values(rng, (5, 3), dtype)
+    found = ndconv.graph_conv_backward(grad_y, x, np.eye(5), weight, normalization=normalization).bias
+    expected = ndconv.conv_layer_backward(grad_y, x, weight.T[..., None], needs="bias", channel_axis=-1).bias
+    assert found.dtype == expected.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arguments import ACTIVATIONS, flag, one_of
+from ._backward import bias_gradient
 from ._dtypes import Array, check_dtype, unmasked_array
 from ._engine import check_activation
 from ._gradients import ConvGradients, checked_needs
@@ -251,7 +252,8 @@ def graph_conv_backward(
     -------
     ConvGradients
         The gradients, named x, weight and bias, of the shapes of what they belong to; None where not asked for. Their
-        dtype is that of the layer's result, computed from `grad_y` as well; the gradient of a real operand is real.
+        dtype is that of the layer's result, computed from `grad_y` as well; the gradient of a real operand is real. That
+        of the bias has the dtype of `grad_y`, whose entries it adds up (of booleans int8).
 
     Raises
     ------
@@ -311,7 +313,7 @@ def graph_conv_backward(
     threads = checked_workers(workers)
     dtype, working = _result_dtype((gradient, features, filters), graph_dtype, normalization)
     graph = _normalized(graph, normalization, self_loops, working)
-    gradient = np.require(gradient, working, "A")
+    sent_back = np.require(gradient, working, "A")
 
     def finished(sums: Array, operand: Array) -> Array:
         if sums.dtype.kind == "c" and operand.dtype.kind != "c":
@@ -321,11 +323,11 @@ def graph_conv_backward(
 
     by_x = by_weight = by_bias = None
     if names & {"x", "weight"}:
-        sent = graph.conj(copy=False).T @ gradient
+        sent = graph.conj(copy=False).T @ sent_back
         if "x" in names:
             by_x = finished(_product(sent, filters.astype(working).conj().T, threads), features)
         if "weight" in names:
             by_weight = finished(_product(features.astype(working).conj().T, sent, threads), filters)
     if "bias" in names:
-        by_bias = finished(gradient.sum(axis=0, dtype=working), gradient)
+        by_bias = bias_gradient(gradient, 0)
     return ConvGradients(by_x, by_weight, by_bias)
