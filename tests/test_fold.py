@@ -102,6 +102,25 @@ def test_result_types():
     assert folded[0].dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    ("gamma", "mean", "var", "weight", "bias"),
+    [
+        (0.0, np.inf, 1.0, 0.0, np.nan),
+        (1.0, 0.0, np.inf, 0.0, 0.0),
+        (1.0, np.inf, np.inf, 0.0, np.nan),
+        (np.inf, 0.0, 1.0, np.inf, np.nan),
+        (np.inf, 1.0, 1.0, np.inf, -np.inf),
+        (1e200, 1e200, 1.0, 1e200, -np.inf),
+        (1e-200, 1e-200, 1.0, 1e-200, 0.0),
+    ],
+)
+def test_what_is_not_finite_raises_no_warning(gamma, mean, var, weight, bias):
+    with np.errstate(all="raise"):
+        folded = ndconv.fold_batch_norm([[1.0]], None, [gamma], None, [mean], [var], eps=0)
+    np.testing.assert_array_equal(folded[0], [[weight]])
+    np.testing.assert_array_equal(folded[1], [bias])
+
+
 def test_inputs_are_left_alone(rng):
     arrays = [np.ones((2, 3)), *np.ones((5, 2))]
     for array in arrays:

@@ -99,9 +99,9 @@ def fold_batch_norm(
     spread = vectors["var"].real + float(eps)
     if not (spread > 0).all():
         raise ValueError(f"var + eps must be positive, got {spread[~(spread > 0)][0]} with eps {eps!r}")
-    scale = vectors.get("gamma", 1) / np.sqrt(spread)
-    shift = (vectors.get("bias", 0) - vectors["mean"]) * scale + vectors.get("beta", 0)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a result like any other, as in a layer
+        scale = vectors.get("gamma", 1) / np.sqrt(spread)
+        shift = (vectors.get("bias", 0) - vectors["mean"]) * scale + vectors.get("beta", 0)
         return (
             (filters * scale.reshape(-1, *(1,) * (filters.ndim - 1))).astype(dtype),
             shift.astype(dtype),
