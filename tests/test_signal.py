@@ -310,6 +310,63 @@ def test_what_is_empty():
     assert signal.convolve2d(np.zeros((0, 3)), np.ones((2, 2)), boundary="wrap").shape == (1, 4)
 
 
+@pytest.mark.parametrize("name", ["correlate2d", "convolve2d"])
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("fillvalue", [0, 5])
+@pytest.mark.parametrize(
+    ("x", "kernel"),
+    [
+        ((0, 1), (1, 1)), ((0, 3), (2, 2)), ((3, 0), (2, 2)), ((2, 2), (0, 1)), ((2, 2), (1, 0)), ((0, 2), (3, 2)),
+        ((0, 0), (0, 0)), ((0, 3), (0, 3)), ((3, 0), (2, 0)), ((0, 0), (2, 2)),
+    ],
+)  # fmt: skip
+def test_planes_that_are_empty(name, mode, fillvalue, x, kernel):
+    arguments = np.ones(x), np.ones(kernel), mode, "fill", fillvalue
+    try:
+        expected = getattr(scipy.signal, name)(*arguments)
+    except ValueError:
+        with pytest.raises(ValueError):
+            getattr(signal, name)(*arguments)
+        return
+    result = getattr(signal, name)(*arguments)
+    assert result.shape == expected.shape
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("name", ["correlate2d", "convolve2d"])
+@pytest.mark.parametrize("boundary", ["wrap", "symm"])
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+def test_nothing_repeated_is_zero(name, boundary, mode):
+    """Where SciPy divides by zero, and ends the process."""
+    for x, kernel in (((0, 3), (2, 2)), ((2, 2), (0, 1)), ((0, 0), (2, 2))):
+        if mode == "valid" and x == (0, 3):
+            continue  # neither lies within the other
+        arguments = np.ones(x), np.ones(kernel), mode
+        result = getattr(signal, name)(*arguments, boundary)
+        np.testing.assert_array_equal(result, getattr(scipy.signal, name)(*arguments))
+
+
+@pytest.mark.parametrize("mode", [*_resampling._MODES, *_resampling._EXTRAPOLATING])
+@pytest.mark.parametrize(("shape", "axis"), [((0,), -1), ((2, 0), -1), ((0, 2), 0), ((0, 2), 1), ((0, 0), 0)])
+@pytest.mark.parametrize("h", [[1.0], [1.0, 2.0], [1.0, 2.0, 3.0]])
+def test_upfirdn_of_nothing(mode, shape, axis, h):
+    """There is nothing to continue; SciPy divides by zero, or reads what is not there."""
+    x, cval = np.zeros(shape), 5 if mode == "constant" else 0
+    if mode != "constant" and len(h) == 3 and shape[axis] == 0 and shape != (0, 0):
+        with pytest.raises(ValueError, match=f"x must have samples along axis {axis} in mode '{mode}'"):
+            signal.upfirdn(h, x, 2, axis=axis, mode=mode, cval=cval)
+        return
+    try:
+        expected = scipy.signal.upfirdn(h, x, 2, axis=axis, mode=mode, cval=cval)
+    except ValueError:
+        with pytest.raises(ValueError):
+            signal.upfirdn(h, x, 2, axis=axis, mode=mode, cval=cval)
+        return
+    result = signal.upfirdn(h, x, 2, axis=axis, mode=mode, cval=cval)
+    assert result.shape == expected.shape
+    np.testing.assert_array_equal(result, expected)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "keywords"),
     [

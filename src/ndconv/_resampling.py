@@ -57,6 +57,13 @@ def resampled(h: Array, x: Array, up: Any, down: Any, axis: int, mode: str, cval
         raise TypeError(f"cval must be a number, got {cval!r}")
     cval = _number(cval, complex if dtype.kind == "c" else float, "cval")
     count = max(((size - 1) * up + h.size - 1) // down + 1, 0)
+    if x.size == 0:
+        rows = math.prod(n for i, n in enumerate(x.shape) if i != axis % x.ndim)
+        if mode != "constant" and rows * count > 0:
+            raise ValueError(
+                f"x must have samples along axis {axis} in mode {mode!r}, which continues them, got shape {x.shape}"
+            )
+        return NotImplemented
     common = math.gcd(up, down)
     period, step = up // common, down // common
     taps = -(-h.size // up)

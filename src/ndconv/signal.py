@@ -484,6 +484,8 @@ def correlate2d(
            [-1,  0]])
     """
     x, kernel, padding, swapped = _planes("correlate2d", in1, in2, mode, boundary, fillvalue)
+    if _read_nothing(x, kernel, mode):
+        return NotImplemented
     # Of a kernel of even size, `correlate` takes the output before this one for the middle of "full".
     before = [(taps - 1) // 2 for taps in kernel.shape]
     if not _all_finite(kernel):
@@ -520,6 +522,8 @@ def convolve2d(in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str
            [0, 1]])
     """
     x, kernel, padding, _ = _planes("convolve2d", in1, in2, mode, boundary, fillvalue)
+    if _read_nothing(x, kernel, mode):
+        return NotImplemented
     if not _all_finite(kernel):
         before = [taps // 2 for taps in kernel.shape]
         return convolve_nd(_padded(x, kernel, mode, before, padding), kernel, "valid")
@@ -541,6 +545,11 @@ def _planes(
     padding_mode = _BOUNDARIES[boundary]
     fill = _fill_in(fillvalue, np.result_type(x, kernel)) if padding_mode == "zeros" else 0
     return x, kernel, {"padding_mode": padding_mode if x.size else "zeros", "fill_value": fill}, swapped
+
+
+def _read_nothing(x: Array, kernel: Array, mode: str) -> bool:
+    """Whether there is no product to make, and the result is SciPy's: of the shape that it has there, with zeros."""
+    return kernel.size == 0 or (x.size == 0 and mode == "same")
 
 
 def _padded(x: Array, kernel: Array, mode: str, before: Sequence[int], padding: dict[str, Any]) -> Array:
@@ -584,7 +593,7 @@ def _fill_in(fillvalue: Any, dtype: np.dtype[Any]) -> Any:
 # --- One dimension ----------------------------------------------------------------------------------------------------
 
 
-@handing_on(_scipy.upfirdn, 2, SIGNAL_DTYPES)
+@handing_on(_scipy.upfirdn, 2, SIGNAL_DTYPES, empty=False)  # with most modes, SciPy does not survive that
 def upfirdn(
     h: ArrayLike, x: ArrayLike, up: int = 1, down: int = 1, axis: int = -1, mode: str = "constant", cval: Any = 0
 ) -> Array:
