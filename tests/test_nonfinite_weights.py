@@ -207,3 +207,19 @@ def test_a_layer_with_and_without_padding(rng):
     for size in (2, 9, 10, 11, 30):
         x = values(rng, (2, size), "float32")
         agree(layer(x), meetings(x[None].astype(float), weight.astype(float), "same", (2,), (1,), "zeros")[0])
+
+
+@pytest.mark.parametrize("method", ["auto", "direct", "fft"])
+@pytest.mark.parametrize("bad", SPECIAL)
+def test_an_axis_without_samples(method, bad):
+    y = ndconv.conv_layer(np.ones((2, 0)), np.array([[[bad, 1.0]] * 2]), [3.0], padding=2, method=method)
+    np.testing.assert_array_equal(y, [[3.0] * 3])
+
+
+@pytest.mark.parametrize("bad", SPECIAL)
+def test_the_sign_of_a_zero_is_kept(bad):
+    """That of a sum which none of them meets."""
+    x, weight = np.full((1, 4), -0.0), np.array([[[1.0, 1.0]], [[bad, 1.0]]])
+    y = ndconv.conv_layer(x, weight, padding=((1, 0),), method="direct", residual=np.full((2, 4), -0.0))
+    alone = ndconv.conv_layer(x, weight[:1], padding=((1, 0),), method="direct", residual=np.full((1, 4), -0.0))
+    np.testing.assert_array_equal(np.signbit(y[:1]), np.signbit(alone))

@@ -7,7 +7,7 @@ import numpy as np
 import oracle
 import pytest
 import scipy.signal
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from layouts import values
 from strategies import generators
@@ -239,6 +239,95 @@ def test_what_is_not_finite_reaches_the_outputs_that_see_it(rng, bad):
     seen = np.zeros(y.size, bool)
     seen[1234 : 1234 + 700] = True
     np.testing.assert_array_equal(np.isfinite(y), ~seen)
+
+
+def spoil(rng, weight):
+    """Return weights of which a few are not finite."""
+    weight = weight.copy()
+    weight.flat[rng.integers(weight.size, size=rng.integers(1, 4))] = rng.choice((np.nan, np.inf, -np.inf))
+    return weight
+
+
+REAL = ("float16", "float32", "float64")
+
+
+@settings(max_examples=150)
+@given(call=layers(REAL), rng=generators(), sizes=sizes)
+def test_weights_of_a_layer_that_are_not_finite(call, rng, sizes):
+    """They meet the samples of the signal alone, as in one call for all of it, whose bits the others keep."""
+    x, weight, keywords = call
+    axis = -2 if keywords["channel_axis"] == -1 else -1
+    layer = ndconv.ConvLayer(spoil(rng, weight), method="direct", **keywords)
+    same(run(layer.stream(), cut(x, sizes, axis), axis), layer(x))
+
+
+@settings(max_examples=150)
+@given(call=correlations(REAL), rng=generators(), sizes=sizes)
+def test_kernels_that_are_not_finite(call, rng, sizes):
+    x, kernel, axis, keywords = call
+    reach = keywords["dilation"] * (kernel.shape[0 if kernel.ndim == 1 else axis] - 1)
+    assume(keywords["mode"] != "valid" or x.shape[axis] > reach)
+    kernel = spoil(rng, kernel)
+    stream = ndconv.CorrelateStream(kernel, axis=axis, method="direct", **keywords)
+    same(
+        run(stream, cut(x, sizes, axis), axis),
+        ndconv.correlate_nd(x, kernel, axes=axis, method="direct", **keywords),
+    )
+
+
+@settings(max_examples=80)
+@given(call=correlations(("float32", "float64"), LONG), rng=generators(), sizes=sizes)
+def test_kernels_that_are_not_finite_by_spectra(call, rng, sizes):
+    x, kernel, axis, keywords = call
+    reach = keywords["dilation"] * (kernel.shape[0 if kernel.ndim == 1 else axis] - 1)
+    assume(keywords["mode"] != "valid" or x.shape[axis] > reach)
+    spoilt = spoil(rng, kernel)
+    stream = ndconv.CorrelateStream(spoilt, axis=axis, method="fft", **keywords)
+    y = run(stream, cut(x, sizes, axis), axis)
+    expected = ndconv.correlate_nd(x, spoilt, axes=axis, method="direct", **keywords)
+    finite = np.isfinite(expected)
+    np.testing.assert_array_equal(y[~finite], expected[~finite])
+    sums = ndconv.correlate_nd(np.abs(x), np.abs(kernel), axes=axis, **keywords).max(axis=axis, keepdims=True)
+    error = np.abs(np.where(finite, y, 0) - np.where(finite, expected, 0))
+    assert (error <= 33 * np.finfo(y.dtype).eps * sums).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize("loud", [1.0, 1e9])
+@pytest.mark.parametrize("tiny", ["kernel", "x", "half of x", "some channels"])
+@pytest.mark.parametrize("stride", [1, 4])
+def test_tiny_numbers_by_spectra(rng, dtype, loud, tiny, stride):
+    """Numbers that have few digits, or none to spare, are no less exact than others."""
+    least = float(np.finfo(dtype).smallest_subnormal)
+    x, kernel = values(rng, (3, 2000), dtype), values(rng, (3, 500), dtype)
+    x, kernel = x / np.abs(x).max(), kernel / np.abs(kernel).max()
+    quiet, other = (kernel, x) if tiny == "kernel" else (x, kernel)
+    other *= loud
+    quiet[{"half of x": np.s_[:, 1000:], "some channels": np.s_[1:]}.get(tiny, ...)] *= 100 * least
+    y = run(ndconv.CorrelateStream(kernel, stride=stride, method="fft"), cut(x, [700] * 2))
+    wide = np.result_type(dtype, np.longdouble)
+    for got, samples, taps in zip(y, x.astype(wide), kernel.astype(wide)[:, ::-1].conj(), strict=True):
+        exact = np.convolve(samples, taps)[::stride]
+        largest = np.convolve(np.abs(samples), np.abs(taps)).max()
+        assert np.abs(got - exact).max() <= 32 * np.finfo(dtype).eps * largest + 500 * least
+
+
+@pytest.mark.parametrize(("stride", "dilation", "taps"), [(2, 2, 300), (4, 6, 300), (12, 30, 130), (128, 3, 100)])
+@pytest.mark.parametrize("loud", [1e30, np.inf, np.nan])
+def test_samples_that_no_output_reads(rng, stride, dilation, taps, loud):
+    """Spectra, which mix neighbours, are of what the taps meet."""
+    x, kernel = values(rng, 6000, "float32"), values(rng, taps, "float32")
+    keywords = {"mode": "valid", "stride": stride, "dilation": dilation}
+    met = np.add.outer(stride * np.arange(x.size), dilation * np.arange(taps))  # if the signal went on
+    read = np.zeros(x.size, bool)
+    read[met[met < x.size]] = True
+    assert not read[:3000].all()
+    x[~read] = 0
+    expected = ndconv.correlate_nd(x, kernel, method="direct", **keywords)
+    largest = ndconv.correlate_nd(np.abs(x), np.abs(kernel), **keywords).max()
+    x[~read] = loud
+    y = run(ndconv.CorrelateStream(kernel, method="fft", **keywords), cut(x, [500] * 9))
+    assert np.abs(y - expected).max() <= 33 * np.finfo("float32").eps * largest
 
 
 def test_nothing_in_is_nothing_out():

@@ -39,6 +39,12 @@ from ._workers import checked_workers
 if TYPE_CHECKING:
     from ._layer import ConvLayer
 
+# Numbers up to so many times the smallest normal one lose digits in products of spectra.
+QUIET = 2.0**26
+
+# The exponent of zero, below that of any number.
+SILENT = -(1 << 14)
+
 
 @dataclass(slots=True)
 class _State:
@@ -49,12 +55,27 @@ class _State:
     history: Array  # (rows, channels, samples)
     spectra: Array | None = None  # of the last blocks, each with the block before it: a ring
     past: Array | None = None  # the samples of the last blocks: a ring
+    exponents: Array | None = None  # of the powers of two by which quiet blocks were divided for their spectra: a ring
     tail: Array | None = None  # what the early taps add to the outputs of the block that is coming in
+    first: int = -LARGEST  # the time of the first sample that is none of the zeros before the signal
+    stop: int = LARGEST  # the time of the first of the zeros after it
 
     def copy(self) -> _State:
         """Return a state of its own; only the rings are ever written to."""
-        spectra, past = (None if ring is None else ring.copy() for ring in (self.spectra, self.past))
-        return replace(self, spectra=spectra, past=past)
+        spectra, past, exponents = (
+            None if ring is None else ring.copy() for ring in (self.spectra, self.past, self.exponents)
+        )
+        return replace(self, spectra=spectra, past=past, exponents=exponents)
+
+    @property
+    def end(self) -> int:
+        """The time of the next sample."""
+        return self.start + int(self.history.shape[-1])
+
+    def outside(self, start: int, end: int) -> Pair:
+        """Return how many of the samples of some time are zeros before the signal, and after it."""
+        before = min(max(self.first - start, 0), end - start)
+        return before, min(max(end - self.stop, 0), end - start - before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +108,23 @@ class _Taps:
         self.converts = w.dtype.name != self.compute
         self.plans = Cache[Plan]("stream plans", REMEMBERED_BYTES)
         self.packed = packings_of(w.taps)
+        self.finite = w.dtype.kind not in "fc" or bool(np.isfinite(w.taps).all())
 
-    def __call__(self, x: Array, residual: Array | None, y: Array, workers: int | None) -> None:
-        """Compute y (rows, channels, outputs) from the samples x (rows, channels, samples) of their windows."""
+    def __call__(self, x: Array, residual: Array | None, y: Array, workers: int | None, outside: Pair = (0, 0)) -> None:
+        """Compute y (rows, channels, outputs) from the samples x (rows, channels, samples) of their windows.
+
+        Of these, so many at either end lie `outside` the signal, which matters to weights that are not finite.
+        """
         w = self.weights
+        padding = (0, 0) if self.finite else outside
+        x = x[..., padding[0] : x.shape[-1] - padding[1]]
         # A call for the whole signal reads x in place where it has no padding.
         in_place = w.reach == 0 and is_in_place(x, 1, self.compute)
         y_in_place = not self.converts and y.strides[-1] == y.itemsize
-        key = (x.shape, in_place, y_in_place)
+        key = (x.shape, padding, in_place, y_in_place)
         plan = self.plans.get(key)
         if plan is None:
-            plan = self.plans.keep(key, self._plan(x.shape, in_place, y_in_place))
+            plan = self.plans.keep(key, self._plan(x.shape, padding, in_place, y_in_place))
         packed = self.packed.get(plan.pack_key())
         if packed is None:
             packed = pack_weights(plan, self.sets, w.dtype, w.x_is_complex, workers)
@@ -106,11 +133,11 @@ class _Taps:
         while not execute(plan, x, packed, self.bias, residual, y, w.activation, None, work, workers):
             x = x.copy()  # its samples were not aligned
 
-    def _plan(self, shape: Shape, x_in_place: bool, y_in_place: bool) -> Plan:
+    def _plan(self, shape: Shape, padding: Pair, x_in_place: bool, y_in_place: bool) -> Plan:
         w = self.weights
         geometry = make_geometry(
             channels_in=shape[1], channels_out=w.taps.shape[0], groups=w.groups, in_shape=shape[2:],
-            kernel=w.taps.shape[2:], stride=(w.stride,), dilation=(w.dilation,), padding=((0, 0),),
+            kernel=w.taps.shape[2:], stride=(w.stride,), dilation=(w.dilation,), padding=(padding,),
             modes=padding_modes("zeros", 1),
         )  # fmt: skip
         problem = Problem(
@@ -131,8 +158,14 @@ class _Partitions:
         self.taps = _Taps(_early_and_late(weights, block)[0])
         compute = np.result_type(weights.dtype, np.float32)
         self.length = scipy.fft.next_fast_len(2 * block, real=compute.kind == "f")
+        early = self.taps.weights.taps
+        self.met = _first_met(weights, early.shape[-1], block)
+        # Of tiny weights, spectra have a scale in which they are normal numbers.
+        self.exponents = _exponents(np.abs(early).max(axis=(1, 2), initial=0), compute)
         response = np.zeros((*weights.taps.shape[:2], (self.number + 1) * block), compute)
-        response[..., weights.reach :: -weights.dilation] = weights.taps
+        with np.errstate(over="ignore"):  # of late taps
+            taps = _scaled(weights.taps.astype(compute, copy=False), -self.exponents[:, None, None])
+        response[..., weights.reach :: -weights.dilation] = taps
         parts = response.reshape(weights.groups, -1, weights.taps.shape[1], self.number + 1, block)[..., 1:, :]
         # Mirrored, as the ring of blocks runs against them, and twice, so that they can begin anywhere in it.
         spectra = np.roll(np.moveaxis(self.transform(parts), -2, 0)[::-1], 1, axis=0)
@@ -157,25 +190,41 @@ class _Partitions:
             history=np.zeros((rows, channels, self.block + lead), history.dtype),
             spectra=np.zeros((self.number, rows, channels, nothing.size), nothing.dtype),
             past=np.zeros((self.number + 1, rows, channels, self.block), history.dtype),
+            exponents=np.full((self.number, rows, self.weights.groups), SILENT, np.intc),
         )
 
     def complete(self, state: _State, samples: Array, end: int, workers: int | None) -> None:
         """Take in a block, given with the one before it, and prepare the next one."""
         assert state.spectra is not None
         assert state.past is not None
+        assert state.exponents is not None
         number, rows, _, frequencies = state.spectra.shape
+        groups = self.weights.groups
         block = end // self.block - 1
         with np.errstate(all="ignore"):  # what is not finite is done again
-            state.spectra[block % number] = self.transform(samples)
+            times = np.arange(end - 2 * self.block, end)
+            heard = samples.astype(np.result_type(samples, np.float32), copy=False)
+            if (times < self.met).any():
+                heard = np.where(times < self.met, 0, heard)
+            heard = heard.reshape(rows, groups, -1, 2 * self.block)
+            exponents = _exponents(np.abs(heard).max(axis=(2, 3), initial=0), heard.dtype)
+            state.exponents[block % number] = exponents
+            heard = _scaled(heard, -exponents[..., None, None])
+            state.spectra[block % number] = self.transform(heard.reshape(samples.shape))
             state.past[block % (number + 1)] = samples[..., self.block :]
             if end + self.block <= state.due:
                 return
             begin = -block % number
-            spectra = state.spectra.reshape(number, rows, self.weights.groups, -1, frequencies)
+            loudest = state.exponents.max(axis=0)
+            quieter = np.where(state.exponents == SILENT, 0, state.exponents - loudest)
+            spectra = state.spectra.reshape(number, rows, groups, -1, frequencies)
+            spectra = _scaled(spectra, quieter[..., None, None])
             sums = np.einsum("pgoif,prgif->rgof", self.spectra[begin : begin + number], spectra)
-            state.tail = self._samples(sums.reshape(rows, -1, frequencies))
+            tail = self._samples(sums.reshape(rows, -1, frequencies))
+            exponents = loudest[..., None] + self.exponents.reshape(groups, -1)
+            state.tail = _scaled(tail, exponents.reshape(rows, -1, 1))
             if not np.isfinite(state.tail).all():
-                state.tail = self._directly(state.past, block, state.tail, workers)
+                state.tail = self._directly(state, block, workers)
 
     def _samples(self, spectra: Array) -> Array:
         import scipy.fft
@@ -183,15 +232,42 @@ class _Partitions:
         inverse = scipy.fft.irfft if self.weights.dtype.kind == "f" else scipy.fft.ifft
         return np.asarray(inverse(spectra, self.length)[..., self.block : 2 * self.block : self.weights.stride])
 
-    def _directly(self, past: Array, block: int, like: Array, workers: int | None) -> Array:
-        """Return the same by the direct method: in spectra, infinity and NaN reach all of a block."""
+    def _directly(self, state: _State, block: int, workers: int | None) -> Array:
+        """Return the tail by the direct method: in spectra, infinity and NaN reach all of a block."""
+        assert state.past is not None
+        assert state.tail is not None
+        past = state.past
         order = np.arange(block - self.number, block + 1) % (self.number + 1)
         samples = np.moveaxis(past[order], 0, 2).reshape(*past.shape[1:3], -1)
         first = samples.shape[-1] - self.weights.reach
         window = self.block - self.weights.stride + self.taps.weights.reach + 1
-        tail = np.empty(like.shape, self.weights.dtype)
-        self.taps(samples[..., first : first + window], None, tail, workers)
+        tail = np.empty(state.tail.shape, self.weights.dtype)
+        start = (block + 1) * self.block - self.weights.reach
+        self.taps(samples[..., first : first + window], None, tail, workers, state.outside(start, start + window))
         return tail
+
+
+def _first_met(weights: _Weights, taps: int, block: int) -> Array:
+    """Return from which time on the first taps meet the samples of two blocks: never what a stride passes over."""
+    stride, lead = weights.stride, -weights.reach % block
+    met = np.full(stride, LARGEST)
+    offsets = np.arange(min(taps, stride))[::-1] * weights.dilation
+    met[(lead + offsets) % stride] = lead + offsets
+    return np.tile(met, 2 * block // stride)
+
+
+def _exponents(largest: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the exponents of the largest of some numbers where these are so small that products lose their digits."""
+    limit = np.finfo(dtype).smallest_normal * QUIET
+    return np.where(largest == 0, SILENT, np.where(largest < limit, np.frexp(largest)[1], 0)).astype(np.intc)
+
+
+def _scaled(numbers: Array, exponents: Array) -> Array:
+    """Return numbers times powers of two."""
+    if not exponents.any():
+        return numbers
+    real = np.ascontiguousarray(numbers).view(numbers.real.dtype)
+    return np.ldexp(real, exponents).view(numbers.dtype)
 
 
 def _early_and_late(weights: _Weights, block: int) -> tuple[_Weights, _Weights]:
@@ -244,7 +320,8 @@ class _Filter:
                 if block is not None and state.tail is not None:
                     place = state.due % block // stride
                     tail = state.tail[..., place : place + count]
-                self.late(samples[..., first:], tail, y[..., :count], workers)
+                outside = state.outside(state.start + first, end)
+                self.late(samples[..., first:], tail, y[..., :count], workers, outside)
                 y = y[..., count:]
                 state.due += count * stride
             kept = state.due - self.weights.reach
@@ -364,6 +441,8 @@ class _Stream:
         last = inside[..., -1:].copy()
         if self._last is None:
             inside = np.concatenate([self._outside(inside[..., :1], self._padding[0]), inside], axis=-1)
+            if self._pads_with_nothing:
+                self._state.first = self._state.end + self._padding[0]
         y = self._feed(inside)
         self._last = last
         return y
@@ -383,7 +462,12 @@ class _Stream:
         """
         if self._flushed:
             raise ValueError("flush must be called once: the stream was flushed before")
-        y = self._new_output(0) if self._last is None else self._feed(self._outside(self._last, self._padding[1]))
+        y = self._new_output(0)
+        if self._last is not None:
+            assert self._state is not None
+            if self._pads_with_nothing:
+                self._state.stop = self._state.end
+            y = self._feed(self._outside(self._last, self._padding[1]))
         self._flushed = True
         return y
 
@@ -407,6 +491,11 @@ class _Stream:
         fill = fill_in(self._fill_value, self._filter.weights.dtype)
         number = np.asarray(fill if sample.dtype.kind == "c" else fill.real).astype(sample.dtype)
         return np.full((*sample.shape[:-1], count), number)
+
+    @property
+    def _pads_with_nothing(self) -> bool:
+        """Whether what stands outside the signal are zeros, which are no samples."""
+        return self._padding_mode == "zeros" and self._fill_value == 0
 
     def _feed(self, x: Array) -> Array:
         assert self._filter is not None

@@ -52,7 +52,11 @@ class Split:
         """Return a residual, and what the weights that are not finite add to y (*batch, channels, *out)."""
         g = problem.geometry
         dtype = np.dtype(compute_type(problem.dtype))
-        total: Array = np.zeros(y.shape, np.result_type(dtype, np.complex64) if y.dtype.kind == "c" else dtype)
+        # Minus zero, which leaves even the sign of a sum that is zero.
+        nothing, kind = -0.0, dtype
+        if y.dtype.kind == "c":
+            nothing, kind = complex(-0.0, -0.0), np.result_type(dtype, np.complex64)
+        total: Array = np.full(y.shape, nothing, kind)
         batch = y.shape[: y.ndim - g.ndim - 1]
         for item in np.ndindex(*batch):
             first = sum(i * step for i, step in zip(item, weight_batch or (), strict=False))
@@ -80,7 +84,8 @@ def _sums(problem: Problem, x: Array, weights: Array, workers: int) -> Array:
     x = x.reshape(groups, 1, inputs, *g.in_shape)
     dtype = np.dtype(np.float32 if inputs * g.taps <= SINGLE_PRODUCTS else np.float64)
     above, below = x > 0, x < 0
-    samples = np.concatenate([above, below, ~(above | below)], axis=1).reshape(1, -1, *g.in_shape).astype(dtype)
+    samples = np.concatenate([above, below, ~(above | below)], axis=1).astype(dtype)
+    samples = samples.reshape(1, groups * 3 * inputs, *g.in_shape)
     up, down, neither = weights == np.inf, weights == -np.inf, np.isnan(weights)
     nothing = np.zeros_like(up)
     counted = np.concatenate(
@@ -98,6 +103,6 @@ def _sums(problem: Problem, x: Array, weights: Array, workers: int) -> Array:
     counts = np.empty((1, geometry.channels_out, *g.out_shape), dtype)
     plan.run(samples, plan.pack(counted, workers), None, None, counts, 0, None, workers)
     positive, negative, odd = np.moveaxis(counts.reshape(groups, 3, outputs, *g.out_shape) > 0.5, 1, 0)
-    sums = np.where(positive, np.inf, np.where(negative, -np.inf, 0.0))
+    sums = np.where(positive, np.inf, np.where(negative, -np.inf, -0.0))
     sums[odd | (positive & negative)] = np.nan
     return sums.reshape(groups * outputs, *g.out_shape)
