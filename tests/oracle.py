@@ -4,6 +4,8 @@ Everything is done the slow way: samples outside the array come from `numpy.pad`
 sliding windows is multiplied by one tap after the other. Arithmetic runs in a wider type than the result: float64 for
 float16 and float32, long double for float64. Integers are computed modulo 2**64; the cast to the result type then wraps
 them as NumPy does.
+
+Zeros outside an array are no samples: they add nothing to a sum, where a product with infinity or NaN would be NaN.
 """
 
 from __future__ import annotations
@@ -215,13 +217,15 @@ def layer(
         residual = None if residual is None else residual[None]
     x, weight = _widen(x, dtype), _widen(weight, dtype)
     fill_value = _widen(np.asarray(fill_value), dtype)[()]
+    there = np.ones((1, 1, *x.shape[2:]), bool)
 
     pairs = resolve_padding(padding, x.shape[2:], kernel, stride, dilation)
     for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
-        x = extend(x, 2 + i, -before, x.shape[2 + i] + after, mode, fill_value)
-    windows = _windows(x, tuple(range(2, 2 + d)), kernel, stride, dilation)
+        stop = x.shape[2 + i] + after
+        x, there = extend(x, 2 + i, -before, stop, mode, fill_value), extend(there, 2 + i, -before, stop, mode)
+    windows, there = (_windows(a, tuple(range(2, 2 + d)), kernel, stride, dilation) for a in (x, there))
 
-    value, magnitude = _sums(_products, windows, weight, groups)
+    value, magnitude = _sums(_products, windows, weight, groups, None if fill_value else there)
     winograd = method == "auto" and 1 < -(-kernel[-1] // stride[-1]) <= 5 and 1 in (stride[-1], dilation[-1])
     return _finish(
         value, magnitude, weight.shape[1] * math.prod(kernel), dtype, d, batched, channel_axis, bias, residual,
@@ -236,16 +240,26 @@ def _groups(weight, groups):
         yield slice(g * outputs, (g + 1) * outputs), slice(g * inputs, (g + 1) * inputs)
 
 
-def _products(windows, weight, groups):
-    """Return the sums of windows (N, in, *positions, *kernel) times weights."""
+def _products(windows, weight, groups, there=None):
+    """Return the sums of windows (N, in, *positions, *kernel) times weights, of what is `there`."""
     kernel = weight.shape[2:]
     total = np.zeros((windows.shape[0], weight.shape[0], *windows.shape[2 : 2 + len(kernel)]), windows.dtype)
     for outputs, inputs in _groups(weight, groups):
         for tap in np.ndindex(*kernel):
             samples = windows[(slice(None), inputs, ..., *tap)]
             matrix = weight[(outputs, slice(None), *tap)]
-            total[:, outputs] += np.moveaxis(np.tensordot(matrix, samples, axes=(1, 1)), 0, 1)
+            if there is None or np.isfinite(matrix).all():
+                total[:, outputs] += np.moveaxis(np.tensordot(matrix, samples, axes=(1, 1)), 0, 1)
+                continue
+            weights = matrix.reshape(*matrix.shape, *(1,) * len(kernel))
+            total[:, outputs] += _product(weights, samples[:, None], there[(..., *tap)][:, None]).sum(axis=2)
     return total
+
+
+def _product(a, b, there):
+    """Return a product, 0 where nothing is there."""
+    with np.errstate(all="ignore"):
+        return np.where(there, a * b, np.zeros((), np.result_type(a, b)))
 
 
 def _sums(function, *operands):
@@ -309,13 +323,20 @@ def _spread(samples, weight, groups, stride, dilation):
     return total
 
 
-def _meetings(windows, samples, shape, groups):
+def _meetings(windows, samples, shape, groups, there=None):
     """Return, for each weight of a shape, the sum of the products of the samples and what it met in their windows."""
+    spoilt = there is not None and not np.isfinite(samples).all()
     total = np.zeros(shape, samples.dtype)
     others = (0, *range(2, samples.ndim))
     for outputs, inputs in _groups(total, groups):
         for tap in np.ndindex(*shape[2:]):
             met = windows[(slice(None), inputs, ..., *tap)]
+            if spoilt:
+                products = _product(samples[:, outputs][:, :, None], met[:, None], there[(..., *tap)][:, None])
+                total[(outputs, slice(None), *tap)] = np.moveaxis(products, (1, 2), (0, 1)).sum(
+                    axis=tuple(range(2, products.ndim))
+                )
+                continue
             total[(outputs, slice(None), *tap)] = np.tensordot(samples[:, outputs], met, axes=(others, others))
     return total
 
@@ -440,19 +461,20 @@ def transpose_layer_gradients(grad_y, x, weight, *, stride=1, padding=0, output_
     grad_y, x = _batched(grad_y, d, channel_axis), _batched(x, d, channel_axis)
     pairs, _ = transposed_size(padding, output_padding, x.shape[2:], kernel, stride, dilation)
 
-    def windows(dtype):
-        whole = _widen(grad_y, dtype)
+    def windows(whole):
         for i, (before, _) in enumerate(pairs):
             span = (x.shape[2 + i] - 1) * stride[i] + reach(kernel[i], dilation[i])
             whole = extend(whole, 2 + i, -before, span - before, "zeros")
         return _windows(whole, tuple(range(2, 2 + d)), kernel, stride, dilation)
 
     dtype = result_dtype(grad_y, weight)
-    sums = _sums(_products, windows(dtype), np.conj(_widen(weight, dtype)), groups)
+    there = windows(np.ones((1, 1, *grad_y.shape[2:]), bool))
+    sums = _sums(_products, windows(_widen(grad_y, dtype)), np.conj(_widen(weight, dtype)), groups, there)
     count = weight.shape[1] * math.prod(kernel)
     grad_x = _gradient(*sums, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
     dtype = result_dtype(grad_y, x)
-    sums = _sums(_meetings, windows(dtype), np.conj(_widen(x, dtype)), weight.shape, groups)
+    whole, samples = windows(_widen(grad_y, dtype)), np.conj(_widen(x, dtype))
+    sums = _sums(_meetings, whole, samples, weight.shape, groups, there)
     grad_weight = _gradient(*sums, len(x) * math.prod(x.shape[2:]), dtype, weight, d)
     return References(grad_x, grad_weight, _bias_gradient(grad_y))
 
@@ -504,6 +526,10 @@ def correlate(
     fill_value = _widen(np.asarray(fill_value), dtype)[()]
     if conjugate:
         kernel = np.conj(kernel)
+    there = None
+    if not fill_value:
+        ones = np.ones(x.shape, bool)
+        there = _correlated(ones, kernel, mode, padding_mode, False, stride, dilation, axes, lags)[0]
     windows, kernel, axes = _correlated(x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags)
     taps = tuple(kernel.shape[axis] for axis in axes)
 
@@ -513,7 +539,7 @@ def correlate(
             at = [slice(None)] * kernel.ndim
             for axis, t in zip(axes, tap, strict=True):
                 at[axis] = slice(t, t + 1)
-            total = total + windows[(..., *tap)] * kernel[tuple(at)]
+            total = total + _product(windows[(..., *tap)], kernel[tuple(at)], there is None or there[(..., *tap)])
         return total
 
     value = products(windows, kernel)
@@ -558,7 +584,8 @@ def omitting(x, kernel, *arguments, **keywords):
     there = ~np.isnan(windows)
     weights = np.where(there, kernels, 0)
     with np.errstate(all="ignore"):
-        y = (weights * np.where(there, windows, 0)).sum(axis=-1) * kernels.sum(axis=-1) / weights.sum(axis=-1)
+        factor = np.where(there.all(axis=-1), 1, kernels.sum(axis=-1) / weights.sum(axis=-1))
+        y = (weights * np.where(there, windows, 0)).sum(axis=-1) * factor
     return np.where(there.any(axis=-1), y, np.nan)
 
 

@@ -252,8 +252,8 @@ def graph_conv_backward(
     -------
     ConvGradients
         The gradients, named x, weight and bias, of the shapes of what they belong to; None where not asked for. Their
-        dtype is that of the layer's result, computed from `grad_y` as well; the gradient of a real operand is real. That
-        of the bias has the dtype of `grad_y`, whose entries it adds up (of booleans int8).
+        dtype is that of the layer's result, computed from `grad_y` as well; the gradient of a real operand is real. The
+        gradient of the bias has the dtype of `grad_y`, whose entries it adds up (of booleans int8).
 
     Raises
     ------
