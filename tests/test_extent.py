@@ -145,3 +145,13 @@ def test_unread(outputs, stride, taps, dilation):
     missed = ~np.isin(np.arange(places.max() + 1), places)
     found = unread(outputs, stride, taps, dilation)
     np.testing.assert_array_equal(np.zeros_like(missed) if found is None else found, missed)
+
+
+@pytest.mark.parametrize("method", ["auto", "direct", "fft"])
+@pytest.mark.parametrize("fill_value", [1e10, 1e30, np.inf, np.nan])
+@pytest.mark.parametrize("keywords", [{}, {"stride": 3}, {"dilation": 2}, {"padding_mode": "replicate", "padding": 7}])
+def test_a_fill_value_that_no_output_reads(method, fill_value, keywords):
+    """However large it is, or none at all: 16 channels of a thousand ones each, whatever stands outside."""
+    x, weight = np.ones((16, 3000), np.float32), np.ones((16, 16, 1000), np.float32)
+    y = ndconv.conv_layer(x, weight, fill_value=fill_value, method=method, **keywords)
+    np.testing.assert_allclose(y, 16000, rtol=1e-5)
