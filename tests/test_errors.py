@@ -833,7 +833,7 @@ def test_a_dilation_longer_than_the_input(dilation, mode):
         np.testing.assert_array_equal(ndconv.ConvLayer(weight, **keywords)(x), y)
         assert ndconv.ConvLayer(weight, **keywords).output_shape(x.shape) == y.shape
         if dilation**ndim >= 2**60:
-            with pytest.raises(ValueError, match=r"^method='fft' cannot do this call: kernel and outputs span \d+ samples"):
+            with pytest.raises(ValueError, match=r"^method='fft' cannot do this call: .* spans? .* samples"):
                 ndconv.conv_layer(x, weight, **keywords, method="fft")
 
 

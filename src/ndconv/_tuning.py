@@ -213,7 +213,7 @@ CYCLES_PER_SECOND = 2.8e9
 # may be so many times its weights, as Winograd's are of 3x3 filters, and beyond that a part of the limit. And bytes of
 # an entry beside its arrays, most of them its key's.
 CACHE_LIMIT = 256 << 20
-REMEMBERED_BYTES = 2 << 20
+REMEMBERED_BYTES = 3 << 19
 REMEMBERED_CHOICES_BYTES = 1 << 20
 PACKINGS_OF_WEIGHTS = 4
 PACKINGS_SHARE = 0.25
