@@ -402,9 +402,37 @@ def test_masked_samples_have_no_coefficient(rng, dtype):
     x, kernel = masked(rng, (14, 15), dtype, 0.05), values(rng, (3, 4), "int16").astype(dtype)
     wide = dtype if dtype == "float32" else "float64"
     y = ndconv.correlate_nd(x, kernel, "same", normalized=True)
-    np.testing.assert_array_equal(y, ndconv.correlate_nd(marked(x, wide), kernel, "same", normalized=True))
+    expected = ndconv.correlate_nd(marked(x, wide), kernel, "same", normalized=True)
+    # Integers of 64 bits are not rounded to floats, as those that are marked with NaN are.
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12 if dtype == "int64" else 0)
     assert np.isnan(y).any()
     assert not np.isnan(y).all()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize(
+    "keywords",
+    [{"mode": "valid"}, {"stride": 2}, {"padding_mode": "circular"}, {"fill_value": 2**60}, {"axes": (0, 1)}],
+)
+def test_masked_samples_beside_integers_that_are_no_floats(rng, dtype, keywords):
+    """What there is has the coefficients that it has beside samples that are there."""
+    x = np.ma.masked_array(2**60 + rng.integers(0, 9, (7, 40)).astype(dtype), rng.random((7, 40)) < 0.05)
+    x.data[x.mask] = rng.integers(0, 9, np.count_nonzero(x.mask))
+    kernel = np.arange(6).reshape(2, 3) ** 2 if "axes" in keywords else np.array([1, 5, 3])
+    keywords = {"axes": 1, "fill_value": 2**60} | keywords
+    y = ndconv.correlate_nd(x, kernel, normalized=True, **keywords)
+    there = ndconv.correlate_nd(x.filled(2**60 + 4), kernel, normalized=True, **keywords)
+    unknown = ndconv.correlate_nd(x.mask.astype(int), np.ones_like(kernel), **keywords | {"fill_value": 0}) > 0
+    assert unknown.any()
+    np.testing.assert_array_equal(np.isnan(y), unknown)
+    np.testing.assert_allclose(y[~unknown], there[~unknown], rtol=1e-12, atol=1e-12)
+
+
+def test_masked_samples_of_64_bits_alone():
+    x = np.ma.masked_array(np.full(4, 2**62), True)
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, [1, 2], "valid", normalized=True), [np.nan] * 3)
+    x[0] = 2**61
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, [1, 2], "valid", normalized=True), [np.nan] * 3)
 
 
 def test_masked_and_nan_are_both_missing():

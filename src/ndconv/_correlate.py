@@ -28,9 +28,20 @@ from ._engine import (
 from ._geometry import Geometry, Shape, make_geometry, reordered
 from ._methods import Plan
 from ._methods.separable import is_separable
-from ._missing import POLICIES, check_weights, has_nan, interpolated, is_masked, refuse_nan, unmasked, with_gaps
+from ._missing import (
+    POLICIES,
+    check_weights,
+    has_nan,
+    interpolated,
+    is_masked,
+    refuse_masked,
+    refuse_nan,
+    unmasked,
+    with_gaps,
+    with_gaps_filled,
+)
 from ._modes import BY_NAME, PaddingMode
-from ._normalized import coefficient_dtype, coefficients, sample_dtype, unit_kernel
+from ._normalized import DOUBLE, coefficient_dtype, coefficients, sample_dtype, unit_kernel
 from ._tuning import REMEMBERED_BYTES, SEPARABLE_MULTIPLY_ADDS, TURNED_MULTIPLY_ADDS
 from ._windows import Windows
 from ._workers import checked_workers
@@ -296,23 +307,33 @@ def _correlate(
     policy = one_of(nan_policy, "nan_policy", POLICIES)
     if missing is not None:
         dtype = result_dtype(x, kernel)
-        x = with_gaps(x, missing, coefficient_dtype(dtype) if flag(normalized, "normalized") else dtype, policy)
+        if policy == "raise":
+            refuse_masked()
+        filled = with_gaps_filled(x, missing) if flag(normalized, "normalized") else x
+        if normalized and sample_dtype(filled, 0) != DOUBLE:
+            x = filled  # with no room for NaN
+        else:
+            x, missing = with_gaps(x, missing, coefficient_dtype(dtype) if normalized else dtype), None
     if policy == "raise":
         refuse_nan(x, "x")
         refuse_nan(kernel, "kernel")
     if flag(normalized, "normalized"):
         if policy == "omit":
             raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
-        return _normalized(x, kernel, template, arguments, out, threads)
+        return _normalized(x, kernel, template, missing, arguments, out, threads)
     if policy == "omit" and result_dtype(x, kernel).kind in "fc":
         return _omitting(x, kernel, arguments, out, threads, mirror)
     return _slide(x, kernel, arguments, out, threads, mirror)
 
 
 def _normalized(
-    x: Array, kernel: Array, template: Array, arguments: _Arguments, out: Array | None, threads: int | None
-) -> Array:
-    """Return the normalised cross-correlation; the template is the kernel as given, not yet rounded."""
+    x: Array, kernel: Array, template: Array, missing: Array | None, arguments: _Arguments, out: Array | None,
+    threads: int | None,
+) -> Array:  # fmt: skip
+    """Return the normalised cross-correlation; the template is the kernel as given, not yet rounded.
+
+    Where samples are `missing`, whatever x has instead, it is NaN.
+    """
     kernel = kernel.astype(coefficient_dtype(result_dtype(x, kernel)), copy=False)
     call, windows, fill = _windows(x, kernel, arguments, out, threads, False)
     kernel = unit_kernel(_placed(template, x.ndim, call.slid), windows.axes)
@@ -321,7 +342,10 @@ def _normalized(
     outside = arguments.fill_value if windows.are_filled else 0
     exact = sample_dtype(x, outside)
     samples = windows.padded(x, exact, fill if exact.kind == "f" else int(outside.real))
-    return _delivered(coefficients(windows, samples, kernel, call.dtype, arguments.method), call, out)
+    y = coefficients(windows, samples, kernel, call.dtype, arguments.method)
+    if missing is not None:
+        np.copyto(y, np.nan, where=windows.sums(windows.padded(missing, np.float32, 0)) > 0)
+    return _delivered(y, call, out)
 
 
 def _omitting(

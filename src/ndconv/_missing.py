@@ -33,10 +33,13 @@ def unmasked(array: Any) -> tuple[Array, Array | None]:
     return np.ma.getdata(array), mask if mask.any() else None
 
 
-def with_gaps(x: Array, missing: Array, dtype: np.dtype[Any], policy: str) -> Array:
+def refuse_masked() -> None:
+    """Raise for a masked sample."""
+    raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
+
+
+def with_gaps(x: Array, missing: Array, dtype: np.dtype[Any]) -> Array:
     """Return x with NaN for the samples that are missing, in a real type beside a result's dtype where x has no NaN."""
-    if policy == "raise":
-        raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
     if dtype.kind in "iu":
         raise ValueError(
             f"x must have no masked samples for a result of dtype {dtype}, which has no NaN: ask for a floating dtype, "
@@ -45,6 +48,12 @@ def with_gaps(x: Array, missing: Array, dtype: np.dtype[Any], policy: str) -> Ar
     holes = np.array(x, x.dtype if x.dtype.kind in "fc" else np.finfo(dtype).dtype)
     holes[missing] = np.nan
     return holes
+
+
+def with_gaps_filled(x: Array, missing: Array) -> Array:
+    """Return x with one of its samples for those that are missing."""
+    there = x[~missing]
+    return np.where(missing, there.flat[0] if there.size else 0, x).astype(x.dtype.newbyteorder("="), copy=False)
 
 
 def refuse_nan(array: Array, name: str) -> None:
