@@ -631,6 +631,15 @@ def test_masked_arrays(function, name):
             call(function, **{name: masked})
 
 
+@pytest.mark.parametrize(
+    "function", ["conv_layer", "ConvLayer()", "conv_transpose_layer", "correlate_nd", "convolve_nd"]
+)
+def test_a_masked_out(function):
+    for out in (np.ma.zeros(call(function).shape), np.ma.masked_all(call(function).shape), np.ma.masked):
+        with pytest.raises(TypeError, match=r"^out must .* (masked array|array, got Masked)"):
+            call(function, out=out)
+
+
 def test_masked_arrays_like_those_of_earlier_calls():
     """What is remembered of a call is not taken for a call with a masked array."""
     x = SIGNAL[:, :8].copy()

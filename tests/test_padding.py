@@ -1,5 +1,7 @@
 """Every padding mode and every spelling of `padding`, against `numpy.pad` through layers that copy their input."""
 
+import re
+
 import numpy as np
 import oracle
 import pytest
@@ -100,6 +102,46 @@ def test_fill_value_is_exact(dtype, value):
     x = np.ones((1, 1), dtype)
     y = ndconv.conv_layer(x, np.ones((1, 1, 1), dtype), padding=1, padding_mode="constant", fill_value=value)
     np.testing.assert_array_equal(y, np.array([[value, 1, value]], dtype))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("float16", 0.1), ("float16", 1e30), ("float32", 0.1), ("float32", 1e300)]
+)
+def test_fill_value_is_rounded_as_a_sample_is(dtype, value):
+    """Infinity, and what it makes of a zero, included."""
+    with np.errstate(over="ignore"):
+        around = np.full((1, 2), value).astype(dtype)
+    x, weight = np.ones((1, 3), dtype), np.array([[[3.0, 0.0, 0.7]]], dtype)
+    whole = np.concatenate([around, x, around], axis=1)
+    for method in ("direct", "auto"):
+        y = ndconv.conv_layer(x, weight, padding=2, fill_value=value, method=method)
+        np.testing.assert_array_equal(y, ndconv.conv_layer(whole, weight, method="direct"))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("int8", 128), ("int8", -129), ("uint8", 256), ("uint8", -1), ("int16", 1e5), ("uint64", -1), ("int64", 2**63)],
+)
+def test_fill_value_fits_the_results_type(dtype, value):
+    """As in numpy.pad; nothing is written before."""
+    x, weight, out = np.ones((1, 4), dtype), np.ones((1, 1, 3), dtype), np.full((1, 4), 99, dtype)
+    keywords, message = {"fill_value": value}, f"fill_value must lie in .* dtype {dtype}, got {re.escape(repr(value))}"
+    layer = ndconv.ConvLayer(weight, padding="causal", **keywords)
+    for call in (
+        lambda: ndconv.conv_layer(x, weight, padding="same", out=out, **keywords),
+        lambda: ndconv.correlate_nd(x, weight[0], "same", out=out, **keywords),
+        lambda: ndconv.convolve_nd(x, weight[0], "same", out=out, **keywords),
+        lambda: ndconv.conv_layer_backward(x, x, weight, padding="same", **keywords),
+        lambda: layer(x, out=out),
+        lambda: layer.backward(x, x),
+        lambda: layer.stream().push(x),
+        lambda: ndconv.CorrelateStream(weight[0, 0], **keywords).push(x),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert (out == 99).all()
+    fits = ndconv.conv_layer(x, weight.astype("int64"), padding="same", fill_value=300) if dtype == "int8" else None
+    assert fits is None or fits.tolist() == [[302, 3, 3, 302]]
 
 
 @pytest.mark.parametrize(("x_type", "weight_type"), [("float64", "complex128"), ("complex128", "float64")])

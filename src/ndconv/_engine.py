@@ -37,10 +37,18 @@ def fill_in(fill_value: Any, dtype: np.dtype[Any]) -> complex:
         # Exactly: a large integer is more than a float can hold.
         if value.dtype.kind == "c" or (value.dtype.kind == "f" and not float(fill_value).is_integer()):
             raise ValueError(f"fill_value must be an integer for a result of dtype {dtype}, got {fill_value!r}")
+        limits = np.iinfo(dtype)
+        if not limits.min <= int(fill_value) <= limits.max:
+            raise ValueError(
+                f"fill_value must lie in {limits.min}..{limits.max} for a result of dtype {dtype}, got {fill_value!r}"
+            )
         return int(fill_value)
     number = complex(fill_value)
     if number.imag and dtype.kind != "c":
         raise ValueError(f"fill_value must be real for a result of dtype {dtype}, got {fill_value!r}")
+    if number and dtype.char in "efF":  # rounded as a sample of x is
+        with np.errstate(all="ignore"):
+            number = complex(np.asarray(number if dtype.kind == "c" else number.real).astype(dtype)[()])
     return number
 
 
