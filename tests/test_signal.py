@@ -303,6 +303,19 @@ def test_what_scipy_does(dtype):
         np.testing.assert_array_equal(ours, getattr(scipy.signal, name)(x, kernel, method="direct"))
 
 
+@pytest.mark.parametrize(("up", "down"), [(1, 1), (1, 3), (2, 3), (1000, 999)])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128", "int16"])
+def test_upfirdn_of_fields_of_records(rng, up, down, dtype):
+    """Their samples are no whole number of samples apart, which SciPy takes for granted."""
+    records = np.zeros(50, [("before", "u1"), ("x", dtype), ("after", "u1", 2)])
+    records["x"] = rng.integers(-9, 9, 50)
+    h = records["x"][:7]
+    for one, other in ((h, records["x"]), (h.copy(), np.broadcast_to(records["x"][:, None], (50, 3)))):
+        expected = scipy.signal.upfirdn(one.copy(), other.copy(), up, down, axis=0)
+        np.testing.assert_allclose(signal.upfirdn(one, other, up, down, axis=0), expected, rtol=1e-6)
+        np.testing.assert_allclose(signal.upfirdn(h=one, x=other, up=up, down=down, axis=0), expected, rtol=1e-6)
+
+
 def test_what_is_empty():
     assert signal.fftconvolve([], [1]).shape == (0,)
     with pytest.raises(ValueError, match="empty"):

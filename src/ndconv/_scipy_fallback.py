@@ -42,15 +42,23 @@ def handing_on(
             given = args[:arrays]
             if len(given) < arrays:
                 given += tuple(keywords[name] for name in names if name in keywords)
-            for value in given:
-                if not _is_promised(value, dtypes, empty):
-                    return original(*args, **keywords)
-            result = function(*args, **keywords)
-            return original(*args, **keywords) if result is NotImplemented else result
+            if all(_is_promised(value, dtypes, empty) for value in given):
+                result = function(*args, **keywords)
+                if result is not NotImplemented:
+                    return result
+            read = {name: _readable(value) for name, value in keywords.items() if name in names}
+            return original(*map(_readable, args[:arrays]), *args[arrays:], **keywords | read)
 
         return cast(Function, drop_in)
 
     return decorate
+
+
+def _readable(value: Any) -> Any:
+    """Return an argument, of an array a copy if SciPy may read it wrongly: some of its loops count whole samples."""
+    if type(value) is np.ndarray and any(step == 0 or step % max(value.itemsize, 1) for step in value.strides):
+        return value.copy()
+    return value
 
 
 def _is_promised(value: Any, dtypes: frozenset[str], empty: bool) -> bool:

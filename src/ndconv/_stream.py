@@ -267,7 +267,7 @@ def _scaled(numbers: Array, exponents: Array) -> Array:
     if not exponents.any():
         return numbers
     real = np.ascontiguousarray(numbers).view(numbers.real.dtype)
-    return np.ldexp(real, exponents).view(numbers.dtype)
+    return np.asarray(np.ldexp(real, exponents).view(numbers.dtype))
 
 
 def _early_and_late(weights: _Weights, block: int) -> tuple[_Weights, _Weights]:

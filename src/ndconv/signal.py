@@ -485,7 +485,7 @@ def correlate2d(
     """
     x, kernel, padding, swapped = _planes("correlate2d", in1, in2, mode, boundary, fillvalue)
     if _read_nothing(x, kernel, mode):
-        return NotImplemented
+        return _FOR_SCIPY
     # Of a kernel of even size, `correlate` takes the output before this one for the middle of "full".
     before = [(taps - 1) // 2 for taps in kernel.shape]
     if not _all_finite(kernel):
@@ -523,7 +523,7 @@ def convolve2d(in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str
     """
     x, kernel, padding, _ = _planes("convolve2d", in1, in2, mode, boundary, fillvalue)
     if _read_nothing(x, kernel, mode):
-        return NotImplemented
+        return _FOR_SCIPY
     if not _all_finite(kernel):
         before = [taps // 2 for taps in kernel.shape]
         return convolve_nd(_padded(x, kernel, mode, before, padding), kernel, "valid")
@@ -545,6 +545,10 @@ def _planes(
     padding_mode = _BOUNDARIES[boundary]
     fill = _fill_in(fillvalue, np.result_type(x, kernel)) if padding_mode == "zeros" else 0
     return x, kernel, {"padding_mode": padding_mode if x.size else "zeros", "fill_value": fill}, swapped
+
+
+# See `_scipy_fallback`.
+_FOR_SCIPY: Array = NotImplemented
 
 
 def _read_nothing(x: Array, kernel: Array, mode: str) -> bool:

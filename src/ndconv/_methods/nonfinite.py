@@ -53,7 +53,8 @@ class Split:
         g = problem.geometry
         dtype = np.dtype(compute_type(problem.dtype))
         # Minus zero, which leaves even the sign of a sum that is zero.
-        nothing, kind = -0.0, dtype
+        nothing: complex = -0.0
+        kind = dtype
         if y.dtype.kind == "c":
             nothing, kind = complex(-0.0, -0.0), np.result_type(dtype, np.complex64)
         total: Array = np.full(y.shape, nothing, kind)
