@@ -205,6 +205,11 @@ STREAM_BLOCK = 8.0
 # Multiply-adds that must be saved before a kernel and an x that is shorter change places, for a second call of Python.
 TURNED_MULTIPLY_ADDS = 500_000
 
+# Parts that the transforms of a single block, of many channels or rows, are cut into for several workers, and the least
+# samples of such a part: with fewer lines, scipy.fft would not make vectors of them.
+TRANSFORM_PARTS = 8
+TRANSFORM_SAMPLES = 1 << 17
+
 # What turns cycles into the times that are shown.
 CYCLES_PER_SECOND = 2.8e9
 

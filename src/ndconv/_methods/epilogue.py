@@ -129,4 +129,4 @@ def finish(sums: Array, bias: Array | None, residual: Array | None, y: Array, ac
         return
     if residual is not None:
         sums = sums + residual.astype(sums.dtype)
-    y[...] = activate(sums, ACTIVATIONS[activation])
+    y[...] = activate(sums, ACTIVATIONS[activation]) if activation else sums

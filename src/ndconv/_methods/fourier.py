@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -132,7 +132,7 @@ class FourierPlan:
         axes = tuple(axis + 3 for axis in b.axes)
         # Of a mirrored kernel: the conjugate.
         lengths = [b.transform[axis] for axis in b.axes]
-        spectra = scipy.fft.rfftn(spread, s=lengths, axes=axes, workers=workers).conj()
+        spectra = _transformed(lambda part: scipy.fft.rfftn(part, s=lengths, axes=axes), spread, workers).conj()
         spectra = spectra.reshape(-1, g.groups, *spectra.shape[1:])
         if inputs > 1:
             spectra = np.ascontiguousarray(_frequencies_first(spectra, 2))
@@ -209,14 +209,15 @@ class FourierPlan:
             powers = self._powers(usual)
         results = self._convolved(usual, packed.spectra[weight_set // g.groups], workers)
         noise = self._noise(powers, packed.powers[weight_set // g.groups])
+        largest = _largest(results, g.ndim)
         for i, place in enumerate(places):
             start = [k * (n // s) for k, n, s in zip(place, b.outputs, g.stride, strict=True)]
             ends = [min(k + n, end) for k, n, end in zip(start, results.shape[3:], g.out_shape, strict=True)]
             at: Any = (..., *(slice(k, end) for k, end in zip(start, ends, strict=True)))
             there: Any = (..., *(slice(0, end - k) for k, end in zip(start, ends, strict=True)))
             result = results[i][there]
-            largest = _largest(result, g.ndim)
-            if (noise[i] <= largest).all() or self._is_exact(usual[i], packed, weight_set, noise[i], result, there):
+            most = largest[i] if result.shape == results.shape[1:] else _largest(result, g.ndim)
+            if (noise[i] <= most).all() or self._is_exact(usual[i], packed, weight_set, noise[i], result, there):
                 if exponents is not None or packed.exponents is not None:
                     result = self._unscaled(result, None if exponents is None else exponents[i], packed, weight_set)
             else:
@@ -233,9 +234,11 @@ class FourierPlan:
         b, g = self.blocks, self.geometry
         axes = tuple(axis + 3 for axis in b.axes)
         lengths = [b.transform[axis] for axis in b.axes]
-        spectra = scipy.fft.rfftn(samples, s=lengths, axes=axes, workers=workers)
+        spectra = _transformed(lambda part: scipy.fft.rfftn(part, s=lengths, axes=axes), samples, workers)
         spectra = self._multiply(spectra, weights)
-        results = scipy.fft.irfftn(spectra, s=lengths, axes=axes, overwrite_x=True, workers=workers)
+        results = _transformed(
+            lambda part: scipy.fft.irfftn(part, s=lengths, axes=axes, overwrite_x=True), spectra, workers
+        )
         every: Any = (..., *(slice(0, n, s) for n, s in zip(b.outputs, g.stride, strict=True)))
         return np.asarray(results.reshape(*samples.shape[:2], -1, *results.shape[3:])[every])
 
@@ -389,6 +392,24 @@ def _largest(result: Array, ndim: int) -> Array:
     """Return the largest absolute value along the last axes; NaN if there is one."""
     axes = tuple(range(-ndim, 0))
     return np.asarray(np.maximum(result.max(axis=axes), -result.min(axis=axes)))
+
+
+def _transformed(transform: Callable[[Array], Array], arrays: Array, workers: int) -> Array:
+    """Return the transforms of arrays, whose first three axes tell them apart, shared among workers.
+
+    Those of scipy.fft itself would be waited for, also where they find no CPU to run on.
+    """
+    axis = int(np.argmax(arrays.shape[:3]))
+    number = min(arrays.shape[axis], tuning.TRANSFORM_PARTS, arrays.size // tuning.TRANSFORM_SAMPLES)
+    if workers == 1 or number <= 1:
+        return transform(arrays)
+    parts: list[Any] = np.array_split(arrays, number, axis)
+
+    def replace(i: int) -> None:
+        parts[i] = transform(parts[i])
+
+    for_each(replace, range(number), workers)
+    return np.concatenate(parts, axis)
 
 
 def _products(matrices: Array, columns: Array) -> Array:

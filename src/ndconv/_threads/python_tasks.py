@@ -4,10 +4,11 @@ The caller takes tasks too, and waits only for those that others have begun. Eac
 started when it is first asked for, and is not waited for at exit. Tasks start no threads: these would stay there too.
 """
 
+import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
@@ -109,6 +110,27 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+@contextlib.contextmanager
+def _away_from(cpus: set[int]) -> Iterator[None]:
+    """Keep the calling thread from the CPUs of helpers.
+
+    When it waits for the interpreter's lock, the helper that hands it over wakes it, and Linux would put it beside.
+    """
+    if not cpus or not tasks.can_pin():
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    during = before - cpus
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, during)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if os.sched_getaffinity(0) == during:  # else somebody has changed it since
+                os.sched_setaffinity(0, before)
+
+
 def for_each(function: Callable[[Any], object], items: Iterable[Any], workers: int) -> None:
     """Call a function of each item, on the calling thread and at most workers - 1 others.
 
@@ -116,14 +138,13 @@ def for_each(function: Callable[[Any], object], items: Iterable[Any], workers: i
     """
     job = _Job(function, items)
     wanted = min(workers, len(job.items)) - 1
-    if wanted > 0:
-        cpus = tasks.nearest_cpus()
-        cpus.sort(key=lambda cpu: cpu in _helpers and _helpers[cpu].busy)
-        for cpu in cpus[:wanted]:
-            helper = _helper(cpu)
-            if helper is not None:
-                helper.invite(job)
-    job.take_items()
-    job.close()
+    cpus = tasks.nearest_cpus() if wanted > 0 else []
+    cpus.sort(key=lambda cpu: cpu in _helpers and _helpers[cpu].busy)
+    helpers = {cpu: helper for cpu in cpus[: max(wanted, 0)] if (helper := _helper(cpu))}
+    with _away_from(set(helpers)):
+        for helper in helpers.values():
+            helper.invite(job)
+        job.take_items()
+        job.close()
     if job.error is not None:
         raise job.error
