@@ -305,6 +305,15 @@ def test_half_precision_is_rounded_once(rng):
         assert np.isposinf(found.bias).all()
 
 
+@pytest.mark.parametrize("function", [ndconv.conv_layer_backward, ndconv.conv_transpose_layer_backward])
+@pytest.mark.parametrize("needs", [NEEDS, *NEEDS])
+def test_what_half_precision_does_not_hold_is_infinite(function, needs):
+    large, weight = np.full((1, 1, 2), 40000, "float16"), np.full((1, 1, 1), 40000, "float16")
+    with np.errstate(all="raise"):
+        found = function(large, large, weight, needs=needs)
+    assert all(np.isposinf(gradient).all() for gradient in found if gradient is not None)
+
+
 def test_the_sum_of_many_gradients():
     """More equal numbers than a float32 can count."""
     g = np.broadcast_to(np.float32(1), (20_000_000, 1))

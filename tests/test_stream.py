@@ -292,6 +292,24 @@ def test_kernels_that_are_not_finite_by_spectra(call, rng, sizes):
     assert (error <= 33 * np.finfo(y.dtype).eps * sums).all()
 
 
+def test_half_precision_is_rounded_once(rng):
+    """Also where NaN elsewhere has sums done directly, in two parts."""
+    x, kernel = values(rng, 2000, "float16"), values(rng, 700, "float16")
+    exact = np.convolve(x.astype(float), kernel[::-1].astype(float))
+    x[0] = np.nan
+    y = run(ndconv.CorrelateStream(kernel, method="fft"), cut(x, [64] * 30))
+    assert np.isnan(y[:700]).all()
+    largest = np.convolve(np.abs(x[1:]).astype(float), np.abs(kernel).astype(float)).max()
+    error = np.abs(y[700:] - exact[700:])
+    assert (error <= 2.0**-11 * np.abs(exact[700:]) + 32 * np.finfo("float32").eps * largest).all()
+    weight = np.stack([kernel, kernel])[:, None]
+    weight[0, 0, 3] = np.nan
+    y = run(ndconv.ConvLayer(weight, padding="causal", method="fft").stream(), cut(x[None, 1:], [64] * 30))
+    exact = np.convolve(x[1:].astype(float), kernel[::-1].astype(float))[: x.size - 1]
+    error = np.abs(y[1] - exact)
+    assert (error <= 2.0**-11 * np.abs(exact) + 32 * np.finfo("float32").eps * largest).all()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 @pytest.mark.parametrize("loud", [1.0, 1e9])
 @pytest.mark.parametrize("tiny", ["kernel", "x", "half of x", "some channels"])

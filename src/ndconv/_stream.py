@@ -155,13 +155,14 @@ class _Partitions:
 
         self.weights, self.block = weights, block
         self.number = -(-(weights.reach + 1) // block) - 1
-        self.taps = _Taps(_early_and_late(weights, block)[0])
         compute = np.result_type(weights.dtype, np.float32)
+        early = _early_and_late(weights, block)[0]
+        # What is added to other sums is not rounded to half precision before.
+        self.taps = _Taps(replace(early, taps=early.taps.astype(compute, copy=False), dtype=compute))
         self.length = scipy.fft.next_fast_len(2 * block, real=compute.kind == "f")
-        early = self.taps.weights.taps
-        self.met = _first_met(weights, early.shape[-1], block)
+        self.met = _first_met(weights, early.taps.shape[-1], block)
         # Of tiny weights, spectra have a scale in which they are normal numbers.
-        self.exponents = _exponents(np.abs(early).max(axis=(1, 2), initial=0), compute)
+        self.exponents = _exponents(np.abs(self.taps.weights.taps).max(axis=(1, 2), initial=0), compute)
         response = np.zeros((*weights.taps.shape[:2], (self.number + 1) * block), compute)
         with np.errstate(over="ignore"):  # of late taps
             taps = _scaled(weights.taps.astype(compute, copy=False), -self.exponents[:, None, None])
@@ -241,7 +242,7 @@ class _Partitions:
         samples = np.moveaxis(past[order], 0, 2).reshape(*past.shape[1:3], -1)
         first = samples.shape[-1] - self.weights.reach
         window = self.block - self.weights.stride + self.taps.weights.reach + 1
-        tail = np.empty(state.tail.shape, self.weights.dtype)
+        tail = np.empty(state.tail.shape, self.taps.weights.dtype)
         start = (block + 1) * self.block - self.weights.reach
         self.taps(samples[..., first : first + window], None, tail, workers, state.outside(start, start + window))
         return tail

@@ -58,7 +58,10 @@ def weight_gradient(
             core.gather(x.copy(), grad_y, real, threads)
     weights, bias = real[:size], real[size:]
     gradient = _of_real(weights.reshape(real_shape), dtype, real_x).reshape(shape)
-    return gradient, bias.view(dtype) if dtype.kind == "c" else bias.astype(dtype, copy=False)
+    if dtype.kind == "c":
+        return gradient, bias.view(dtype)
+    with np.errstate(over="ignore"):  # as of weights
+        return gradient, bias.astype(dtype, copy=False)
 
 
 def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:
