@@ -93,6 +93,14 @@ def without_blas(arrays: list[np.ndarray], fill_value: complex = 0) -> list[np.n
     return [a.astype(wide.get(a.dtype.kind, a.dtype)) for a in arrays]
 
 
+def rounded_fill(keywords: dict, dtype: np.dtype) -> dict:
+    """Return keywords whose fill value, if there is one, is what a result's type has for it."""
+    if "fill_value" not in keywords or dtype.kind not in "fc" or np.iscomplexobj(keywords["fill_value"]):
+        return keywords
+    with np.errstate(all="ignore"):
+        return keywords | {"fill_value": np.asarray(keywords["fill_value"]).astype(dtype).real[()]}
+
+
 def promise(value, sizes, count, dtype, method, mixing, activation=None) -> Expected:
     """Return the promise: 8 eps sqrt(K) B, never worse than plain sums; 32 eps times the largest B for other methods.
 
@@ -140,6 +148,7 @@ def layer(call: Call, arrays: dict) -> list[Expected]:
     weight = arrays["weight"]
     given = [a for a in (arrays["x"], weight, keywords.get("bias"), keywords.get("residual")) if a is not None]
     dtype = oracle.result_dtype(*given)
+    keywords = rounded_fill(keywords, dtype)
     exact = reference(*without_blas([arrays["x"], weight], keywords.get("fill_value", 0)), **keywords)
     d = weight.ndim - 2
     sizes = None
@@ -162,6 +171,7 @@ def gradients(call: Call, arrays: dict) -> list[Expected | None]:
     transposed = "transpose" in call.function
     reference = oracle.transpose_layer_gradients if transposed else oracle.layer_gradients
     given = [arrays[name] for name in ("grad_y", "x", "weight")]
+    keywords = rounded_fill(keywords, oracle.result_dtype(*given[:2]))
     exact = reference(*without_blas(given, keywords.get("fill_value", 0)), **keywords)
     grad_y, x, weight = given
     dtypes = {
