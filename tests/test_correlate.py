@@ -526,3 +526,23 @@ def test_lags_of_a_kernel_longer_than_x(rng):
         oracle.correlate(x, kernel, lags=lags).check(ndconv.correlate_nd(x, kernel, lags=lags))
     for lags in ((0, 4028), (17, 3000)):
         oracle.convolve(x, kernel, lags=lags).check(ndconv.convolve_nd(x, kernel, lags=lags))
+
+
+@pytest.mark.parametrize("method", ["auto", "direct"])
+@pytest.mark.parametrize("dtype", ["bool", "int32", "float32", "complex128"])
+@pytest.mark.parametrize(
+    ("x", "kernel", "shape"),
+    [
+        ((1, 3), (0, 2), (0, 4)), ((0, 3), (1, 2), (0, 4)), ((0, 3), (0, 2), (0, 4)),
+        ((4, 1, 5), (1, 0, 2), (4, 0, 6)), ((1, 1, 5), (0, 3, 2), (0, 3, 6)),
+    ],
+)  # fmt: skip
+def test_other_axes_of_no_samples(method, dtype, x, kernel, shape):
+    """There are no outputs, whichever operand it is that has none."""
+    x, kernel, out = np.ones(x, dtype), np.ones(kernel, dtype), np.empty(shape, "int8" if dtype == "bool" else dtype)
+    for function in (ndconv.correlate_nd, ndconv.convolve_nd):
+        y = function(x, kernel, axes=x.ndim - 1, method=method)
+        assert (y.shape, y.dtype) == (shape, out.dtype)
+        assert function(x, kernel, axes=x.ndim - 1, method=method, out=out) is out
+        if dtype == "float32":
+            assert function(x, kernel, axes=x.ndim - 1, method=method, nan_policy="omit").shape == shape

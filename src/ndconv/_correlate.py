@@ -577,6 +577,8 @@ def _laid_out(array: Array, channel: int, order: tuple[int, ...]) -> Array:
 
 def _run(call: _Call, x: Array, kernel: Array, y: Array, workers: int | None, mirror: bool) -> None:
     """Lay the operands out for the engine: (*batch, channel, *spatial) and (*sets, out, in, *kernel)."""
+    if y.size == 0:
+        return
     xs, ys, filters = (_laid_out(array, call.channel, call.order) for array in (x, y, kernel))
     n = len(call.batch)
     if mirror:
