@@ -572,7 +572,7 @@ cdef class Winograd(Direct):
         cdef Job job
         cdef Round r
         cdef WinogradTasks tasks
-        cdef Py_ssize_t i, k, n_rounds, images, n_values, value_bytes, level_bytes, bands
+        cdef Py_ssize_t k, n_rounds, images, n_values, value_bytes, level_bytes, bands
         cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Bench))
         cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
