@@ -22,7 +22,10 @@ forking = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 several_cpus = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs and affinity"
 )
-engines = pytest.mark.parametrize("engine", [*ENGINES])
+openmp = pytest.mark.skipif(not tasks.openmp_version, reason="built without OpenMP")
+engines = pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=openmp if name == "openmp" else ()) for name in ENGINES]
+)
 
 #: Calls that are large enough to be shared out: x, weight, keywords.
 LARGE = {
@@ -50,6 +53,12 @@ SETUP = """
     def default_workers():
         return ndconv.show_config(mode="dicts")["workers"]
 """
+
+
+def needs_threadpoolctl():
+    pytest.importorskip("threadpoolctl")
+    if not tasks.openmp_version:
+        pytest.skip("threadpoolctl limits the threads of OpenMP")
 
 
 def script(body):
@@ -146,7 +155,7 @@ def test_a_wrong_set_workers_changes_nothing():
 )
 def test_a_limit_of_one_starts_no_thread(limit):
     if limit == "threadpoolctl":
-        pytest.importorskip("threadpoolctl")
+        needs_threadpoolctl()
     body = {
         "affinity": "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})",
         "workers": "keywords = {'workers': 1}",
@@ -163,6 +172,7 @@ def test_a_limit_of_one_starts_no_thread(limit):
 
 
 @linux
+@openmp
 @pytest.mark.parametrize("workers", [2, 3, 5])
 def test_no_more_threads_than_asked_for(workers):
     """The calling thread is one of them; OpenMP may keep them for the next call, but adds no more."""
@@ -248,7 +258,7 @@ def test_small_calls_start_no_thread():
 @pytest.mark.parametrize("how", ["OMP_NUM_THREADS", "affinity", "threadpoolctl"])
 def test_the_default_follows_the_limits(how):
     if how == "threadpoolctl":
-        pytest.importorskip("threadpoolctl")
+        needs_threadpoolctl()
     body = {
         "OMP_NUM_THREADS": "assert default_workers() == 1",
         "affinity": "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); assert default_workers() == 1",

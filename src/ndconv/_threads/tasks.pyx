@@ -24,16 +24,24 @@ cdef extern from "cpus.h" nogil:
 
 cdef extern from *:
     """
+    #include <stdlib.h>
     #if defined(_OPENMP)
     #include <omp.h>
+    enum { OPENMP_VERSION = _OPENMP };
     #else
-    #define _OPENMP 0
-    #define omp_get_max_threads() (1 << 15)
+    enum { OPENMP_VERSION = 0 };
     #define omp_in_parallel() 0
-    #define omp_get_thread_limit() (1 << 15)
+    /* Without OpenMP its environment variables still count, as numbers alone. */
+    static int number_in(const char *name) {
+        const char *text = getenv(name);
+        long number = text ? strtol(text, NULL, 10) : 0;
+        return number < 1 || number > 1 << 15 ? 1 << 15 : (int)number;
+    }
+    static int omp_get_max_threads(void) { return number_in("OMP_NUM_THREADS"); }
+    static int omp_get_thread_limit(void) { return number_in("OMP_THREAD_LIMIT"); }
     #endif
     """
-    int _OPENMP
+    int OPENMP_VERSION
     int omp_get_max_threads() nogil
     bint omp_in_parallel() nogil
     int omp_get_thread_limit() nogil
@@ -47,7 +55,7 @@ cdef extern from "Python.h":
 if PyInterpreterState_Get() != PyInterpreterState_Main():
     raise ImportError("this is not the main interpreter")
 
-openmp_version = _OPENMP  # 0: built without it
+openmp_version = OPENMP_VERSION  # 0: built without it
 
 cdef bint by_crew = True
 cdef int most_workers = omp_get_thread_limit()  # OMP_THREAD_LIMIT, which OpenMP reads once
