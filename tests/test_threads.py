@@ -223,8 +223,8 @@ def test_no_helper_on_a_cpu_that_was_taken_away(whose):
         for _ in range(2):
             for _ in range(10):
                 assert np.array_equal(ndconv.conv_layer(x, weight), y)
-            own = os.getpid()
-            helpers = [int(n) for n in os.listdir("/proc/self/task") if int(n) != own]
+            numbers = map(int, os.listdir("/proc/self/task"))
+            helpers = [n for n in numbers if open(f"/proc/self/task/{{n}}/comm").read().strip() == "ndconv"]
             assert len(helpers) > 0
             for number in helpers if {whose!r} == "process" else []:
                 os.sched_setaffinity(number, {{min(everywhere)}})
@@ -233,7 +233,7 @@ def test_no_helper_on_a_cpu_that_was_taken_away(whose):
             before = sum(map(seconds, helpers))
             for workers in (None, 2, -1) * 5:
                 assert np.array_equal(ndconv.conv_layer(x, weight, workers=workers), y)
-            assert sum(map(seconds, helpers)) == before
+            assert sum(map(seconds, helpers)) < before + 0.002  # at most they look at what came too late
             for number in helpers if {whose!r} == "process" else []:
                 os.sched_setaffinity(number, everywhere)
             os.sched_setaffinity(0, everywhere)
@@ -533,15 +533,15 @@ def test_an_error_in_a_task_of_python_is_raised_and_ends_the_job():
     done = []
 
     def task(number):
+        done.append(number)
         if number == 3:
             raise ValueError("number 3")
-        done.append(number)
 
     for workers in (1, 2, 4):
         done.clear()
         with pytest.raises(ValueError, match="number 3"):
             for_each(task, range(1000), workers)
-        assert len(done) < 1000
+        assert len(done) <= 3 + 2 * workers
 
 
 def test_late_helpers_keep_no_arrays_alive():
@@ -557,3 +557,52 @@ def test_late_helpers_keep_no_arrays_alive():
             break
         time.sleep(0.01)
     assert alive() is None
+
+
+def test_imported_again_and_forked():
+    isolated.run(
+        script("""
+        import importlib, sys
+        y = ndconv.conv_layer(x, weight, workers=2)
+        importlib.reload(sys.modules["ndconv._threads"])
+        assert np.array_equal(ndconv.conv_layer(x, weight, workers=2), y)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if np.array_equal(ndconv.conv_layer(x, weight, workers=2), y) else 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        """),
+        timeout=60,
+    )
+
+
+@several_cpus
+def test_an_interrupt_waits_for_those_who_are_inside():
+    """After it nobody writes any more, and the calling thread may run where it might before."""
+    isolated.run(
+        script("""
+        import signal, threading, time
+        from ndconv._threads.python_tasks import for_each
+        def interrupt(*_):
+            raise KeyboardInterrupt
+        signal.signal(signal.SIGALRM, interrupt)
+        mask, inside = os.sched_getaffinity(0), []
+        def task(number):
+            inside.append(number)
+            try:
+                end = time.monotonic() + (0.2 if threading.current_thread() is not threading.main_thread() else 0.01)
+                while time.monotonic() < end:
+                    time.sleep(0.001)
+            finally:
+                inside.remove(number)
+        for delay in (0.001, 0.02, 0.05, 0.15, 0.25):
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            try:
+                for_each(task, range(60), 2)
+                assert False
+            except KeyboardInterrupt:
+                pass
+            assert not inside, inside
+            assert os.sched_getaffinity(0) == mask
+        """),
+        timeout=60,
+    )

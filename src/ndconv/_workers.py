@@ -20,7 +20,7 @@ class _State:
     """What the process knows of its threads."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal's handler, or a finalizer, may call while it is held
         self.default: int | None = None  # what set_workers set
         self.active = 0  # calls that run with threads of their own accord
 
@@ -29,7 +29,7 @@ _state = _State()
 
 
 def _after_fork() -> None:
-    _state.lock = threading.Lock()
+    _state.lock = threading.RLock()
     _state.active = 0
 
 
@@ -70,15 +70,16 @@ class Threads:
 
     def __enter__(self) -> int:
         if self.shares:
+            number = default_workers()
             with _state.lock:
                 _state.active += 1
-                self.count = max(1, default_workers() // _state.active)
+                self.count = max(1, number // _state.active)
         return self.count
 
     def __exit__(self, *error: object) -> None:
         if self.shares:
             with _state.lock:
-                _state.active -= 1
+                _state.active = max(0, _state.active - 1)  # a child that was forked within a call began at 0
 
 
 class WorkersSetting:

@@ -11,9 +11,25 @@
 #include <sys/syscall.h>
 #endif
 
-static int configured_cpus(void) {
-    long count = sysconf(_SC_NPROCESSORS_CONF);
-    return count < 1 ? 1 : count > MOST_CPUS ? MOST_CPUS : (int)count;
+/* One more than the largest number that a CPU of this machine may have: not how many there are, nor how many a container
+ * or a C library says there are. */
+static int possible_cpus(void) {
+    char line[1024];
+    long last = MOST_CPUS - 1;
+    FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
+    if (file) {
+        if (fgets(line, sizeof line, file)) {
+            char *at = line + strlen(line);
+            while (at > line && (at[-1] == '\n' || (at[-1] >= '0' && at[-1] <= '9')))
+                at--;
+            last = strtol(at, NULL, 10);
+        }
+        fclose(file);
+    }
+#if !defined(__linux__)
+    last = sysconf(_SC_NPROCESSORS_CONF) - 1;
+#endif
+    return last < 0 ? 1 : last >= MOST_CPUS ? MOST_CPUS : (int)last + 1;
 }
 
 #if defined(__linux__)
@@ -101,9 +117,14 @@ static bool read_list(const char *path, int cpu, int16_t *least) {
 
 static void read_topology(void) {
     char path[128];
-    n_cpus = configured_cpus();
+    n_cpus = possible_cpus();
     for (int cpu = 0; cpu < n_cpus; cpu++)
         core_of[cpu] = cache_of[cpu] = -1;
+    if (access("/sys/devices/system/cpu/cpu0", F_OK) != 0) {
+        for (int cpu = 0; cpu < n_cpus; cpu++)
+            core_of[cpu] = (int16_t)cpu, cache_of[cpu] = 0;
+        return;
+    }
     for (int cpu = 0; cpu < n_cpus; cpu++) {
         if (core_of[cpu] < 0) {
             snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
@@ -170,4 +191,12 @@ const int16_t *nearest_cpus(int cpu, int *count) {
     }
     *count = order ? n_cpus - 1 : 0;
     return order;
+}
+
+void cpus_before_fork(void) {
+    pthread_mutex_lock(&topology_lock);
+}
+
+void cpus_after_fork(void) {
+    pthread_mutex_unlock(&topology_lock);
 }

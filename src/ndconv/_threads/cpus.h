@@ -37,4 +37,8 @@ bool pin_to(int cpu);
  * upwards, so that processes on different CPUs ask different ones. NULL if there is no memory; `*count` is how many. */
 const int16_t *nearest_cpus(int cpu, int *count);
 
+/* What a fork must do before, and after it in the parent and in the child. */
+void cpus_before_fork(void);
+void cpus_after_fork(void);
+
 #endif

@@ -18,6 +18,8 @@ enum {
     N_BOARDS = 30,
 };
 
+static const int64_t RETRY_NS = 1000000000;
+
 /* A board holds one caller's job. Its `guests` word counts the helpers inside; a job that is not OPEN lets nobody in,
  * and then the caller may be ASLEEP until the last one leaves. Only whoever is inside reads the job. */
 enum { BOARD_OPEN = 1u << 31, CALLER_ASLEEP = 1u << 30, GUESTS = CALLER_ASLEEP - 1 };
@@ -45,7 +47,7 @@ static Board boards[N_BOARDS];
 static _Atomic unsigned boards_taken;
 static Helper *_Atomic helpers[MOST_CPUS];
 static _Atomic int n_helpers;
-static _Atomic bool cannot_start; /* the system has no more threads for this process */
+static _Atomic int64_t start_again; /* when: the system had no more threads for this process */
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static int64_t spin_ns;
 
@@ -108,6 +110,10 @@ static void visit(Board *board, int cpu) {
         bell_ring(&board->guests);
 }
 
+static bool is_open(Board *board) {
+    return atomic_load_explicit(&board->guests.word, memory_order_relaxed) & BOARD_OPEN;
+}
+
 /* Whether a helper is where it belongs. Its affinity may have been changed from outside. */
 static bool at_its_place(const Helper *helper) {
     return !can_pin() || current_cpu() == helper->cpu || pin_to(helper->cpu);
@@ -124,7 +130,7 @@ static void *serve(void *argument) {
             unsigned later = invited & ~((2u << served) - 1);
             served = __builtin_ctz(later ? later : invited);
             if (atomic_compare_exchange_strong(word, &state, (invited & ~(1u << served)) | SERVING)
-                && at_its_place(self))
+                && is_open(&boards[served]) && at_its_place(self))
                 visit(&boards[served], self->cpu);
             continue;
         }
@@ -181,7 +187,7 @@ static Helper *start_helper(int cpu) {
     else {
         free(helper);
         helper = NULL;
-        atomic_store(&cannot_start, true);
+        atomic_store(&start_again, now() + RETRY_NS);
     }
 done:
     pthread_mutex_unlock(&starting);
@@ -192,11 +198,15 @@ done:
 static bool invite(int cpu, unsigned board, bool busy) {
     Helper *helper = atomic_load_explicit(&helpers[cpu], memory_order_acquire);
     if (!helper) {
-        if (busy || atomic_load_explicit(&cannot_start, memory_order_relaxed) || !(helper = start_helper(cpu)))
+        if (busy || atomic_load_explicit(&start_again, memory_order_relaxed) > now() || !(helper = start_helper(cpu)))
             return false;
     }
-    else if (!(atomic_load_explicit(&helper->state.word, memory_order_relaxed) & SERVING) == busy)
-        return false;
+    else {
+        unsigned state = atomic_load_explicit(&helper->state.word, memory_order_relaxed);
+        bool is_busy = state & (SERVING | INVITATIONS);
+        if (is_busy != busy || state & 1u << board)
+            return false;
+    }
     if (atomic_fetch_or(&helper->state.word, 1u << board) == ASLEEP)
         bell_ring(&helper->state);
     return true;
@@ -277,9 +287,11 @@ int crew_helpers(void) {
 
 static void before_fork(void) {
     pthread_mutex_lock(&starting);
+    cpus_before_fork();
 }
 
 static void after_fork_in_parent(void) {
+    cpus_after_fork();
     pthread_mutex_unlock(&starting);
 }
 
@@ -292,11 +304,19 @@ static void start_anew(void) {
         bell_init(&boards[number].guests, 0);
     atomic_store(&boards_taken, 0);
     atomic_store(&n_helpers, 0);
-    atomic_store(&cannot_start, false);
+}
+
+static void after_fork_in_child(void) {
+    cpus_after_fork();
+    start_anew();
 }
 
 void crew_begin(int spin) {
+    static bool begun;
     spin_ns = (int64_t)spin * 1000;
+    if (begun)
+        return; /* the package was imported again */
+    begun = true;
     start_anew();
-    pthread_atfork(before_fork, after_fork_in_parent, start_anew);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }

@@ -4,6 +4,7 @@ The caller takes tasks too, and waits only for those that others have begun. Eac
 started when it is first asked for, and is not waited for at exit. Tasks start no threads: these would stay there too.
 """
 
+import _thread
 import contextlib
 import os
 import threading
@@ -39,23 +40,36 @@ class _Job:
             self.items.clear()
             self.error = self.error or error
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether helpers are too late."""
+        return self._closed
+
     def visit(self) -> None:
         """Help, unless the job is done."""
         with self._changed:
             if self._closed:
                 return
             self._guests += 1
-        self.take_items()
-        with self._changed:
-            self._guests -= 1
-            self._changed.notify()
+        try:
+            self.take_items()
+        finally:
+            with self._changed:
+                self._guests -= 1
+                self._changed.notify()
 
     def close(self) -> None:
-        """Let nobody in any more, and wait for those who are."""
-        with self._changed:
-            self._closed = True
-            while self._guests:
-                self._changed.wait()
+        """Let nobody in any more, and wait for those who are: also when an interrupt comes, which is kept for later."""
+        while True:
+            try:
+                with self._changed:
+                    self._closed = True
+                    while self._guests:
+                        self._changed.wait()
+                break
+            except BaseException as error:
+                self.items.clear()
+                self.error = self.error or error
         del self.function  # late helpers shall not keep a caller's arrays alive
 
 
@@ -66,7 +80,8 @@ class _Helper:
         self.busy = False
         self._cpu = cpu
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
-        threading.Thread(target=self._serve, name=f"ndconv-{cpu}", daemon=True).start()
+        # A `threading.Thread` would be waited for until it has begun.
+        _thread.start_new_thread(self._serve, ())
 
     def invite(self, job: _Job) -> None:
         """Ask the helper to a job, after those that it was asked to before."""
@@ -76,8 +91,11 @@ class _Helper:
         while True:
             job = self._jobs.get()
             self.busy = True
-            if tasks.current_cpu() == self._cpu or tasks.pin_to(self._cpu) or not tasks.can_pin():
-                job.visit()
+            if not job.is_closed and (
+                tasks.current_cpu() == self._cpu or tasks.pin_to(self._cpu) or not tasks.can_pin()
+            ):
+                with contextlib.suppress(BaseException):  # it is the job's
+                    job.visit()
             del job
             self.busy = False
 
@@ -121,9 +139,9 @@ def _away_from(cpus: set[int]) -> Iterator[None]:
         return
     before = os.sched_getaffinity(0)
     during = before - cpus
-    with contextlib.suppress(OSError):
-        os.sched_setaffinity(0, during)
     try:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, during)
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -142,9 +160,17 @@ def for_each(function: Callable[[Any], object], items: Iterable[Any], workers: i
     cpus.sort(key=lambda cpu: cpu in _helpers and _helpers[cpu].busy)
     helpers = {cpu: helper for cpu in cpus[: max(wanted, 0)] if (helper := _helper(cpu))}
     with _away_from(set(helpers)):
-        for helper in helpers.values():
-            helper.invite(job)
-        job.take_items()
-        job.close()
+        try:
+            for helper in helpers.values():
+                helper.invite(job)
+            job.take_items()
+        except BaseException:  # an interrupt before the first item
+            job.items.clear()
+            raise
+        finally:
+            job.close()
     if job.error is not None:
-        raise job.error
+        try:
+            raise job.error
+        finally:
+            del job  # which its own traceback holds
