@@ -6,13 +6,15 @@ from types import TracebackType
 from typing import Any
 
 from ._arguments import integer
-from ._threads import quota, tasks
+from ._threads import tasks
+from ._threads.quota import container_quota
 from ._tuning import SERIAL_MULTIPLY_ADDS
 
 
 def _usable_cpus() -> int:
     """Return the CPUs that the calling thread may run on: its affinity, within its container's quota."""
     cpus = tasks.usable_cpus()
+    quota = container_quota()
     return cpus if quota >= cpus else max(1, round(quota))
 
 

@@ -15,28 +15,14 @@ except ImportError as error:
         "ndconv works in one interpreter of a process: like NumPy, it cannot be imported in a sub-interpreter"
     ) from error
 
+from .quota import container_quota
+
 ENGINES = ("crew", "openmp")
 
 # Microseconds for which a helper looks out for the next call of a loop before it sleeps; to wake takes about as long.
 # Where a quota pays for the time of all threads together, as good as none.
 SPIN = 50
 SPIN_UNDER_QUOTA = 2
-
-
-def container_quota() -> float:
-    """Return the CPUs that the container may use, in either version of Linux's control groups."""
-    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            quota, period = " ".join(map(_control, files)).split()
-            return float(quota) / float(period) if float(quota) > 0 else float("inf")
-        except (OSError, ValueError):  # ValueError: "max"
-            continue
-    return float("inf")
-
-
-def _control(name: str) -> str:
-    with open(f"/sys/fs/cgroup/{name}") as file:
-        return file.read()
 
 
 def _choose_engine() -> str:
@@ -50,8 +36,6 @@ def _choose_engine() -> str:
     return forced
 
 
-quota = container_quota()
-
-tasks.begin(_choose_engine(), SPIN if quota == float("inf") else SPIN_UNDER_QUOTA)
+tasks.begin(_choose_engine(), SPIN if container_quota() == float("inf") else SPIN_UNDER_QUOTA)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=tasks.forget_team)
