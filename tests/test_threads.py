@@ -583,7 +583,6 @@ def test_an_interrupt_waits_for_those_who_are_inside():
         script("""
         import signal, threading, time
         from ndconv._threads.python_tasks import for_each
-from ndconv._threads.quota import read_quota
         def interrupt(*_):
             raise KeyboardInterrupt
         signal.signal(signal.SIGALRM, interrupt)
