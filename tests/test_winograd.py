@@ -76,6 +76,15 @@ def unguarded():
     return tuned(**UNGUARDED)
 
 
+def is_left_to_direct_sums(x, weight):
+    try:
+        with not_directly():
+            winograd(x, weight)
+    except AssertionError:
+        return True
+    return False
+
+
 def winograd(x, weight, bias=None, **keywords):
     return ndconv.conv_layer(x, weight, bias, method="winograd", **keywords)
 
@@ -821,8 +830,11 @@ def test_promise(rng, data, shapes, dtype):
     x, weight = (a.astype(dtype) for a in data(rng, x_shape, weight_shape))
     told = ndconv.ConvLayer(weight, **keywords, method="winograd").explain(x.shape)
     assert shapes.partition(" of")[0] in told or not shapes.startswith("F")
-    # Of two outputs, both may be so small beside what is summed for others that the guard leaves them to direct sums.
-    with nullcontext() if x_shape[-1] == 4 else not_directly():
+    if shapes == "F(2, 3)":
+        # Of two outputs, the guard leaves some draws to direct sums: take one that it does not.
+        while is_left_to_direct_sums(x, weight):
+            x, weight = (a.astype(dtype) for a in data(rng, x_shape, weight_shape))
+    with not_directly():
         y = winograd(x, weight, **keywords)
     assert errors(y, x, weight, **keywords).max() <= 32
 
