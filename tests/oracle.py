@@ -564,7 +564,7 @@ def pairs_of_windows(
 
 
 def normalized(x, kernel, *arguments, **keywords):
-    """Return Pearson's coefficient of each window and the kernel: 0 where the window is constant."""
+    """Return Pearson's coefficient of each window and the kernel: 0 where the window is constant, and finite."""
     windows, kernels = pairs_of_windows(
         np.asarray(x).astype(np.longdouble), np.asarray(kernel).astype(np.longdouble), *arguments, **keywords
     )
@@ -573,7 +573,8 @@ def normalized(x, kernel, *arguments, **keywords):
         w, k = (a - a[..., :1] for a in (windows, kernels))
         w, k = (a - a.mean(axis=-1, keepdims=True) for a in (w, k))
         y = (w * k).sum(axis=-1) / np.sqrt((w * w).sum(axis=-1) * (k * k).sum(axis=-1))
-    return np.where((windows == windows[..., :1]).all(axis=-1), 0, y).astype(np.float64)
+    constant = (windows == windows[..., :1]).all(axis=-1) & np.isfinite(windows[..., 0])
+    return np.where(constant, 0, y).astype(np.float64)
 
 
 def omitting(x, kernel, *arguments, **keywords):

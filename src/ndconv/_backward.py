@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -279,11 +279,12 @@ def _add_border(slab: Array, box: Box, g: Geometry, grad_x: Array) -> None:
         source = position if mode.name == "zeros" else mode.source(position, g.in_shape[axis])
         slab, source = _merged(slab, source, axis - g.ndim)
         sources.append(source)
-    if math.prod(1 + np.count_nonzero(np.diff(source) != 1) for source in sources) > MOST_RUNS:
+    breaks = [_breaks(source) for source in sources]
+    if math.prod(1 + each.size for each in breaks) > MOST_RUNS:
         places: Any = (..., *np.ix_(*sources))
         grad_x[places] += slab
         return
-    for combination in product(*(list(_runs(source)) for source in sources)):
+    for combination in product(*map(_runs, sources, breaks)):
         there: Any = (..., *(run[0] for run in combination))
         here: Any = (..., *(run[1] for run in combination))
         grad_x[there] += slab[here]
@@ -291,7 +292,7 @@ def _add_border(slab: Array, box: Box, g: Geometry, grad_x: Array) -> None:
 
 def _merged(slab: Array, source: Array, axis: int) -> tuple[Array, Array]:
     """Add up, along an axis, what has the same source; return the sums with their sources in rising order."""
-    if (np.diff(source) == 1).all():
+    if not _breaks(source).size:
         return slab, source
     order = np.argsort(source, kind="stable")
     source = source[order]
@@ -299,8 +300,12 @@ def _merged(slab: Array, source: Array, axis: int) -> tuple[Array, Array]:
     return np.add.reduceat(slab.take(order, axis), first, axis, slab.dtype), source[first]
 
 
-def _runs(source: Array) -> Iterator[tuple[slice, slice]]:
-    """Yield runs of neighbours among rising sources: which sources they are, and where they stand."""
-    ends = [*(np.flatnonzero(np.diff(source) != 1) + 1), len(source)]
-    for start, end in zip([0, *ends], ends, strict=False):
-        yield slice(int(source[start]), int(source[end - 1]) + 1), slice(start, end)
+def _breaks(source: Array) -> Array:
+    """Return where sources do not follow their predecessors."""
+    return (source[1:] - source[:-1] != 1).nonzero()[0] + 1
+
+
+def _runs(source: Array, breaks: Array) -> list[tuple[slice, slice]]:
+    """Return the runs of neighbours among rising sources: which sources they are, and where they stand."""
+    ends = pairwise([0, *breaks.tolist(), source.size])
+    return [(slice(int(source[start]), int(source[end - 1]) + 1), slice(start, end)) for start, end in ends]

@@ -18,7 +18,7 @@ import numpy as np
 from ._caches import Cache
 from ._dtypes import Array, compute_type
 from ._engine import convolve, plan_of
-from ._geometry import Geometry, make_geometry
+from ._geometry import Geometry
 from ._interleaved import run_interleaved
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
@@ -120,16 +120,23 @@ def transposed_phases(geometry: Geometry, box: tuple[range, ...], most_columns: 
 
 def _phase(g: Geometry, axes: tuple[_AxisPhase, ...]) -> Phase:
     """Return what is a phase along each axis as one of the whole."""
-    geometry = make_geometry(
+    sizes, kernel = g.out_shape, tuple(axis.n_taps for axis in axes)
+    dilation, padding = tuple(axis.dilation for axis in axes), tuple(axis.padding for axis in axes)
+    # What a checked convolution comes apart into needs no check of its own.
+    geometry = Geometry(
         channels_in=g.channels_out,
         channels_out=g.channels_in,
         groups=g.groups,
-        in_shape=g.out_shape,
-        kernel=tuple(axis.n_taps for axis in axes),
+        in_shape=sizes,
+        kernel=kernel,
         stride=(1,) * g.ndim,
-        dilation=tuple(axis.dilation for axis in axes),
-        padding=tuple(axis.padding for axis in axes),
+        dilation=tuple(spread if taps > 1 else 1 for spread, taps in zip(dilation, kernel, strict=True)),
+        padding=padding,
         modes=(BY_NAME["zeros"],) * g.ndim,
+        out_shape=tuple(
+            size + before + after - spread * (taps - 1)
+            for size, taps, spread, (before, after) in zip(sizes, kernel, dilation, padding, strict=True)
+        ),
     )
     return Phase(tuple(axis.outputs for axis in axes), tuple(axis.taps for axis in axes), geometry)
 

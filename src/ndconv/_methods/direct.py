@@ -803,8 +803,10 @@ def _chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
     turned = (*range(axis), *range(axis + 1, offsets.ndim), axis)
     numbers: Array = np.arange(size, dtype=np.intp).reshape(offsets.shape).transpose(turned).ravel()
     lines: Array = offsets.transpose(turned).reshape(-1, length)
-    order = (lines.argsort(axis=1, kind="stable") + np.arange(0, size, length)[:, None]).ravel()
-    places = lines.ravel().take(order)
+    places = lines.ravel()
+    if size and (lines[:, 1:] < lines[:, :-1]).any():  # of phases that lie one after another
+        order = (lines.argsort(axis=1, kind="stable") + np.arange(0, size, length)[:, None]).ravel()
+        numbers, places = numbers.take(order), places.take(order)
     begins = np.empty(size, dtype=bool)
     begins[1:] = places[1:] - places[:-1] != step
     begins[::length] = True
@@ -812,4 +814,4 @@ def _chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
     lengths = np.full(starts.size, size)
     lengths[:-1] = starts[1:]
     lengths -= starts
-    return numbers.take(order), places.take(starts), lengths
+    return numbers, places.take(starts), lengths

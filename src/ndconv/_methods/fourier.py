@@ -13,7 +13,7 @@ call with weights that are not finite is left to the direct method as a whole.
 
 from __future__ import annotations
 
-import itertools
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -463,13 +463,15 @@ def _best(problem: Problem) -> tuple[float, Blocks]:
     inputs, outputs = direct.channels(problem)
     axes = tuple(axis for axis, reach in enumerate(reaches) if reach or inputs > 1)
     item = np.dtype(compute_type(problem.dtype)).itemsize
-    sizes = [_sizes(cut, axes) for cut in itertools.product(*ways)]
+    # Each way of one axis with each of the others, evaluated at once.
+    number = _outer([[way[1] for way in axis] for axis in ways])
+    points = _outer([[way[2] for way in axis] for axis in ways])
+    transformed = _outer([[way[2] if i in axes else 1 for way in axis] for i, axis in enumerate(ways)])
+    costs = _cycles(problem, inputs, outputs, item, number, points, transformed, len(axes))
     # Within bounds if any is, else the smallest.
-    most = max(tuning.BLOCK_BYTES // (g.groups * max(inputs, outputs) * item), min(size[1] for size in sizes))
-    sizes = [size for size in sizes if size[1] <= most]
-    costs = [_cycles(problem, inputs, outputs, item, *size[:3], len(axes)) for size in sizes]
-    cycles = min(costs)
-    cut = sizes[costs.index(cycles)][3]
+    most = max(tuning.BLOCK_BYTES // (g.groups * max(inputs, outputs) * item), points.min())
+    best = np.unravel_index(np.where(points <= most, costs, np.inf).argmin(), costs.shape)
+    cut = [axis[i] for axis, i in zip(ways, best, strict=True)]
     blocks = Blocks(
         outputs=tuple(way[0] for way in cut),
         number=tuple(way[1] for way in cut),
@@ -477,28 +479,27 @@ def _best(problem: Problem) -> tuple[float, Blocks]:
         transform=tuple(way[2] for way in cut),
         axes=axes,
     )
-    return cycles, blocks
+    return float(costs[best]), blocks
 
 
-def _sizes(cut: Sequence[tuple[int, int, int]], axes: Sequence[int]) -> tuple[int, int, int, Any]:
-    """Return how many blocks a cut makes, the points of their transform, those along `axes`, and the cut."""
-    lengths = [way[2] for way in cut]
-    return math.prod([way[1] for way in cut]), math.prod(lengths), math.prod([lengths[axis] for axis in axes]), cut
+def _outer(factors: list[list[int]]) -> Array:
+    """Return the products of one factor of each list."""
+    return functools.reduce(np.multiply.outer, [np.array(each, np.float64) for each in factors])
 
 
 def _cycles(
-    problem: Problem, inputs: int, outputs: int, item: int, blocks: int, points: int, transformed: int, n_axes: int
-) -> float:
-    """Return the cost of so many blocks of a group, whose transform along `n_axes` axes has `transformed` points."""
+    problem: Problem, inputs: int, outputs: int, item: int, blocks: Any, points: Any, transformed: Any, n_axes: int
+) -> Any:
+    """Return the costs of so many blocks of a group, whose transforms along `n_axes` axes have `transformed` points."""
     groups = problem.geometry.groups
     number = blocks * problem.batch * groups
-    larger = math.log2(max(points * item / tuning.SPECTRUM_BYTES, 1.0)) / tuning.SPECTRUM_DOUBLINGS
-    slow = 1.0 + (tuning.SPECTRUM_SLOWER - 1.0) * min(larger, 1.0)
-    lines = points // transformed * min(max(tuning.SPECTRUM_SAMPLES // points, 1), number * inputs)
-    if n_axes == 1 and lines < tuning.SPECTRUM_LINES:
-        slow = tuning.SPECTRUM_SINGLE
+    larger = np.log2(np.maximum(points * item / tuning.SPECTRUM_BYTES, 1.0)) / tuning.SPECTRUM_DOUBLINGS
+    slow = 1.0 + (tuning.SPECTRUM_SLOWER - 1.0) * np.minimum(larger, 1.0)
+    if n_axes == 1:
+        lines = np.minimum(np.maximum(tuning.SPECTRUM_SAMPLES // points, 1), number * inputs) * (points // transformed)
+        slow[lines < tuning.SPECTRUM_LINES] = tuning.SPECTRUM_SINGLE
     wide = 1.0 if item == 4 else tuning.FOURIER_WIDE
-    each = wide * (tuning.FOURIER_CYCLES * slow * math.log2(max(transformed, 2)) + tuning.FOURIER_POINT_CYCLES)
+    each = wide * (tuning.FOURIER_CYCLES * slow * np.log2(np.maximum(transformed, 2)) + tuning.FOURIER_POINT_CYCLES)
     products = wide * inputs * outputs * (tuning.FOURIER_PRODUCT_CYCLES if inputs > 1 else 1.0)
     # Weights are transformed too, often for each call.
     weights = inputs * outputs * groups * points * each / 2
