@@ -233,10 +233,7 @@ def correlation(call: Call, arrays: dict) -> list[Expected]:
 def _normalized(x, kernel, keywords) -> Expected:
     dtype = oracle.result_dtype(x, kernel)
     dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
-    if "fill_value" in keywords and dtype.itemsize < 8:  # rounded as a sample is
-        with np.errstate(over="ignore"):
-            keywords["fill_value"] = dtype.type(keywords["fill_value"])
-    value = oracle.normalized(x, kernel, **keywords)
+    value = oracle.normalized(x, kernel, **rounded_fill(keywords, dtype))
     return Expected(value, dtype, np.full(value.shape, test_normalized.TOLERANCE[str(dtype)]))
 
 
@@ -245,6 +242,7 @@ def _omitting(x, kernel, keywords, dtype, mirrored) -> Expected:
         own_names = ("axes", "lags", "dilation")
         kernel, moved = oracle.mirror(kernel, **{k: keywords[k] for k in own_names if k in keywords})
         kernel, keywords = np.conj(kernel), keywords | moved
+    keywords = rounded_fill(keywords, dtype)
     value = oracle.omitting(x.astype(dtype), kernel, **keywords)
     scale = np.nanmax(np.abs(value.astype(np.clongdouble)), initial=1)
     eps = max(float(computing(dtype).eps), float(np.finfo(dtype).eps) / 2)
