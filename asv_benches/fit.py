@@ -3,7 +3,7 @@
     python asv_benches/fit.py [--seconds S] [--filter NAME]
 
 Every method that can do a problem does it on one core, in turns. The constants whose predictions come nearest to those
-times, in ratio, are printed as lines for ``src/ndconv/_tuning.py``; and before and after, how far predictions are off,
+times, in ratio, are printed as lines for the methods' files; and before and after, how far predictions are off,
 and how much slower the chosen method is than the best.
 """
 
@@ -11,7 +11,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from statistics import median
 from unittest import mock
@@ -22,19 +22,14 @@ from measure import take_turns, timed
 from scipy.optimize import least_squares
 
 import ndconv
-from ndconv import _tuning
+from ndconv import _methods
 from ndconv._geometry import layer_geometry
 from ndconv._methods import METHODS, Problem
 
-# What predictions are made of: cycles, all positive.
-CONSTANTS = (
-    "TILE_TAP_CYCLES", "BANK_TAP_CYCLES", "BANK_NEAR_TAP_CYCLES", "BANK_CHANNEL_CYCLES", "ROW_TAP_CYCLES",
-    "STRIP_CYCLES", "BANK_CYCLES", "DEPTHWISE_TAP_CYCLES", "DEPTHWISE_CYCLES", "DEPTHWISE_TURN_CYCLES",
-    "ROW_CYCLES", "PAD_CYCLES", "VALUE_IN_CYCLES", "VALUE_OUT_CYCLES", "WEIGHT_BYTES_PER_CYCLE",
-    "WEIGHT_VALUE_BYTES_PER_CYCLE", "SPECTRUM_SLOWER",
-    "SPECTRUM_SINGLE", "FOURIER_CYCLES", "FOURIER_POINT_CYCLES", "FOURIER_PRODUCT_CYCLES", "FOURIER_WIDE",
-    "FOURIER_BLOCK_CYCLES", "FOURIER_CALL_CYCLES", "CYCLES_PER_SECOND",
-)  # fmt: skip
+# What predictions are made of: constants of the methods, all positive, and the clock.
+CONSTANTS = [
+    *((method, name) for method in METHODS for name in method.FITTED), (_methods, "CYCLES_PER_SECOND")
+]  # fmt: skip
 
 # A constant that no problem tells much about stays where it is: moving it by a factor of e counts as much as
 # predicting one time wrong by this power of e.
@@ -101,14 +96,16 @@ def measure(name: str, layer: Layer, dtype: type, seconds: float) -> Sample:
 def constants(values: np.ndarray) -> Iterator[None]:
     """Let predictions be made with other constants."""
     ndconv.clear_caches()
-    with mock.patch.multiple(_tuning, **dict(zip(CONSTANTS, map(float, values), strict=True))):
+    with ExitStack() as patches:
+        for (place, name), value in zip(CONSTANTS, values, strict=True):
+            patches.enter_context(mock.patch.object(place, name, float(value)))
         yield
     ndconv.clear_caches()
 
 
 def predictions(sample: Sample) -> dict[str, float]:
     """Return the seconds that a problem is predicted to take by each method."""
-    clock = _tuning.CYCLES_PER_SECOND
+    clock = _methods.CYCLES_PER_SECOND
     return {m.NAME: m.cost(sample.problem) / clock for m in METHODS if m.NAME in sample.seconds}
 
 
@@ -119,7 +116,7 @@ def errors(samples: list[Sample]) -> np.ndarray:
 
 def fitted(samples: list[Sample]) -> np.ndarray:
     """Return the constants that predict best."""
-    start = np.array([getattr(_tuning, name) for name in CONSTANTS], float)
+    start = np.array([getattr(*constant) for constant in CONSTANTS], float)
 
     def residuals(steps: np.ndarray) -> np.ndarray:
         with constants(start * np.exp(steps)):
@@ -163,8 +160,8 @@ def main() -> int:
     values = fitted(samples)
     with constants(values):
         report("fitted", samples)
-    for name, value in zip(CONSTANTS, values, strict=True):
-        print(f"{name} = {value:.3g}  # {getattr(_tuning, name):g}")
+    for (place, name), value in zip(CONSTANTS, values, strict=True):
+        print(f"{place.__name__}: {name} = {value:.3g}  # {getattr(place, name):g}")
     return 0
 
 

@@ -21,6 +21,7 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "methods",
 ]
 exclude_patterns = ["_build"]
 default_role = "py:obj"

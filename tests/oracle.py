@@ -44,7 +44,7 @@ ACTIVATIONS = {
     "gelu": lambda v: 0.5 * v * (1 + erf(v / math.sqrt(2))),
     "sigmoid": expit,
     "tanh": np.tanh,
-    "hardswish": lambda v: v * np.clip(v + 3, 0, 6) / 6,
+    "hardswish": lambda v: v * (np.clip(v + 3, 0, 6) / 6),  # v times 6 may be too large
 }
 
 

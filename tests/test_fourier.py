@@ -9,16 +9,15 @@ from layouts import values
 from strategies import layer_calls
 
 import ndconv
-from ndconv import _tuning
 from ndconv._methods import fourier
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Make blocks and what is transformed together so small that a call has many."""
-    monkeypatch.setattr(_tuning, "SPECTRUM_SAMPLES", 256)
-    monkeypatch.setattr(_tuning, "SPECTRUM_BYTES", 1 << 9)
-    monkeypatch.setattr(_tuning, "FOURIER_BLOCK_CYCLES", 0.0)
+    monkeypatch.setattr(fourier, "SPECTRUM_SAMPLES", 256)
+    monkeypatch.setattr(fourier, "SPECTRUM_BYTES", 1 << 9)
+    monkeypatch.setattr(fourier, "BLOCK_CYCLES", 0.0)
     ndconv.clear_caches()
     yield
     ndconv.clear_caches()
@@ -190,6 +189,6 @@ def test_products_of_matrices_in_parts(rng, monkeypatch, dtype):
     """Channels are summed by matrix products of some rows at a time: of one, of three, the last of what is left."""
     x, weight = values(rng, (3, 6, 20, 21), dtype), values(rng, (10, 3, 7, 7), dtype)
     for products in (1, 3 * 16 * 6, 1 << 40):
-        monkeypatch.setattr(_tuning, "MATRIX_PRODUCTS", products)
+        monkeypatch.setattr(fourier, "MATRIX_PRODUCTS", products)
         y = ndconv.conv_layer(x, weight, groups=2, method="fft")
         oracle.layer(x, weight, groups=2, method="fft").check(y)

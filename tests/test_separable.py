@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ndconv
-from ndconv import _tuning
+from ndconv._methods import separable
 from ndconv._methods.separable import factors
 
 MODES = ("zeros", "replicate", "reflect", "symmetric", "circular")
@@ -53,13 +53,13 @@ def calls(draw):
 @given(call=calls(), slab=st.sampled_from((1, 500, 1 << 20)), workers=st.sampled_from((1, 2, 3)))
 def test_random_calls(call, slab, workers):
     x, kernel, keywords = call
-    before = _tuning.SLAB_BYTES
+    before = separable.SLAB_BYTES
     try:
-        _tuning.SLAB_BYTES = slab
+        separable.SLAB_BYTES = slab
         ndconv.clear_caches()
         check(x, kernel, workers=workers, **keywords)
     finally:
-        _tuning.SLAB_BYTES = before
+        separable.SLAB_BYTES = before
         ndconv.clear_caches()
 
 

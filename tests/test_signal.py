@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ndconv import _engine, _limbs, _resampling, _tuning, signal
+from ndconv import _engine, _limbs, _resampling, signal
+from ndconv._methods import fourier
 
 MODES = st.sampled_from(["full", "same", "valid"])
 SINGLE = np.finfo(np.float32).eps
@@ -260,7 +261,7 @@ def test_drawn_integers_by_spectra(data, mode, bits):
     )
     theirs = outcome(scipy.signal.convolve, [x, kernel], {"mode": mode, "method": "direct"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_tuning, "FOURIER_TAPS", 0)  # few taps, too, which it would not pay for
+        patch.setattr(fourier, "MANY_TAPS", 0)  # few taps, too, which it would not pay for
         patch.setattr(signal, "_ways", signal._ways.__wrapped__)
         check_same(outcome(signal.convolve, [x, kernel], {"mode": mode, "method": "fft"}), theirs)
 

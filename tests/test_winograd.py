@@ -19,8 +19,8 @@ from special import reached, special_call
 from strategies import NAMED_PADDINGS, Call, arrays, generators, padding_modes
 
 import ndconv
-from ndconv import _tuning
 from ndconv._methods import direct
+from ndconv._methods import winograd as winograd_method
 
 REAL_AND_COMPLEX = (*FLOATS, "complex64", "complex128")
 
@@ -52,7 +52,7 @@ def forget():
 def tuned(**constants):
     """Let plans be made with other constants."""
     forget()
-    with mock.patch.multiple(_tuning, **constants):
+    with mock.patch.multiple(winograd_method, **constants):
         yield
     forget()
 
@@ -266,7 +266,7 @@ def least_value_bytes(x, weight, **keywords):
             return None
         return re.search(r"F\(.*?\)", told)[0]
 
-    usual = tile(_tuning.VALUE_BYTES)
+    usual = tile(winograd_method.VALUE_BYTES)
     return next(size for size in (1 << i for i in range(10, 40)) if tile(size) == usual)
 
 

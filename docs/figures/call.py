@@ -16,7 +16,7 @@ python = {
     "public function": "conv_layer, ConvLayer,\ncorrelate_nd, convolve_nd\n_layer.py, _correlate.py",
     "arguments": "names and numbers to one\nspelling, by pure functions\n_arguments.py, _modes.py",
     "Geometry": "all arithmetic on shapes,\nchecked and frozen\n_geometry.py",
-    "Plan": "method, blocks, offsets;\nfrozen\n_methods/, _tuning.py",
+    "Plan": "method, blocks, offsets;\nfrozen\n_methods/",
 }
 for x, (name, text) in zip(LEFT, python.items(), strict=True):
     box(ax, (x, ABOVE), SIZE, name, text)

@@ -12,7 +12,6 @@ Pair = tuple[int, int]
 PerAxis = int | tuple[int, ...]
 Padding = int | str | tuple[int | Pair, ...]
 
-METHODS = ("auto", "direct", "winograd", "fft", "separable")
 MODES = ("full", "same", "valid")
 PADDINGS = ("valid", "same", "same_lower", "full", "causal")
 

@@ -18,9 +18,18 @@ from ._engine import fill_in, new_output, with_room_for
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._transposed import box_of_samples, run_transposed, transposed_phases, transposed_sets
-from ._tuning import BORDER_BYTES, MOST_RUNS, SPARSE_PHASES, SPARSE_SAMPLES
 from ._weight_gradient import weight_gradient
 from ._workers import checked_workers
+
+# Bytes of the gradients of padded samples that are computed before they are added to those of the samples they repeat.
+BORDER_BYTES = 4 << 20
+
+# Padded samples of which less than one in so many is read, because of the stride, are computed phase by phase; those
+# that a dilation passes over are left out, where they are at least so many in a row; and runs of samples that are added
+# one by one, rather than by their indices.
+SPARSE_PHASES = 8
+SPARSE_SAMPLES = 1 << 12
+MOST_RUNS = 64
 
 
 def conv_layer_backward(
@@ -302,7 +311,8 @@ def _merged(slab: Array, source: Array, axis: int) -> tuple[Array, Array]:
 
 def _breaks(source: Array) -> Array:
     """Return where sources do not follow their predecessors."""
-    return (source[1:] - source[:-1] != 1).nonzero()[0] + 1
+    breaks: Array = (source[1:] - source[:-1] != 1).nonzero()[0] + 1
+    return breaks
 
 
 def _runs(source: Array, breaks: Array) -> list[tuple[slice, slice]]:

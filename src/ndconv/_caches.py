@@ -17,7 +17,13 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from ._arguments import integer
-from ._tuning import CACHE_LIMIT, ENTRY_BYTES
+
+# Bytes of all caches together, unless the user sets another limit; of a cache of plans or of calls, which is hundreds
+# of them; of a cache of the choices that lead to plans; and of an entry beside its arrays, most of them its key's.
+CACHE_LIMIT = 256 << 20
+PLAN_BYTES = 3 << 19
+CHOICE_BYTES = 1 << 20
+ENTRY_BYTES = 1 << 10
 
 V = TypeVar("V")
 Arguments = TypeVarTuple("Arguments")
@@ -70,7 +76,7 @@ class Cache(Generic[V]):
 
     __slots__ = ("__weakref__", "_entries", "_most", "_share", "name", "nbytes")
 
-    def __init__(self, name: str, nbytes: int, share: float = 0.0) -> None:
+    def __init__(self, name: str, nbytes: int = PLAN_BYTES, share: float = 0.0) -> None:
         self.name = name
         self.nbytes = 0  # of what it holds
         self._most, self._share = nbytes, share

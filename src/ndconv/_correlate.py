@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ._arguments import METHODS, MODES, Pair, PerAxis, axes_of, flag, lag_ranges, one_of, padding_modes, per_axis
+from ._arguments import MODES, Pair, PerAxis, axes_of, flag, lag_ranges, one_of, padding_modes, per_axis
 from ._caches import Cache
 from ._dtypes import Array, as_array, compute_type, result_dtype, wider_dtype
 from ._engine import (
@@ -26,8 +26,8 @@ from ._engine import (
     with_room_for,
 )
 from ._geometry import Geometry, Shape, make_geometry, reordered
-from ._methods import Plan
-from ._methods.separable import is_separable
+from ._methods import AUTO, allows_plain_sums, checked_method, seen_in
+from ._methods.problem import Plan
 from ._missing import (
     POLICIES,
     check_weights,
@@ -42,12 +42,14 @@ from ._missing import (
 )
 from ._modes import BY_NAME, PaddingMode
 from ._normalized import DOUBLE, coefficient_dtype, coefficients, sample_dtype, unit_kernel
-from ._tuning import REMEMBERED_BYTES, SEPARABLE_MULTIPLY_ADDS, TURNED_MULTIPLY_ADDS
 from ._windows import Windows
 from ._workers import checked_workers
 
 # NumPy's limit, less the channel axis that the engine wants.
 MOST_AXES = 63
+
+# Multiply-adds that must be saved before a kernel and an x that is shorter change places, for a second call of Python.
+TURNED_MULTIPLY_ADDS = 500_000
 
 
 def correlate_nd(
@@ -285,7 +287,7 @@ class _Call(NamedTuple):
 
 
 # What was prepared for recent calls; never their data.
-_calls = Cache[_Call]("correlation calls", REMEMBERED_BYTES)
+_calls = Cache[_Call]("correlation calls")
 
 
 def _correlate(
@@ -367,9 +369,9 @@ def _windows(
     x: Array, kernel: Array, arguments: _Arguments, out: Array | None, threads: int | None, mirror: bool
 ) -> tuple[_Call, Windows, complex]:
     """Check everything but the method, and return the call, its windows, and what stands outside x."""
-    one_of(arguments.method, "method", METHODS)
+    checked_method(arguments.method)
     # The kernel that will slide is another one, for which the method may or may not do.
-    call = _prepare(x, kernel, *arguments._replace(method="auto"), out, mirror, False)
+    call = _prepare(x, kernel, *arguments._replace(method=AUTO), out, mirror, ())
 
     axes = tuple(sorted(call.slid))
 
@@ -393,18 +395,17 @@ def _slide(
     x: Array, kernel: Array, arguments: _Arguments, out: Array | None, threads: int | None, mirror: bool
 ) -> Array:
     """Correlate, or convolve if `mirror`, by the engine."""
-    method = one_of(arguments.method, "method", METHODS)
-    separable = method == "separable" or (method == "auto" and x.size * kernel.size >= SEPARABLE_MULTIPLY_ADDS)
-    separable = separable and is_separable(kernel, result_dtype(x, kernel))
+    method = checked_method(arguments.method)
+    seen = seen_in(kernel, result_dtype(x, kernel), method, x.size * kernel.size)
     call = key = None
     if out is None:
-        key = (mirror, separable, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(typed, arguments))
+        key = (mirror, seen, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(typed, arguments))
         try:
             call = _calls.get(key)
         except TypeError:  # lists are welcome, but have no hash
             key = None
     if call is None:
-        call = _prepare(x, kernel, *arguments, out, mirror, separable)
+        call = _prepare(x, kernel, *arguments, out, mirror, seen)
         if key is not None:
             remember(_calls, key, call, call.geometry)
     if call.turned is not None:
@@ -447,7 +448,7 @@ def _turned_arguments(
         (before - (n - 1) * step, before)
         for (before, _), n, step in zip(g.padding, g.out_shape, g.stride, strict=True)
     )  # fmt: skip
-    return _Arguments("full", "zeros", 0.0, g.stride, 1, slid, lags, "auto")
+    return _Arguments("full", "zeros", 0.0, g.stride, 1, slid, lags, AUTO)
 
 
 def _placed(kernel: Array, ndim: int, slid: tuple[int, ...]) -> Array:
@@ -460,7 +461,7 @@ def _placed(kernel: Array, ndim: int, slid: tuple[int, ...]) -> Array:
 
 def _prepare(
     x: Array, kernel: Array, mode: Any, padding_mode: Any, fill_value: Any, stride: Any, dilation: Any, axes: Any,
-    lags: Any, method: Any, out: Array | None, mirror: bool, separable: bool,
+    lags: Any, method: Any, out: Array | None, mirror: bool, seen: tuple[str, ...],
 ) -> _Call:  # fmt: skip
     """Check everything but the method, and make the plan."""
     mode = one_of(mode, "mode", MODES)
@@ -503,14 +504,14 @@ def _prepare(
     # An axis that only the kernel has is a bank of filters: the longest becomes the output channels.
     banks = [axis for axis in others if kernel.shape[axis] > 1 and x.shape[axis] == 1]
     channel = max(banks, key=lambda axis: kernel.shape[axis], default=x.ndim)
-    few = lags is not None and method in ("auto", "direct")
+    few = lags is not None and allows_plain_sums(method)
     near = () if few else _near_axes(x, kernel, slid, geometry)
     batch = tuple(axis for axis in others if axis != channel and axis not in near)
     sizes = [kernel.shape[axis] for axis in batch]
     order = (*batch, channel, *sorted(slid), *near)
     items = math.prod(shape[axis] for axis in batch)
     turned = None
-    if method in ("auto", "direct"):
+    if allows_plain_sums(method):
         turned = _turned_arguments(geometry, slid, dtype, fill, math.prod(shape[axis] for axis in others))
     geometry = replace(reordered(geometry, by_axis), channels_out=kernel.shape[channel] if channel < x.ndim else 1)
     slides = _with_axes(geometry, tuple(x.shape[axis] for axis in near))
@@ -527,7 +528,7 @@ def _prepare(
             fill,
             method,
             items,
-            separable and kernel.size == math.prod(taps),
+            seen if kernel.size == math.prod(taps) else (),
             few=few,
         ),
         dtype=dtype,

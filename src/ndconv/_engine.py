@@ -11,9 +11,20 @@ from ._arguments import ACTIVATIONS, LARGEST
 from ._caches import Cache
 from ._dtypes import Array, compute_type, real_vector, real_weights
 from ._geometry import Geometry, Shape
-from ._methods import Plan, Problem, is_remembered, make_plan, sections
-from ._tuning import ALIGNED_BYTES, CACHE_LINE, PACKING_MULTIPLY_ADDS, PACKINGS_OF_WEIGHTS, PACKINGS_SHARE
+from ._methods import is_remembered, make_plan, sections
+from ._methods.problem import Plan, Problem
 from ._workers import Threads
+
+# Multiply-adds in whose time a weight is packed. A layer's packed weights may be so many times its weights, as those of
+# 3x3 filters are at Winograd's points, and beyond that a part of what all caches may hold.
+PACKING_MULTIPLY_ADDS = 8
+PACKINGS_OF_WEIGHTS = 4
+PACKINGS_SHARE = 0.25
+
+# Bytes of a result from which on it is worth a microsecond to have it begin at a cache line: a layer that mostly writes
+# gains a fifth.
+ALIGNED_BYTES = 256 << 10
+CACHE_LINE = 64
 
 # Elements of an array with unusual strides that are looked at one by one.
 MOST_OFFSETS = 1 << 20
@@ -78,7 +89,7 @@ def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
 
 def plan_call(
     geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int,
-    separable: bool = False, packing: bool = False, bias: bool = False, few: bool = False,
+    seen: tuple[str, ...] = (), packing: bool = False, bias: bool = False, few: bool = False,
 ) -> Plan:  # fmt: skip
     """Return the plan for x (*batch, channels, *in); `few` outputs of a long kernel may be had from its sections."""
     problem = Problem(
@@ -90,7 +101,7 @@ def plan_call(
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)),
         y_in_place=y_in_place,
         bias=bias,
-        separable=separable,
+        seen=seen,
         packing=packing,
     )
     if few and sections.pays(problem):
@@ -246,5 +257,5 @@ def typed(value: Any) -> Any:
 
 def remember(calls: Cache[Any], key: Any, entry: Any, geometry: Geometry) -> None:
     """Keep an entry for the next call like this, where it is not itself large."""
-    if is_remembered(geometry):
+    if is_remembered(geometry.taps):
         calls.keep(key, entry)

@@ -19,13 +19,17 @@ from ._caches import Cache
 from ._dtypes import Array
 from ._engine import execute, new_output, pack_weights
 from ._geometry import make_geometry
-from ._methods import Plan, Problem, direct, make_plan
+from ._methods import direct
+from ._methods.problem import Plan, Problem
 from ._modes import BY_NAME, PaddingMode
-from ._passes import DOUBLE, Line, Pass, can_combine, combine, is_finite, is_in_place, running_means
-from ._tuning import ORDERED_BYTES, REMEMBERED_BYTES, WINDOW_TAPS
+from ._passes import DOUBLE, WINDOW_TAPS, Line, Pass, can_combine, combine, is_finite, is_in_place, running_means
 
 # SciPy leaves out a weight of no more than this where it has more than one axis.
 NEGLIGIBLE = np.finfo(DOUBLE).eps
+
+# Bytes of the sums that are added in SciPy's order, one product after the other: with a product and samples beside them
+# they stay in an L2 cache.
+ORDERED_BYTES = 192 << 10
 
 # Integers of up to 32 bits, by weights that add up to less than this, have sums that are exact in double precision.
 EXACT_WEIGHTS = 2.0**21
@@ -121,7 +125,7 @@ def _run(
         execute(plan, x.copy(), packed, None, None, y, None, None, work, None)
 
 
-@Cache[tuple[Plan, int]]("plans of filters", REMEMBERED_BYTES).remembered
+@Cache[tuple[Plan, int]]("plans of filters").remembered
 def _plan(
     shape: tuple[int, ...], taps: tuple[int, ...], modes: tuple[PaddingMode, ...],
     padding: tuple[tuple[int, int], ...], cval: float, x_in_place: bool, y_in_place: bool,
@@ -133,7 +137,7 @@ def _plan(
         padding=padding, modes=modes, names=("input", "weights"),
     )  # fmt: skip
     problem = Problem(geometry, DOUBLE, False, cval, 1, x_in_place, y_in_place, zeros_are_samples=True)
-    return make_plan(problem, direct.NAME), geometry.multiply_adds
+    return direct.plan(problem), geometry.multiply_adds
 
 
 # --- Passes along axes ------------------------------------------------------------------------------------------------

@@ -10,12 +10,20 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from . import _tuning as tuning
 from ._arguments import ACTIVATIONS
-from ._caches import Cache
+from ._caches import PLAN_BYTES, Cache
 from ._dtypes import Array, compute_type, real_vector, real_weights
-from ._methods import Problem
-from ._methods.direct import channels, cut, finish_blocking, kernels, largest_box, pays_to_interleave
+from ._methods.direct import (
+    PLANE_BYTES,
+    ROW_PLANE_BYTES,
+    channels,
+    cut,
+    finish_blocking,
+    kernels,
+    largest_box,
+    pays_to_interleave,
+)
+from ._methods.problem import MANY_TAPS, Problem
 from ._workers import Threads
 
 if TYPE_CHECKING:
@@ -35,7 +43,7 @@ def run_interleaved(
 ) -> bool:
     """Compute y (*batch, channels, *out) from x (*batch, channels, *in); whether that can be, and should."""
     g = phase.geometry
-    if y.dtype.kind in "iu" or g.taps >= tuning.FOURIER_TAPS:
+    if y.dtype.kind in "iu" or g.taps >= MANY_TAPS:
         return False
     batch = math.prod(y.shape[: y.ndim - g.ndim - 1])
     x_is_complex = x.dtype.kind == "c"
@@ -68,7 +76,7 @@ def run_interleaved(
     return True
 
 
-@Cache[Any]("plans of transposed layers", 2 * tuning.REMEMBERED_BYTES).remembered
+@Cache[Any]("plans of transposed layers", 2 * PLAN_BYTES).remembered
 def _plan(problem: Problem, starts: tuple[int, ...], n_taps: tuple[int, ...]) -> Any:
     """Return the plan of phases that begin at `starts` among the taps of the last axis, or None.
 
@@ -80,7 +88,7 @@ def _plan(problem: Problem, starts: tuple[int, ...], n_taps: tuple[int, ...]) ->
     cycles = {kernel: each for kernel, flat, each in kernels(problem, core) if not flat}
     kernel = "tile" if cycles["tile"] <= cycles["rows"] else "rows"
     interleave = core.lanes if kernel == "tile" and pays_to_interleave(problem, core, False) else 1
-    limit = tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
+    limit = PLANE_BYTES if inputs > 1 else ROW_PLANE_BYTES
     box = largest_box(g, limit // (core.compute_dtype.itemsize * max(inputs, 1)), 1, core, False, 1 << 62)
     if box is None:
         return None

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from ._arguments import (
     ACTIVATIONS,
-    METHODS,
     Padding,
     PerAxis,
     channel_axis_of,
@@ -43,11 +42,11 @@ from ._engine import (
 )
 from ._geometry import Geometry, Shape, layer_geometry
 from ._gradients import ConvGradients, checked_needs
-from ._methods import Plan, Problem, candidates, choose, make_plan
+from ._methods import CYCLES_PER_SECOND, candidates, checked_method, choose, make_plan
 from ._methods.epilogue import times_slope
+from ._methods.problem import Plan, Problem
 from ._stream import LayerStream
-from ._tuning import CYCLES_PER_SECOND, REMEMBERED_BYTES, SERIAL_MULTIPLY_ADDS
-from ._workers import checked_workers
+from ._workers import SERIAL_MULTIPLY_ADDS, checked_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def _prepare(
 ) -> _Call:
     """Check everything and make the plan."""
     activation = one_of(settings.activation, "activation", ACTIVATIONS)
-    method = one_of(settings.method, "method", METHODS)
+    method = checked_method(settings.method)
     ndim = weight.ndim - 2
     channels_first = None
     if channel_axis_of(settings.channel_axis) is not None:
@@ -184,7 +183,7 @@ def _checked_residual(residual: Array | None, y_shape: Shape) -> None:
 
 
 # What was prepared for recent calls of conv_layer. Only cheap, hashable descriptions are keys, never the data.
-_calls = Cache[_Call]("layer calls", REMEMBERED_BYTES)
+_calls = Cache[_Call]("layer calls")
 
 
 def conv_layer(
@@ -416,7 +415,7 @@ class ConvLayer:
             ("_bias", None if vector is None else _read_only(vector)),
             ("_settings", settings),
             ("_workers", checked_workers(workers)),
-            ("_calls", Cache("layer calls", REMEMBERED_BYTES)),
+            ("_calls", Cache("layer calls")),
             ("_packed", packings_of(filters)),
         ):
             object.__setattr__(self, name, value)
@@ -602,7 +601,7 @@ class ConvLayer:
         for name in ("_bias", "_packed", "_weight", "_workers"):
             object.__setattr__(linear, name, getattr(self, name))
         object.__setattr__(linear, "_settings", replace(self._settings, activation=None))
-        object.__setattr__(linear, "_calls", Cache("layer calls", REMEMBERED_BYTES))
+        object.__setattr__(linear, "_calls", Cache("layer calls"))
         return linear
 
     def _pack(self, call: _Call, place: Any) -> tuple[Any, Array | None]:
@@ -640,7 +639,7 @@ class ConvLayer:
         """Return, as a readable table, which method runs for an input of a shape, and why.
 
         The input is taken to be contiguous and of the weights' dtype. Times are predictions for one core of the machine
-        that the constants in ``_tuning.py`` were measured on.
+        that the constants of the methods were measured on.
         """
         g = self._geometry(input_shape)
         dtype = result_dtype(self.weight)
@@ -666,7 +665,7 @@ class ConvLayer:
 def _check_alone(weight: Array, settings: _Settings) -> None:
     """Raise for what is wrong with a layer whatever its input: with the least one that its filters fit."""
     one_of(settings.activation, "activation", ACTIVATIONS)
-    one_of(settings.method, "method", METHODS)
+    checked_method(settings.method)
     channel_axis_of(settings.channel_axis)
     fill_in(settings.fill_value, np.dtype(np.complex128))
     ndim, kernel = max(weight.ndim - 2, 1), weight.shape[2:] or (1,)

@@ -22,12 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from ._caches import Cache
+from ._caches import CACHE_LIMIT, Cache
 from ._dtypes import Array
 from ._engine import convolve, plan_of
 from ._geometry import Geometry
 from ._methods import fourier
-from ._tuning import CACHE_LIMIT
 
 EPS = 2.0**-53
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ._dtypes import Array, compute_type
+from ._methods import AUTO, direct
 from ._windows import Windows
 
 POLICIES = ("propagate", "omit", "raise")
@@ -98,8 +99,8 @@ def interpolated(
     weight = np.abs(kernel).sum(axis=windows.axes, keepdims=True)
     partial = count < math.prod(windows.geometry.kernel)
     y, weights = (windows.correlate(each, kernel, method) for each in (samples, there))
-    if method == "auto" and (partial & (count > 0) & (np.abs(weights) < THIN * weight)).any():
-        y, weights = (windows.correlate(each, kernel, "direct") for each in (samples, there))
+    if method == AUTO and (partial & (count > 0) & (np.abs(weights) < THIN * weight)).any():
+        y, weights = (windows.correlate(each, kernel, direct.NAME) for each in (samples, there))
     one_sign = kernel.dtype.kind != "c" and ((kernel >= 0).all() or (kernel <= 0).all())
     sizes = np.abs(weights) if one_sign else windows.correlate(there, np.abs(kernel), method)
     with np.errstate(all="ignore"):

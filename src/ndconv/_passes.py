@@ -12,28 +12,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _core
-from ._caches import Cache
+from ._caches import CHOICE_BYTES, Cache
 from ._dtypes import Array
 from ._engine import execute, new_output
 from ._geometry import Shape, make_geometry
-from ._methods import Plan, Problem, make_plan
-from ._methods import direct as direct_method
+from ._methods import direct
+from ._methods.problem import Plan, Problem
 from ._modes import BY_NAME, PaddingMode
 from ._threads.python_tasks import for_each
-from ._tuning import (
-    LINES_ABREAST,
-    PIECE_SAMPLES,
-    PLANE_COLUMNS,
-    REMEMBERED_BYTES,
-    REMEMBERED_CHOICES_BYTES,
-    RUNNING_MULTIPLY_ADDS,
-    SLAB_BYTES,
-    SLAB_OUTPUT_BYTES,
-    WINDOW_TAPS,
-)
 from ._workers import Threads
 
 DOUBLE = np.dtype(np.float64)
+
+# Bytes of an output from which on it is gone through slab by slab; bytes of what is between two passes of a slab; and
+# columns of the planes that a pass cuts a slab into.
+SLAB_OUTPUT_BYTES = 4 << 20
+SLAB_BYTES = 1 << 20
+PLANE_COLUMNS = 512
+
+# Samples of a window above which its means take less time by running sums. A few lines are cut into pieces, of at least
+# so many samples, so that enough go abreast; and the multiply-adds in whose time one of those sums is made.
+WINDOW_TAPS = 6
+LINES_ABREAST = 32
+PIECE_SAMPLES = 256
+RUNNING_MULTIPLY_ADDS = 16
 
 
 class Pass(NamedTuple):
@@ -244,7 +246,7 @@ def _as_planes(x: Array, y: Array, axis: int) -> tuple[Array, Array, int, int]:
     return x, y, 0, 2
 
 
-@Cache[int]("pieces of filters", REMEMBERED_CHOICES_BYTES).remembered
+@Cache[int]("pieces of filters", CHOICE_BYTES).remembered
 def _pieces(columns: int) -> int:
     """Return into how many equal pieces to cut columns; 1 if their number has no divisor that fits."""
     if columns <= 2 * PLANE_COLUMNS:
@@ -258,7 +260,7 @@ def _is_in_place(planes: Array, ndim: int) -> bool:
     return planes.dtype is DOUBLE and planes.flags.aligned and planes[(0,) * (planes.ndim - ndim)].flags.c_contiguous
 
 
-@Cache[Plan]("plans of filters", REMEMBERED_BYTES).remembered
+@Cache[Plan]("plans of filters").remembered
 def _plan(
     shape: Shape, batch: int, along: int, taps: int, padding: tuple[int, int], mode: PaddingMode, cval: float,
     x_in_place: bool, y_in_place: bool,
@@ -271,4 +273,4 @@ def _plan(
         padding=tuple(padding if axis == along else (0, 0) for axis in range(len(shape))),
     )  # fmt: skip
     problem = Problem(geometry, DOUBLE, False, cval, batch, x_in_place, y_in_place, zeros_are_samples=True)
-    return make_plan(problem, direct_method.NAME)
+    return direct.plan(problem)

@@ -16,6 +16,7 @@ from ._caches import Cache
 from ._dtypes import Array
 from ._engine import convolve
 from ._geometry import Geometry, make_geometry
+from ._methods import direct
 from ._weight_gradient import weight_gradient
 
 
@@ -64,7 +65,7 @@ def convolve_samples(
         )  # fmt: skip
         convolve(
             part, x, filters, y[there], bias=bias, residual=None if residual is None else residual[there],
-            activation=activation, method="direct", workers=workers,
+            activation=activation, method=direct.NAME, workers=workers,
         )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arguments import LARGEST, METHODS, MODES, Pair, integer, one_of, padding_modes, padding_pairs, per_axis
+from ._arguments import LARGEST, MODES, Pair, integer, one_of, padding_modes, padding_pairs, per_axis
 from ._caches import Cache
 from ._correlate import padding_of_mode
 from ._dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
@@ -32,12 +32,17 @@ from ._engine import (
     with_room_for,
 )
 from ._geometry import Shape, make_geometry
-from ._methods import Plan, Problem, make_plan
-from ._tuning import REMEMBERED_BYTES, STREAM_BLOCK, STREAM_TAPS
+from ._methods import AUTO, checked_method, direct, fourier
+from ._methods.problem import Plan, Problem
 from ._workers import checked_workers
 
 if TYPE_CHECKING:
     from ._layer import ConvLayer
+
+# Taps from which on "auto" has the early ones go by spectra; and the samples of a block, for each in the root of those
+# that the kernel spans.
+STREAM_TAPS = 4096
+STREAM_BLOCK = 8.0
 
 # Numbers up to so many times the smallest normal one lose digits in products of spectra.
 QUIET = 2.0**26
@@ -106,7 +111,7 @@ class _Taps:
         self.bias = None if w.bias is None else real_vector(w.bias, w.dtype)
         self.compute = compute_type(w.dtype)
         self.converts = w.dtype.name != self.compute
-        self.plans = Cache[Plan]("stream plans", REMEMBERED_BYTES)
+        self.plans = Cache[Plan]("stream plans")
         self.packed = packings_of(w.taps)
         self.finite = w.dtype.kind not in "fc" or bool(np.isfinite(w.taps).all())
 
@@ -144,7 +149,7 @@ class _Taps:
             geometry=geometry, dtype=w.dtype, x_is_complex=w.x_is_complex, fill_value=0.0, batch=shape[0],
             x_in_place=x_in_place, y_in_place=y_in_place, bias=w.bias is not None,
         )  # fmt: skip
-        return make_plan(problem, "direct")
+        return direct.plan(problem)
 
 
 class _Partitions:
@@ -338,7 +343,7 @@ class _Filter:
 def _block(weights: _Weights, method: str) -> int | None:
     """Return the samples of a partition, or None for the direct method alone."""
     reach, stride, dtype = weights.reach, weights.stride, weights.dtype
-    if method == "direct" or (method == "auto" and (dtype.kind not in "fc" or weights.taps.shape[-1] < STREAM_TAPS)):
+    if method == direct.NAME or (method == AUTO and (dtype.kind not in "fc" or weights.taps.shape[-1] < STREAM_TAPS)):
         return None
     if dtype.kind not in "fc":
         raise ValueError(f"method='fft' cannot do this stream: its transforms would round integers of dtype {dtype}")
@@ -346,7 +351,7 @@ def _block(weights: _Weights, method: str) -> int | None:
     block = stride << max(round(math.log2(STREAM_BLOCK * math.sqrt(max(reach, 1)) / stride)), 0)
     if block <= reach:
         return block
-    if method == "fft":
+    if method == fourier.NAME:
         raise ValueError(f"method='fft' cannot do this stream: a kernel that spans {reach + 1} samples is too short")
     return None
 
@@ -773,7 +778,7 @@ def _stream_padding_mode(padding_mode: Any, reach: int) -> str:
 
 def _stream_method(method: Any) -> str:
     """Return the method of a stream, or raise where it has no such method."""
-    name = str(one_of(method, "method", METHODS))
-    if name not in ("auto", "direct", "fft"):
+    name = checked_method(method)
+    if name not in (AUTO, direct.NAME, fourier.NAME):
         raise ValueError(f"method must be 'auto', 'direct' or 'fft' for a stream, got {name!r}")
     return name

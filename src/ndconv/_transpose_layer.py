@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from . import _core
 from ._arguments import (
     ACTIVATIONS,
-    METHODS,
     Padding,
     PerAxis,
     channel_axis_of,
@@ -26,6 +25,7 @@ from ._dtypes import Array, compute_type, result_dtype, unmasked_array
 from ._engine import apart_from, check_activation, checked_out, convolve, new_output, with_parts_of
 from ._geometry import Geometry, Shape, make_geometry
 from ._gradients import ConvGradients, checked_needs
+from ._methods import checked_method
 from ._samples_alone import convolve_samples, taps_not_finite, weight_gradient_of_samples
 from ._transposed import box_of_samples, run_transposed, transposed_phases, transposed_sets
 from ._workers import checked_workers
@@ -121,7 +121,7 @@ def conv_transpose_layer(
     vector = None if bias is None else unmasked_array(bias, "bias")
     other = None if residual is None else unmasked_array(residual, "residual")
     one_of(activation, "activation", ACTIVATIONS)
-    one_of(method, "method", METHODS)
+    checked_method(method)
     call = _prepare(array, filters, stride, padding, output_padding, dilation, groups, channel_axis)
     g = call.geometry
     if vector is not None and vector.shape != (g.channels_in,):

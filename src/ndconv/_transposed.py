@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from ._caches import Cache
+from ._caches import ENTRY_BYTES, Cache
 from ._dtypes import Array, compute_type
 from ._engine import convolve, plan_of
 from ._geometry import Geometry
 from ._interleaved import run_interleaved
+from ._methods import allows_plain_sums
 from ._methods.epilogue import activate
 from ._modes import BY_NAME
 from ._samples_alone import convolve_samples, taps_not_finite
-from ._tuning import ENTRY_BYTES, REMEMBERED_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def box_of_samples(geometry: Geometry) -> tuple[range, ...]:
     )
 
 
-@Cache[tuple[Phase, ...]]("phases of transposed layers", REMEMBERED_BYTES).remembered
+@Cache[tuple[Phase, ...]]("phases of transposed layers").remembered
 def transposed_phases(geometry: Geometry, box: tuple[range, ...], most_columns: int) -> tuple[Phase, ...]:
     """Return the phases of the transpose of a convolution, for a box of its padded input.
 
@@ -177,7 +177,7 @@ def run_transposed(
         return
     ndim = weight.ndim - 3
     special = taps_not_finite(weight, packed)
-    if special is not None or method not in ("auto", "direct"):
+    if special is not None or not allows_plain_sums(method):
         phases = tuple(each for phase in phases for each in (phase.columns or (phase,)) if each)
         for phase in phases:
             plan_of(phase.geometry, x, _part(y, phase), method)  # raises before anything is written

@@ -10,14 +10,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _core
-from . import _tuning as tuning
 from ._caches import Cache
 from ._dtypes import Array, compute_type
 from ._engine import fill_in, is_in_place
 from ._geometry import Geometry
-from ._methods import Problem, is_remembered
-from ._methods.direct import channels, finish_blocking, largest_box, smallest_box
+from ._methods import is_remembered
+from ._methods.direct import TASK_MULTIPLY_ADDS, TASKS, channels, finish_blocking, largest_box, smallest_box
+from ._methods.problem import Problem
 from ._workers import Threads
+
+# Of each task: bytes of the box's gradients to y and of padded samples, which are read again for each few pairs of a
+# channel and a tap, together half an L2 cache; bytes of its sums; outputs of a box below which its sums, read and
+# written once a box, would be what it waits for; products for which a padded sample should be read, and bytes of the
+# parts of a small gradient that different tasks sum.
+GRADIENT_BYTES = 256 << 10
+PLANE_BYTES = 384 << 10
+SUM_BYTES = 512 << 10
+LEAST_PIXELS = 128
+USES = 512
+PART_BYTES = 2 << 20
+
+# Cycles of a vector's product over a single vector of output channels, each with a sample to broadcast; and along
+# lines, each with a vector of samples to load, for 1, 2 and at least 4 output channels together.
+VECTOR_CYCLES = 1.0
+LINE_CYCLES = (1.3, 0.75, 0.6)
 
 
 class Cut(NamedTuple):
@@ -48,7 +64,7 @@ def weight_gradient(
         geometry=geometry, dtype=dtype, x_is_complex=not real_x, fill_value=fill_in(fill_value, dtype), batch=batch,
         x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)), y_in_place=False,
     )  # fmt: skip
-    core = (_remembered_plan if is_remembered(geometry) else _make_plan)(problem)
+    core = (_remembered_plan if is_remembered(geometry.taps) else _make_plan)(problem)
     inputs, outputs = channels(problem)
     real_shape = (geometry.groups, outputs, inputs, *geometry.kernel)
     size = math.prod(real_shape)
@@ -90,7 +106,7 @@ def _make_plan(problem: Problem) -> Any:
     return core.WeightGradient(blocking, cut)
 
 
-_remembered_plan = Cache[Any]("plans of gradients", tuning.REMEMBERED_BYTES).remembered(_make_plan)
+_remembered_plan = Cache[Any]("plans of gradients").remembered(_make_plan)
 
 
 def _along_lines(problem: Problem, core: Any) -> bool:
@@ -98,8 +114,8 @@ def _along_lines(problem: Problem, core: Any) -> bool:
     g = problem.geometry
     _, outputs = channels(problem)
     lanes, width = int(core.lanes), g.out_shape[-1]
-    over_channels = 0.5 if outputs > lanes else tuning.GRADIENT_VECTOR_CYCLES
-    along_lines = tuning.GRADIENT_LINE_CYCLES[min(outputs, 4).bit_length() - 1]
+    over_channels = 0.5 if outputs > lanes else VECTOR_CYCLES
+    along_lines = LINE_CYCLES[min(outputs, 4).bit_length() - 1]
     return along_lines * -(-width // lanes) / width < over_channels * -(-outputs // lanes) / outputs
 
 
@@ -115,30 +131,30 @@ def _block(problem: Problem, core: Any) -> tuple[Any, Cut]:
 
     # Few taps read padded samples too seldom, unless for more output channels.
     block = lanes if along_lines else core.tile_channels
-    most_outputs = min(outputs, block * max(tuning.GRADIENT_USES // (block * g.taps), 1))
+    most_outputs = min(outputs, block * max(USES // (block * g.taps), 1))
     rows = outputs if along_lines else -(-most_outputs // lanes) * lanes
     most_outputs = min(most_outputs, rows)
     sums_of_input = most_outputs * g.taps * item * (lanes if along_lines else 1)
-    most_inputs = max(min(tuning.GRADIENT_SUM_BYTES // sums_of_input, inputs), 1)
-    pixels = max(tuning.GRADIENT_BYTES // (item * rows), 1)
+    most_inputs = max(min(SUM_BYTES // sums_of_input, inputs), 1)
+    pixels = max(GRADIENT_BYTES // (item * rows), 1)
     while True:
         task_inputs = _even(inputs, most_inputs)
-        samples = 1 << 62 if in_place else tuning.GRADIENT_PLANE_BYTES // (item * task_inputs)
+        samples = 1 << 62 if in_place else PLANE_BYTES // (item * task_inputs)
         box = largest_box(g, samples, 1, core, flat, pixels)
-        wide_enough = box and math.prod(box) >= min(tuning.GRADIENT_PIXELS, pixels // 2, math.prod(g.out_shape))
+        wide_enough = box and math.prod(box) >= min(LEAST_PIXELS, pixels // 2, math.prod(g.out_shape))
         if wide_enough or task_inputs == 1:
             break
         most_inputs = -(-task_inputs // 2)
     box = [max(size, 1) for size in box or smallest_box(g, core, flat)]
 
     items = max(problem.batch, 1) * math.prod(-(-n // part) for n, part in zip(g.out_shape, box, strict=True))
-    wanted = max(min(tuning.TASKS, g.multiply_adds * problem.batch // tuning.TASK_MULTIPLY_ADDS), 1)
+    wanted = max(min(TASKS, g.multiply_adds * problem.batch // TASK_MULTIPLY_ADDS), 1)
     task_outputs = _even(outputs, most_outputs, 1 if along_lines else core.tile_channels)
-    task_groups = max(tuning.GRADIENT_SUM_BYTES // (sums_of_input * task_inputs), 1)
+    task_groups = max(SUM_BYTES // (sums_of_input * task_inputs), 1)
     task_groups = _even(g.groups, min(task_groups, max(g.groups // wanted, 1)))
     tasks = -(-g.groups // task_groups) * -(-outputs // task_outputs) * -(-inputs // task_inputs)
     weight_bytes = g.groups * outputs * inputs * g.taps * item
-    parts = max(min(-(-wanted // tasks), items, tuning.GRADIENT_PART_BYTES // weight_bytes), 1)
+    parts = max(min(-(-wanted // tasks), items, PART_BYTES // weight_bytes), 1)
     blocking = finish_blocking(
         problem, core, kernel="rows", box=tuple(box), flat=flat, in_place=in_place, interleave=1, n_blocks=1,
         blocks_per_task=1, groups_per_task=1, channel_block=task_inputs, padded_channels=task_inputs, stretch=1,

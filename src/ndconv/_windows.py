@@ -11,12 +11,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ._dtypes import Array
 from ._geometry import Geometry
-from ._tuning import BOX_TAPS, WINDOW_SAMPLES
+from ._methods import direct, separable
 
 # (x, kernel, stride, dilation, method): correlate in mode "valid", along the windows' axes.
 Correlate = Callable[[Array, Array, tuple[int, ...], tuple[int, ...], str], Array]
 
 Places = tuple[Array, ...]
+
+# Samples that are summed along an axis at once, where only sums are asked for and there are four times as many: sums of
+# sums then take fewer steps. And samples of the windows that are looked at one by one, for each step of NumPy.
+BOX_TAPS = 32
+WINDOW_SAMPLES = 1 << 17
 
 
 class Windows(NamedTuple):
@@ -80,7 +85,7 @@ class Windows(NamedTuple):
             shape = [1] * padded.ndim
             for axis, count in zip(self.axes, taps, strict=True):
                 shape[axis] = count
-            return self.engine(padded, np.ones(shape, padded.dtype), g.stride, g.dilation, "separable")
+            return self.engine(padded, np.ones(shape, padded.dtype), g.stride, g.dilation, separable.NAME)
         for i in reversed(range(g.ndim)):
             padded = self._sums_along(padded, i, taps[i], g.dilation[i], g.stride[i])
         return padded
@@ -92,7 +97,7 @@ class Windows(NamedTuple):
         def box(x: Array, taps: int, stride: int) -> Array:
             shape, steps, gaps = [1] * x.ndim, ones.copy(), ones.copy()
             shape[self.axes[i]], steps[i], gaps[i] = taps, stride, dilation
-            return self.engine(x, np.ones(shape, x.dtype), tuple(steps), tuple(gaps), "direct")
+            return self.engine(x, np.ones(shape, x.dtype), tuple(steps), tuple(gaps), direct.NAME)
 
         if taps <= 4 * BOX_TAPS:
             return x if taps == stride == 1 else box(x, taps, stride)

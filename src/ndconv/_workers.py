@@ -8,7 +8,9 @@ from typing import Any
 from ._arguments import integer
 from ._threads import tasks
 from ._threads.quota import container_quota
-from ._tuning import SERIAL_MULTIPLY_ADDS
+
+# Calls of fewer multiply-adds run on the calling thread: waking another costs about as long.
+SERIAL_MULTIPLY_ADDS = 250_000
 
 
 def _usable_cpus() -> int:

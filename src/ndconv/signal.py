@@ -19,17 +19,17 @@ import numpy as np
 import scipy.signal as _scipy
 from numpy.typing import ArrayLike
 
-from ._caches import Cache
+from ._caches import CHOICE_BYTES, Cache
 from ._correlate import convolve_nd, correlate_nd
 from ._dtypes import Array
 from ._geometry import Geometry, make_geometry
 from ._limbs import exact_sums
-from ._methods import Problem, direct, fourier
+from ._methods import direct, fourier
+from ._methods.problem import Problem
 from ._modes import BY_NAME
 from ._passes import is_finite
 from ._resampling import resampled
 from ._scipy_fallback import PLANE_DTYPES, SIGNAL_DTYPES, handing_on
-from ._tuning import REMEMBERED_CHOICES_BYTES
 
 __all__ = [
     "choose_conv_method",
@@ -422,7 +422,7 @@ def _largest(array: Array) -> int:
     return max(int(array.max()), -int(array.min()))
 
 
-@Cache[tuple[Geometry, float, float]]("choices of a method", REMEMBERED_CHOICES_BYTES).remembered
+@Cache[tuple[Geometry, float, float]]("choices of a method", CHOICE_BYTES).remembered
 def _ways(
     mode: str, shape: tuple[int, ...], kernel: tuple[int, ...], dtype: np.dtype[Any]
 ) -> tuple[Geometry, float, float]:

@@ -1,81 +1,71 @@
 """The methods of computing a convolution, and the choice among them.
 
-A method is a module with four names: ``NAME``; ``why_not(problem)``, None or the reason why it cannot do a problem;
-``cost(problem)``, the cycles that it would take on one core; and ``plan(problem)``, which returns a `Plan`.
-To add one, write the module and put it into `METHODS`.
+To add one, write a module with the names of a `Method` and put it into `METHODS`: then it is a value of `method`, and
+"auto", `ConvLayer.explain`, messages and documentation know it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any, Protocol
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .._caches import Cache
+from .._arguments import one_of
+from .._caches import CHOICE_BYTES, Cache, clear_caches
 from .._dtypes import Array
-from .._geometry import Geometry
-from .._tuning import REMEMBERED_BYTES, REMEMBERED_CHOICES_BYTES, REMEMBERED_TAPS
 from . import direct, fourier, separable, winograd
+from .problem import REMEMBERED_TAPS, Method, Plan, Problem
 
-METHODS: tuple[ModuleType, ...] = (direct, winograd, fourier, separable)
+__all__ = ["AUTO", "METHODS", "Candidate", "Method", "Plan", "Problem"]
 
+#: The value of `method` for the fastest.
+AUTO = "auto"
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What a method must know of a call to plan it: everything but the numbers."""
+METHODS: list[Method] = [direct, winograd, fourier, separable]
 
-    geometry: Geometry
-    dtype: np.dtype[Any]  # of the result
-    x_is_complex: bool
-    fill_value: complex
-    batch: int
-    x_in_place: bool  # x's spatial axes are C-contiguous, aligned, native samples of the compute type
-    y_in_place: bool  # the same of y
-    bias: bool = False  # whether the sums begin with one
-    separable: bool = False  # the kernel is an outer product
-    packing: bool = False  # weights are packed for this call alone, which is part of its cost
-    zeros_are_samples: bool = False  # those outside x, as SciPy has it: what is not finite makes NaN with them
-    _hash: int = field(init=False, repr=False, compare=False)  # counted once: several caches have problems for keys
-
-    def __post_init__(self) -> None:
-        what = (
-            self.geometry, self.dtype, self.x_is_complex, self.fill_value, self.batch, self.x_in_place, self.y_in_place,
-            self.bias, self.separable, self.packing, self.zeros_are_samples,
-        )  # fmt: skip
-        object.__setattr__(self, "_hash", hash(what))
-
-    def __hash__(self) -> int:
-        return self._hash
+# What turns cycles into the times that are shown.
+CYCLES_PER_SECOND = 2.8e9
 
 
-class Plan(Protocol):
-    """A frozen way to run a problem, which any number of threads may use at once."""
+def register(method: Method) -> None:
+    """Add a method: from now on "auto" considers it."""
+    if method.NAME in names():
+        raise ValueError(f"there is a method {method.NAME!r} already")
+    METHODS.append(method)
+    clear_caches()
 
-    nbytes: int
-    """About what it takes in memory, beside a fixed amount."""
 
-    def pack_key(self) -> Any:
-        """Return what tells packings of the same weights apart."""
+def unregister(method: Method) -> None:
+    """Take a method away again."""
+    METHODS.remove(method)
+    clear_caches()
 
-    def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Any:
-        """Return real weights (sets, out, in, *kernel) in the order in which the kernel reads them.
 
-        Those of a single call may be packed as it goes along, and must stay as they are until then.
-        """
+def names() -> tuple[str, ...]:
+    """Return the values of `method`."""
+    return AUTO, *(method.NAME for method in METHODS)
 
-    def run(
-        self,
-        x: Array,
-        packed: Any,
-        bias: Array | None,
-        residual: Array | None,
-        y: Array,
-        activation: int,
-        weight_batch: Sequence[int] | None,
-        workers: int,
-    ) -> bool:
-        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if x must be aligned, and is not."""
+
+def checked_method(method: Any) -> str:
+    """Return the argument `method`, or raise."""
+    name: str = one_of(method, "method", names())
+    return name
+
+
+def allows_plain_sums(name: str) -> bool:
+    """Whether a call may be done by products that are summed as they come, in whatever order of loops."""
+    return name in (AUTO, direct.NAME)
+
+
+def seen_in(kernel: Array, dtype: np.dtype[Any], name: str, multiply_adds: int) -> tuple[str, ...]:
+    """Return the methods that see in the values of a single kernel what they need; "auto" looks where it may pay."""
+    found = []
+    for method in METHODS:
+        looks = name == method.NAME or (name == AUTO and multiply_adds >= getattr(method, "LOOKED_AT_MULTIPLY_ADDS", 0))
+        if looks and hasattr(method, "sees") and method.sees(kernel, dtype):
+            found.append(method.NAME)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +88,7 @@ def candidates(problem: Problem) -> list[Candidate]:
 
 def choose(problem: Problem, name: str) -> str:
     """Return the method that runs a problem: the one asked for, or the cheapest."""
-    if name == "auto":
+    if name == AUTO:
         return min((c for c in candidates(problem) if c.cycles is not None), key=lambda c: c.cycles or 0.0).name
     reason = _method(name).why_not(problem)
     if reason:
@@ -107,26 +97,17 @@ def choose(problem: Problem, name: str) -> str:
 
 
 def make_plan(problem: Problem, name: str) -> Plan:
-    """Return the plan of a problem by the chosen method; those of recent calls are remembered."""
-    chosen = _remembered_choice(problem, name)
-    # The Fourier method's plan has no table of taps.
-    small = is_remembered(problem.geometry) or chosen == fourier.NAME
-    return _remembered_plan(problem, chosen) if small else _make_plan(problem, chosen)
+    """Return the plan of a problem by the chosen method."""
+    return _method(_remembered_choice(problem, name)).plan(problem)
 
 
-def is_remembered(geometry: Geometry) -> bool:
+def is_remembered(taps: int) -> bool:
     """Whether what is prepared for a call may be kept: not where it is itself large."""
-    return geometry.taps <= REMEMBERED_TAPS
+    return taps <= REMEMBERED_TAPS
 
 
-def _make_plan(problem: Problem, chosen: str) -> Plan:
-    plan: Plan = _method(chosen).plan(problem)
-    return plan
-
-
-def _method(name: str) -> ModuleType:
+def _method(name: str) -> Method:
     return next(method for method in METHODS if name == method.NAME)
 
 
-_remembered_choice = Cache[str]("choices of a method", REMEMBERED_CHOICES_BYTES).remembered(choose)
-_remembered_plan = Cache[Plan]("plans", REMEMBERED_BYTES).remembered(_make_plan)
+_remembered_choice = Cache[str]("choices of a method", CHOICE_BYTES).remembered(choose)

@@ -10,22 +10,103 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _core
-from .. import _tuning as tuning
-from .._caches import Cache
+from .._caches import CHOICE_BYTES, Cache
 from .._dtypes import Array, compute_type
 from .._geometry import reordered
 from .._modes import BY_NAME
 from . import extent, nonfinite
-
-if TYPE_CHECKING:
-    from . import Problem
+from .problem import REMEMBERED_TAPS, Problem, remembered
 
 NAME = "direct"
+DESCRIPTION = """\
+Multiplies and adds, tap by tap. It can do every call, and is the quickest for grouped and 1x1 layers, few channels
+and small kernels."""
+
+# --- Constants ----------------------------------------------------------------------------------------------------
+# Bytes of padded planes that a task works on. Two thirds of an L2 cache, beside weights and sums; less for the kernels
+# of one output channel, which read each sample only a few times, so that a plane is still in cache when it is read.
+PLANE_BYTES = 800 << 10
+ROW_PLANE_BYTES = 320 << 10
+
+# The same where a kernel of one input and one output channel reads each sample fewer times than this, as strided ones
+# do: half an L1 cache, for then it waits for nothing but samples.
+NEAREST_PLANE_BYTES = 24 << 10
+FEW_READS = 4
+
+# The same where a group is one channel whose samples lie between those of others, as with channels last: so few that
+# all groups are read, and written, while the cache lines that they share are near.
+SCATTERED_PLANE_BYTES = 4 << 10
+
+# The same of the kernel whose vectors are pixels' channels.
+DEPTHWISE_PLANE_BYTES = 320 << 10
+
+# The same where the planes of all input channels are more: they are then padded in blocks, for each task anew.
+BLOCK_PLANE_BYTES = 1 << 20
+
+# Bytes of a tile's weights, read again for each tile of pixels: a quarter of an L2 cache.
+WEIGHT_BYTES = 300 << 10
+
+# Input channels are interleaved where a vector's worth of them has no more bytes of weights than this, and, where x
+# could be read in place, each sample is read for at least so many products.
+INTERLEAVED_WEIGHT_BYTES = 600 << 10
+INTERLEAVED_USES = 48
+
+# Outputs of a box below which its weights, read once a box, would be what it waits for.
+LEAST_PIXELS = 300
+
+# Input and output channels above which a bank reads planes instead of x, where each channel's samples lie on pages of
+# their own, and more often than not compete for the same places in cache.
+IN_PLACE_CHANNELS = 16
+
+# Outputs of the signal that decides in which order a kernel of one axis adds up products, whatever the length.
+LONG_SIGNAL = 1 << 14
+
+# Bytes of samples that a bank reads for all its output channels in turn: half an L1 cache.
+STRETCH_BYTES = 24 << 10
+
+# Bytes of a task's unfinished sums, kept while the input channels come in blocks.
+SUM_BYTES = 2 << 20
+
+# The smallest task, in multiply-adds: some 10 microseconds, against the fraction of one that a task costs.
+TASK_MULTIPLY_ADDS = 400_000
+
+# Tasks that a large call is cut into, whatever the number of workers: enough for 16 of them.
+TASKS = 32
+
+# Cycles that the micro-kernels need besides their multiply-adds: for each tap, and for each channel that a bank turns
+# to; for a strip's transposition and its way into y (for each vector of channels and of pixels), and for a bank's or a
+# row's start and end; to pad one sample; and to write one to a place apart from its neighbours'.
+TILE_TAP_CYCLES = 1.5
+BANK_TAP_CYCLES = 2.5
+BANK_NEAR_TAP_CYCLES = 1.5  # of a kernel of one tap, where the samples of two tiles stay in the nearest cache
+BANK_CHANNEL_CYCLES = 3.0
+ROW_TAP_CYCLES = 5.0
+STRIP_CYCLES = 110.0
+BANK_CYCLES = 60.0
+ROW_CYCLES = 40.0
+PAD_CYCLES = 1.0
+SCATTERED_CYCLES = 3.0
+
+# Cycles of a vector of channels of a depthwise layer: for each tap, for its way in and out, and, where channels are not
+# last, for each of its samples to be turned on the way.
+DEPTHWISE_TAP_CYCLES = 0.5
+DEPTHWISE_CYCLES = 10.0
+DEPTHWISE_TURN_CYCLES = 1.4
+
+# Bytes of weights that arrive in a cycle, from a cache shared by all cores; and cycles in which one is packed.
+WEIGHT_BYTES_PER_CYCLE = 5.0
+PACK_WEIGHT_CYCLES = 4.0
+
+FITTED: tuple[str, ...] = (
+    "TILE_TAP_CYCLES", "BANK_TAP_CYCLES", "BANK_NEAR_TAP_CYCLES", "BANK_CHANNEL_CYCLES", "ROW_TAP_CYCLES",
+    "STRIP_CYCLES", "BANK_CYCLES", "ROW_CYCLES", "PAD_CYCLES", "DEPTHWISE_TAP_CYCLES", "DEPTHWISE_CYCLES",
+    "DEPTHWISE_TURN_CYCLES", "WEIGHT_BYTES_PER_CYCLE",
+)  # fmt: skip
 
 # No taps, or nothing known of them.
 NONE = np.empty(0, np.intp)
@@ -90,10 +171,11 @@ def why_not(problem: Problem) -> str | None:
 
 def cost(problem: Problem) -> float:
     """Return the predicted cycles on one core."""
-    packing = tuning.PACK_WEIGHT_CYCLES * problem.geometry.weights if problem.packing else 0.0
+    packing = PACK_WEIGHT_CYCLES * problem.geometry.weights if problem.packing else 0.0
     return packing + _ranked(problem, _core.load(compute_type(problem.dtype)))[0][2]
 
 
+@remembered
 def plan(problem: Problem) -> DirectPlan:
     """Return the plan of a problem."""
     return DirectPlan(problem)
@@ -130,7 +212,7 @@ class DirectPlan:
     ) -> bool:  # fmt: skip
         """Compute y from x, part of whose padding is zeros."""
         if type(packed) is nonfinite.Split:
-            residual = packed.added_to(residual, self._problem, x, y, weight_batch, workers)
+            residual = packed.added_to(residual, self._problem, plan, x, y, weight_batch, workers)
             packed = packed.finite
         return bool(self._core.run(x, packed, bias, residual, y, activation, weight_batch, workers))
 
@@ -170,36 +252,36 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     if g.ndim > 1:
         reach = plane_samples(g, g.ndim - 2, height)
         flat_bytes = core.compute_dtype.itemsize * inputs * g.kernel[-1] * reach * g.out_shape[-1]
-        if g.kernel[-1] == 1 or flat_bytes <= tuning.BLOCK_PLANE_BYTES:
+        if g.kernel[-1] == 1 or flat_bytes <= BLOCK_PLANE_BYTES:
             shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
     outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
     products = g.taps * inputs
     seen = products * _part_within(problem, inputs)
-    weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / tuning.WEIGHT_BYTES_PER_CYCLE
+    weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / WEIGHT_BYTES_PER_CYCLE
     # Where y's channels are last, what kernels along the pixels made is written sample by sample.
-    write = tuning.SCATTERED_CYCLES if _is_scattered(problem) else 0.0
+    write = SCATTERED_CYCLES if _is_scattered(problem) else 0.0
     ways = []
     for flat, width, lines, copies in shapes:
-        padding = tuning.PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
+        padding = PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
         strips, rest = divmod(width, core.strip)
         tile = 0.0
         for block in _tile_blocks(outputs, core):
             most = core.tile_pixels[block - 1]
             tiles = strips * -(-core.strip // most) + -(-rest // most)
-            tap = max(width * block / 2, tiles * 4.0) + tiles * tuning.TILE_TAP_CYCLES
-            tile += lines * (seen * tap + tuning.STRIP_CYCLES * block * width / core.lanes)
+            tap = max(width * block / 2, tiles * 4.0) + tiles * TILE_TAP_CYCLES
+            tile += lines * (seen * tap + STRIP_CYCLES * block * width / core.lanes)
         ways.append(("tile", flat, weights + outer * (tile + padding)))
 
         vectors = -(-width // lanes)
         blocks, width_of_block = _split(outputs, core.bank_channels)
         tiles, length = _split(vectors, core.bank_vectors)
-        tap_extra, channel_extra = tuning.BANK_TAP_CYCLES, tuning.BANK_CHANNEL_CYCLES
+        tap_extra, channel_extra = BANK_TAP_CYCLES, BANK_CHANNEL_CYCLES
         if g.taps == 1:
             tile_bytes = inputs * core.bank_vectors * lanes * core.compute_dtype.itemsize
-            tap_extra = tuning.BANK_NEAR_TAP_CYCLES if 2 * tile_bytes <= tuning.STRETCH_BYTES else tap_extra
+            tap_extra = BANK_NEAR_TAP_CYCLES if 2 * tile_bytes <= STRETCH_BYTES else tap_extra
             channel_extra = 0.0
         tap = max(length * width_of_block / 2, 4.0) + tap_extra
-        bank = lines * tiles * blocks * (products * tap + inputs * channel_extra + tuning.BANK_CYCLES)
+        bank = lines * tiles * blocks * (products * tap + inputs * channel_extra + BANK_CYCLES)
         if width < lanes:
             bank *= 1.5
         bank += write * outputs * width * lines
@@ -209,23 +291,23 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
             chain = -(-g.kernel[-2] // g.stride[-2]) if g.ndim > 1 else 1
             tiles, length = _split(vectors, 4 if rows > 1 else 8)
             reads = (chain + rows - 1) / chain if _chained(g.stride, g.dilation) else rows
-            tap = max(length * rows / 2, reads * length + rows / 2, 4.0) + tuning.ROW_TAP_CYCLES
-            cycles = steps * tiles * outputs * (products * tap + tuning.ROW_CYCLES)
+            tap = max(length * rows / 2, reads * length + rows / 2, 4.0) + ROW_TAP_CYCLES
+            cycles = steps * tiles * outputs * (products * tap + ROW_CYCLES)
             if width < lanes:
                 cycles *= 1.5
             cycles += write * outputs * width * lines
             ways.append(("rows", flat, weights + outer * (cycles + padding)))
     if inputs == outputs == 1 and g.groups > 1 and _may_take_channels(problem):
-        vector = g.taps * tuning.DEPTHWISE_TAP_CYCLES + tuning.DEPTHWISE_CYCLES
+        vector = g.taps * DEPTHWISE_TAP_CYCLES + DEPTHWISE_CYCLES
         n_vectors = float(-(-g.groups // lanes))
         if not _has_gaps(problem):
-            vector += tuning.DEPTHWISE_TURN_CYCLES * lanes
+            vector += DEPTHWISE_TURN_CYCLES * lanes
             n_vectors += 0.5 if g.groups % lanes else 0.0  # what does not fill a vector is turned more slowly
         ways.append(("depthwise", False, math.prod(g.out_shape) * problem.batch * n_vectors * vector))
     return ways
 
 
-@Cache[list[tuple[str, bool, float]]]("rankings of kernels", tuning.REMEMBERED_CHOICES_BYTES).remembered
+@Cache[list[tuple[str, bool, float]]]("rankings of kernels", CHOICE_BYTES).remembered
 def _ranked(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
     """Return the ways to run a problem, best first.
 
@@ -246,7 +328,7 @@ def _ranked(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
 def _long_signal(problem: Problem, axis: int) -> Problem:
     """Return the same for one long signal, whose taps along one axis find samples alone: for all lengths the same."""
     g = problem.geometry
-    outputs = tuning.LONG_SIGNAL
+    outputs = LONG_SIGNAL
     samples = (outputs - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1
     line = replace(
         reordered(g, [axis]), in_shape=(samples,), out_shape=(outputs,), padding=((0, 0),), modes=(BY_NAME["zeros"],)
@@ -289,10 +371,10 @@ def _plane_bytes(problem: Problem) -> int:
     g = problem.geometry
     inputs, outputs = channels(problem)
     if _shares_lines(problem):
-        return tuning.SCATTERED_PLANE_BYTES
-    if inputs == 1 and g.taps * outputs < tuning.FEW_READS * math.prod(g.stride):
-        return tuning.NEAREST_PLANE_BYTES
-    return tuning.PLANE_BYTES if inputs > 1 else tuning.ROW_PLANE_BYTES
+        return SCATTERED_PLANE_BYTES
+    if inputs == 1 and g.taps * outputs < FEW_READS * math.prod(g.stride):
+        return NEAREST_PLANE_BYTES
+    return PLANE_BYTES if inputs > 1 else ROW_PLANE_BYTES
 
 
 def _is_scattered(problem: Problem) -> bool:
@@ -336,7 +418,7 @@ def _channel_blocks(problem: Problem, core: Any, in_place: bool) -> tuple[int, i
     interleave = core.lanes if pays_to_interleave(problem, core, in_place) else 1
     step = core.lanes if pays_to_interleave(problem, core, False) else 1
     each = problem.geometry.taps * core.tile_channels * core.compute_dtype.itemsize * step
-    blocks = _split(-(-inputs // step), max(tuning.WEIGHT_BYTES // each, 1))[1]
+    blocks = _split(-(-inputs // step), max(WEIGHT_BYTES // each, 1))[1]
     return interleave, max(min(math.ceil(blocks) * step, inputs), 1)
 
 
@@ -441,7 +523,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     inputs, outputs = channels(problem)
     item = core.compute_dtype.itemsize
     in_place = _is_in_place(problem)
-    if kernel == "bank" and min(inputs, outputs) > tuning.IN_PLACE_CHANNELS:
+    if kernel == "bank" and min(inputs, outputs) > IN_PLACE_CHANNELS:
         in_place = False
     if in_place:
         # Flat only where it already is: outputs follow each other as x's samples do.
@@ -456,10 +538,10 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
         interleave, channel_block = _channel_blocks(problem, core, in_place)
         in_place = in_place and interleave == 1
     elif kernel == "bank" and problem.y_in_place and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) >= core.lanes:
-        most = max(tuning.STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
+        most = max(STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
         channel_block = max(math.ceil(_split(inputs, most)[1]), 1)
     # Only where input channels come in blocks are there sums to keep, and to bound.
-    sums = tuning.SUM_BYTES // (item * core.tile_channels) if kernel == "tile" and channel_block < inputs else 1 << 62
+    sums = SUM_BYTES // (item * core.tile_channels) if kernel == "tile" and channel_block < inputs else 1 << 62
     copies = g.kernel[-1] if flat else 1
     if in_place:
         box: list[int] | None = list(g.out_shape)
@@ -471,11 +553,11 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
             return None
         if box is None:
             # Too many input channels for one box: pad some at a time.
-            sums = tuning.SUM_BYTES // (item * core.tile_channels)
+            sums = SUM_BYTES // (item * core.tile_channels)
             for blocks in range(-(-inputs // channel_block), 0, -1):
                 padded_channels = min(blocks * channel_block, inputs)
-                box = largest_box(g, tuning.BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
-                if box is not None and (math.prod(box) >= tuning.LEAST_PIXELS or box == list(g.out_shape)):
+                box = largest_box(g, BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
+                if box is not None and (math.prod(box) >= LEAST_PIXELS or box == list(g.out_shape)):
                     break
     if box is None:
         box = smallest_box(g, core, flat)
@@ -488,7 +570,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     if padded_channels < inputs:
         # Each task pads all channels anew, so a task has as many outputs as its sums may have bytes for.
         pixels = math.prod(box) + core.strip * math.prod(box[:-1])
-        blocks_per_task = max(min(n_blocks, tuning.SUM_BYTES // (pixels * core.tile_channels * item)), 1)
+        blocks_per_task = max(min(n_blocks, SUM_BYTES // (pixels * core.tile_channels * item)), 1)
     axis, width = (g.ndim - 2, g.out_shape[-1]) if flat else (g.ndim - 1, 1)
     narrowest = (g.out_shape[axis] % box[axis] or box[axis]) * width
     if in_place and kernel != "tile" and narrowest < core.lanes:
@@ -517,7 +599,7 @@ def _depthwise_blocking(problem: Problem, core: Any) -> Blocking | None:
     """Return the blocking of the kernel that takes a vector of groups, of one channel each, as one group."""
     g = problem.geometry
     lanes = int(core.lanes)
-    samples = tuning.DEPTHWISE_PLANE_BYTES // (core.compute_dtype.itemsize * lanes)
+    samples = DEPTHWISE_PLANE_BYTES // (core.compute_dtype.itemsize * lanes)
     box = largest_box(g, samples, 1, core, False, 1 << 62)
     if box is None:
         return None
@@ -544,9 +626,9 @@ def pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
     g = problem.geometry
     inputs, outputs = channels(problem)
     block_bytes = core.lanes * g.taps * core.tile_channels * core.compute_dtype.itemsize
-    if inputs < core.lanes or block_bytes > tuning.INTERLEAVED_WEIGHT_BYTES:
+    if inputs < core.lanes or block_bytes > INTERLEAVED_WEIGHT_BYTES:
         return False
-    return not in_place or g.taps * outputs >= tuning.INTERLEAVED_USES
+    return not in_place or g.taps * outputs >= INTERLEAVED_USES
 
 
 def _stretch(problem: Problem, core: Any, channel_block: int) -> int:
@@ -554,7 +636,7 @@ def _stretch(problem: Problem, core: Any, channel_block: int) -> int:
     g = problem.geometry
     tile = int(core.bank_vectors * core.lanes)
     rows = channel_block * math.prod(g.kernel[:-1])
-    return max(tuning.STRETCH_BYTES // (int(core.compute_dtype.itemsize) * max(rows, 1) * tile), 1) * tile
+    return max(STRETCH_BYTES // (int(core.compute_dtype.itemsize) * max(rows, 1) * tile), 1) * tile
 
 
 def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
@@ -614,10 +696,10 @@ def cut(
     """
     g = problem.geometry
     batch = max(problem.batch, 1)
-    wanted = max(min(tuning.TASKS, g.multiply_adds * batch // tuning.TASK_MULTIPLY_ADDS), 1)
+    wanted = max(min(TASKS, g.multiply_adds * batch // TASK_MULTIPLY_ADDS), 1)
     boxes = math.prod(-(-size // part) for size, part in zip(g.out_shape, box, strict=True))
     groups_per_task = max(g.groups * batch * boxes // max(wanted, 1), 1)
-    least = tuning.TASK_MULTIPLY_ADDS * g.groups * boxes // max(g.multiply_adds, 1)
+    least = TASK_MULTIPLY_ADDS * g.groups * boxes // max(g.multiply_adds, 1)
     groups_per_task = min(max(groups_per_task, 1), max(least, 1), g.groups)
     if _shares_lines(problem):
         groups_per_task = max(groups_per_task, min(g.groups, core.lanes))
@@ -760,7 +842,7 @@ def _taps_within(problem: Problem, inputs: int) -> tuple[Array, Array, bool]:
 def _within_each_axis(problem: Problem, inputs: int) -> list[list[tuple[int, int]]] | None:
     """Return the same (first, end) for the taps of each axis apart, or None where it is not worth while."""
     g = problem.geometry
-    if problem.fill_value != 0 or inputs < 32 or g.taps > tuning.REMEMBERED_TAPS:
+    if problem.fill_value != 0 or inputs < 32 or g.taps > REMEMBERED_TAPS:
         return None
     axes = []
     pays = False

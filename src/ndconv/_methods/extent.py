@@ -7,16 +7,14 @@ rounding errors hide all others; and an output that nothing reaches must not hav
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .._dtypes import Array
+from .._geometry import Geometry
 from .._modes import BY_NAME
-
-if TYPE_CHECKING:
-    from .._geometry import Geometry
-    from . import Problem
+from .problem import Problem
 
 
 @dataclass(frozen=True, slots=True)

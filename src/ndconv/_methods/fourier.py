@@ -16,27 +16,69 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _tuning as tuning
 from .._arguments import LARGEST
-from .._caches import Cache
+from .._caches import CHOICE_BYTES, Cache
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
 from .._threads.python_tasks import for_each
 from . import direct, extent
 from .epilogue import finish
+from .problem import MANY_TAPS, PROMISE, Problem, remembered_always
 from .scaling import exponents_of_tiny, scaled
 
-if TYPE_CHECKING:
-    from . import Problem
-
 NAME = "fft"
+DESCRIPTION = """\
+Multiplies spectra, block by block: the time hardly depends on the kernel's size, so it is for large ones. Floating
+dtypes only."""
 
 # Samples that no machine has memory for, and no transform may have.
 LONGEST = 1 << 48
+
+# Bytes of a block's spectra at most, where a kernel and its channels fit: beside them a worker has the block's samples,
+# products and results, and what scipy.fft needs for a while.
+BLOCK_BYTES = 8 << 20
+
+# Largest errors, in eps of a root mean square output; and the channels that double their squares.
+NOISE = 12.0
+CHANNELS_PER_NOISE = 256.0
+
+# Products of two complex matrices, sixteen columns counted at least, that OpenBLAS makes without threads of its own: on
+# a busy machine those made single calls take a second instead of 40 ms.
+MATRIX_PRODUCTS = 1 << 15
+
+# Parts that the transforms of a single block, of many channels or rows, are cut into for several workers, and the least
+# samples of such a part: with fewer lines, scipy.fft would not make vectors of them.
+TRANSFORM_PARTS = 8
+TRANSFORM_SAMPLES = 1 << 17
+
+# Samples whose spectra a worker has at a time; bytes above which transforms slow down, at most how much, and after how
+# many doublings; and lines below which they do, in one dimension, because scipy.fft makes vectors of several, and how
+# much.
+SPECTRUM_SAMPLES = 1 << 18
+SPECTRUM_BYTES = 1 << 20
+SPECTRUM_SLOWER = 1.6
+SPECTRUM_DOUBLINGS = 3.0
+SPECTRUM_LINES = 8
+SPECTRUM_SINGLE = 3.0
+
+# Cycles of scipy.fft: for a point and a level of a transform, there and back; for what else is done with a point, and
+# for its product with a weight where channels are summed; what float64 takes of all that, against float32. And cycles
+# of Python: for a block, and for a call.
+TRANSFORM_CYCLES = 1.7
+POINT_CYCLES = 12.0
+PRODUCT_CYCLES = 0.5
+WIDE = 1.6
+BLOCK_CYCLES = 60e3
+CALL_CYCLES = 800e3
+
+FITTED: tuple[str, ...] = (
+    "SPECTRUM_SLOWER", "SPECTRUM_SINGLE", "TRANSFORM_CYCLES", "POINT_CYCLES", "PRODUCT_CYCLES", "WIDE",
+    "BLOCK_CYCLES", "CALL_CYCLES",
+)  # fmt: skip
 
 Index = tuple[int, ...]
 
@@ -75,9 +117,10 @@ def why_not(problem: Problem) -> str | None:
 
 def cost(problem: Problem) -> float:
     """Return the predicted cycles on one core; too many to count where taps are few, without asking scipy.fft."""
-    return _best(problem)[0] if problem.geometry.taps >= tuning.FOURIER_TAPS else math.inf
+    return _best(problem)[0] if problem.geometry.taps >= MANY_TAPS else math.inf
 
 
+@remembered_always
 def plan(problem: Problem) -> FourierPlan:
     """Return the plan of a problem."""
     return FourierPlan(problem)
@@ -101,7 +144,7 @@ class FourierPlan:
         self._key = (NAME, self._compute.char, b.transform, b.axes, g.dilation)
         inputs, outputs = self._channels
         points = b.points * g.groups * max(inputs, outputs)
-        self._together = max(tuning.SPECTRUM_SAMPLES // points, 1)
+        self._together = max(SPECTRUM_SAMPLES // points, 1)
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
@@ -151,9 +194,7 @@ class FourierPlan:
     ) -> bool:
         """Compute y (*batch, channels, *out) from x (*batch, channels, *in)."""
         if not packed.finite:
-            from . import make_plan
-
-            whole = make_plan(self._problem, direct.NAME)
+            whole = direct.plan(self._problem)
             taps = whole.pack(packed.weights, workers)
             return whole.run(x, taps, bias, residual, y, activation, weight_batch, workers)
         batch = y.shape[: y.ndim - self.geometry.ndim - 1]
@@ -255,7 +296,7 @@ class FourierPlan:
         samples = powers.reshape(*powers.shape[:2], g.groups, 1, -1).astype(np.float64)
         points = math.prod(b.transform[axis] for axis in b.axes)
         total = (samples * weights).sum(axis=-1).reshape(*powers.shape[:2], -1)
-        noise = tuning.FOURIER_NOISE / tuning.PROMISE * math.sqrt(1 + self._channels[0] / tuning.CHANNELS_PER_NOISE)
+        noise = NOISE / PROMISE * math.sqrt(1 + self._channels[0] / CHANNELS_PER_NOISE)
         return np.asarray(noise * np.sqrt(total / points))
 
     def _is_exact(
@@ -341,11 +382,9 @@ class FourierPlan:
 
     def _directly(self, samples: Array, packed: Spectra, weight_set: int) -> Array:
         """Return the outputs of a block (rows, channels, *samples) by the direct method."""
-        from . import make_plan
-
         g = self.geometry
         inputs, outputs = (n * g.groups for n in self._channels)
-        plan = make_plan(self._block_problem(inputs, outputs, samples.shape[0]), direct.NAME)
+        plan = direct.plan(self._block_problem(inputs, outputs, samples.shape[0]))
         taps = plan.pack(packed.weights[weight_set : weight_set + g.groups])
         counts = [-(-n // s) for n, s in zip(self.blocks.outputs, g.stride, strict=True)]
         result = np.empty((samples.shape[0], outputs, *counts), self._compute)
@@ -353,7 +392,6 @@ class FourierPlan:
         return result
 
     def _block_problem(self, inputs: int, outputs: int, rows: int) -> Any:
-        from . import Problem
 
         g, b = self.geometry, self.blocks
         geometry = make_geometry(
@@ -400,7 +438,7 @@ def _transformed(transform: Callable[[Array], Array], arrays: Array, workers: in
     Those of scipy.fft itself would be waited for, also where they find no CPU to run on.
     """
     axis = int(np.argmax(arrays.shape[:3]))
-    number = min(arrays.shape[axis], tuning.TRANSFORM_PARTS, arrays.size // tuning.TRANSFORM_SAMPLES)
+    number = min(arrays.shape[axis], TRANSFORM_PARTS, arrays.size // TRANSFORM_SAMPLES)
     if workers == 1 or number <= 1:
         return transform(arrays)
     parts: list[Any] = np.array_split(arrays, number, axis)
@@ -418,7 +456,7 @@ def _products(matrices: Array, columns: Array) -> Array:
     Each is so small that no BLAS library starts threads for it: they would wait for each other inside ours.
     """
     outputs, inputs, n = *matrices.shape[-2:], columns.shape[-1]
-    rows = max(tuning.MATRIX_PRODUCTS // (inputs * max(n, 16)), 1)
+    rows = max(MATRIX_PRODUCTS // (inputs * max(n, 16)), 1)
     result = np.empty((*matrices.shape[:-1], n), np.result_type(matrices, columns))
     for first in range(0, outputs, rows):
         part: Any = (..., slice(first, first + rows), slice(None))
@@ -450,7 +488,7 @@ def _lengths(outputs: int, reach: int, stride: int) -> list[tuple[int, int, int]
     return ways
 
 
-@Cache[tuple[float, Blocks]]("blocks of the Fourier method", tuning.REMEMBERED_CHOICES_BYTES).remembered
+@Cache[tuple[float, Blocks]]("blocks of the Fourier method", CHOICE_BYTES).remembered
 def _best(problem: Problem) -> tuple[float, Blocks]:
     """Return the cheapest way to cut a problem into blocks, and its cost."""
     g = problem.geometry
@@ -469,7 +507,7 @@ def _best(problem: Problem) -> tuple[float, Blocks]:
     transformed = _outer([[way[2] if i in axes else 1 for way in axis] for i, axis in enumerate(ways)])
     costs = _cycles(problem, inputs, outputs, item, number, points, transformed, len(axes))
     # Within bounds if any is, else the smallest.
-    most = max(tuning.BLOCK_BYTES // (g.groups * max(inputs, outputs) * item), points.min())
+    most = max(BLOCK_BYTES // (g.groups * max(inputs, outputs) * item), points.min())
     best = np.unravel_index(np.where(points <= most, costs, np.inf).argmin(), costs.shape)
     cut = [axis[i] for axis, i in zip(ways, best, strict=True)]
     blocks = Blocks(
@@ -493,15 +531,15 @@ def _cycles(
     """Return the costs of so many blocks of a group, whose transforms along `n_axes` axes have `transformed` points."""
     groups = problem.geometry.groups
     number = blocks * problem.batch * groups
-    larger = np.log2(np.maximum(points * item / tuning.SPECTRUM_BYTES, 1.0)) / tuning.SPECTRUM_DOUBLINGS
-    slow = 1.0 + (tuning.SPECTRUM_SLOWER - 1.0) * np.minimum(larger, 1.0)
+    larger = np.log2(np.maximum(points * item / SPECTRUM_BYTES, 1.0)) / SPECTRUM_DOUBLINGS
+    slow = 1.0 + (SPECTRUM_SLOWER - 1.0) * np.minimum(larger, 1.0)
     if n_axes == 1:
-        lines = np.minimum(np.maximum(tuning.SPECTRUM_SAMPLES // points, 1), number * inputs) * (points // transformed)
-        slow[lines < tuning.SPECTRUM_LINES] = tuning.SPECTRUM_SINGLE
-    wide = 1.0 if item == 4 else tuning.FOURIER_WIDE
-    each = wide * (tuning.FOURIER_CYCLES * slow * np.log2(np.maximum(transformed, 2)) + tuning.FOURIER_POINT_CYCLES)
-    products = wide * inputs * outputs * (tuning.FOURIER_PRODUCT_CYCLES if inputs > 1 else 1.0)
+        lines = np.minimum(np.maximum(SPECTRUM_SAMPLES // points, 1), number * inputs) * (points // transformed)
+        slow[lines < SPECTRUM_LINES] = SPECTRUM_SINGLE
+    wide = 1.0 if item == 4 else WIDE
+    each = wide * (TRANSFORM_CYCLES * slow * np.log2(np.maximum(transformed, 2)) + POINT_CYCLES)
+    products = wide * inputs * outputs * (PRODUCT_CYCLES if inputs > 1 else 1.0)
     # Weights are transformed too, often for each call.
     weights = inputs * outputs * groups * points * each / 2
-    block = tuning.FOURIER_BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)
-    return tuning.FOURIER_CALL_CYCLES + weights + number * block
+    block = BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)
+    return CALL_CYCLES + weights + number * block

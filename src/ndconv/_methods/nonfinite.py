@@ -7,16 +7,14 @@ correlations of ones and zeros tell what a residual has to add.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .._dtypes import Array, compute_type
-
-if TYPE_CHECKING:
-    from . import Problem
+from .problem import Plan, Problem
 
 # Products an output up to which the counts of a float32 are told apart from 0 whatever method makes them.
 SINGLE_PRODUCTS = 1 << 16
@@ -46,10 +44,13 @@ class Split:
         return self.others.nbytes + int(getattr(self.finite, "nbytes", 0))
 
     def added_to(
-        self, residual: Array | None, problem: Problem, x: Array, y: Array, weight_batch: Sequence[int] | None,
-        workers: int,
+        self, residual: Array | None, problem: Problem, plan: Callable[[Problem], Plan], x: Array, y: Array,
+        weight_batch: Sequence[int] | None, workers: int,
     ) -> Array:  # fmt: skip
-        """Return a residual, and what the weights that are not finite add to y (*batch, channels, *out)."""
+        """Return a residual, and what the weights that are not finite add to y (*batch, channels, *out).
+
+        It is counted by a method's `plan`.
+        """
         g = problem.geometry
         dtype = np.dtype(compute_type(problem.dtype))
         # Minus zero, which leaves even the sign of a sum that is zero.
@@ -63,7 +64,7 @@ class Split:
             first = sum(i * step for i, step in zip(item, weight_batch or (), strict=False))
             others = self.others[first : first + g.groups]
             if others.any():
-                sums = _sums(problem, x[item], others, workers)
+                sums = _sums(problem, plan, x[item], others, workers)
                 if y.dtype.kind == "c":
                     total[item].real, total[item].imag = sums[0::2], sums[1::2]
                 else:
@@ -74,10 +75,8 @@ class Split:
         return total
 
 
-def _sums(problem: Problem, x: Array, weights: Array, workers: int) -> Array:
+def _sums(problem: Problem, plan: Callable[[Problem], Plan], x: Array, weights: Array, workers: int) -> Array:
     """Return the sums (real channels, *out) of the products of samples (channels, *in) and weights, all not finite."""
-    from . import Problem, make_plan
-
     g = problem.geometry
     groups, outputs, inputs = weights.shape[:3]
     if x.dtype.kind == "c":
@@ -100,9 +99,9 @@ def _sums(problem: Problem, x: Array, weights: Array, workers: int) -> Array:
     counting = Problem(
         geometry=geometry, dtype=dtype, x_is_complex=False, fill_value=0.0, batch=1, x_in_place=False, y_in_place=False
     )  # fmt: skip
-    plan = make_plan(counting, "auto")
+    counter = plan(counting)
     counts = np.empty((1, geometry.channels_out, *g.out_shape), dtype)
-    plan.run(samples, plan.pack(counted, workers), None, None, counts, 0, None, workers)
+    counter.run(samples, counter.pack(counted, workers), None, None, counts, 0, None, workers)
     positive, negative, odd = np.moveaxis(counts.reshape(groups, 3, outputs, *g.out_shape) > 0.5, 1, 0)
     sums = np.where(positive, np.inf, np.where(negative, -np.inf, -0.0))
     sums[odd | (positive & negative)] = np.nan

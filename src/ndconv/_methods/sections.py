@@ -9,18 +9,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
 from .._geometry import make_geometry
 from . import direct, extent, nonfinite
+from .problem import Plan, Problem
 
-if TYPE_CHECKING:
-    from . import Plan, Problem
+# Taps of a section of a long kernel, whose plan is remembered; sections that are packed and run together, some
+# megabytes of taps: with fewer, threads meet so often that on a busy machine they mostly wait for each other; the least
+# for which it is done; and outputs up to which it is, since more are quicker by spectra.
+SECTION_TAPS = 1024
+SECTIONS_TOGETHER = 1024
+LEAST_SECTIONS = 8
+SECTION_OUTPUTS = 2048
 
 
 def pays(problem: Problem) -> bool:
@@ -29,8 +34,8 @@ def pays(problem: Problem) -> bool:
     return (
         g.ndim == 1
         and g.channels_in == g.channels_out == 1
-        and g.taps >= tuning.LEAST_SECTIONS * tuning.SECTION_TAPS
-        and 0 < g.out_shape[0] <= tuning.SECTION_OUTPUTS
+        and g.taps >= LEAST_SECTIONS * SECTION_TAPS
+        and 0 < g.out_shape[0] <= SECTION_OUTPUTS
     )
 
 
@@ -62,7 +67,7 @@ class SectionsPlan:
         assert bias is residual is None
         added = None
         if type(packed) is nonfinite.Split:
-            added = packed.added_to(None, self.problem, x, y, weight_batch, workers)
+            added = packed.added_to(None, self.problem, direct.plan, x, y, weight_batch, workers)
             packed = packed.finite
         for place in np.ndindex(*y.shape[:-2]):
             weight_set = sum(i * step for i, step in zip(place, weight_batch or (), strict=True))
@@ -88,16 +93,15 @@ class SectionsPlan:
 
     def _parts(self) -> Iterator[tuple[int, int, int]]:
         """Yield the first tap, the number and the taps of sections that run together."""
-        number, rest = divmod(self.geometry.taps, tuning.SECTION_TAPS)
+        number, rest = divmod(self.geometry.taps, SECTION_TAPS)
         # The first and the last may see samples outside x; all between them then read x where it is.
-        bounds = [0, *range(1, number - 1, tuning.SECTIONS_TOGETHER), number - 1, number]
+        bounds = [0, *range(1, number - 1, SECTIONS_TOGETHER), number - 1, number]
         for first, end in itertools.pairwise(bounds):
-            yield first * tuning.SECTION_TAPS, end - first, tuning.SECTION_TAPS
+            yield first * SECTION_TAPS, end - first, SECTION_TAPS
         if rest:
-            yield number * tuning.SECTION_TAPS, 1, rest
+            yield number * SECTION_TAPS, 1, rest
 
     def _plan(self, taps: int, number: int) -> Plan:
-        from . import make_plan
 
         g = self.geometry
         geometry = make_geometry(
@@ -107,7 +111,7 @@ class SectionsPlan:
         problem = replace(
             self.problem, geometry=geometry, dtype=self.sum_dtype, batch=number, x_in_place=False, y_in_place=True
         )
-        return make_plan(problem, direct.NAME)
+        return direct.plan(problem)
 
     def _window(self, taps: int) -> int:
         """Return how many samples the outputs of so many taps read."""
@@ -132,4 +136,4 @@ class SectionsPlan:
         return samples
 
     def __str__(self) -> str:
-        return f"sections of {tuning.SECTION_TAPS} taps"
+        return f"sections of {SECTION_TAPS} taps"

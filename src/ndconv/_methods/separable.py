@@ -11,20 +11,32 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _tuning as tuning
 from .._dtypes import Array, compute_type
 from .._geometry import Geometry, make_geometry
 from .._threads.python_tasks import for_each
 from . import direct
-
-if TYPE_CHECKING:
-    from . import Problem
+from .problem import Problem, remembered
 
 NAME = "separable"
+DESCRIPTION = """\
+A kernel that is an outer product, such as a Gaussian, is one pass along each axis. :func:`ndconv.correlate_nd` and
+:func:`ndconv.convolve_nd` find out by themselves whether a kernel is one, to within rounding."""
+
+# What a kernel may differ from an outer product, in eps of each weight; and the multiply-adds from which on it is
+# looked at unasked.
+RANK_EPS = 8
+LOOKED_AT_MULTIPLY_ADDS = 2_000_000
+
+# Bytes of a slab; cycles of Python for each of its passes, and for the way of a sample through one.
+SLAB_BYTES = 1 << 20
+SLAB_CYCLES = 150e3
+PASS_CYCLES = 4.0
+
+FITTED: tuple[str, ...] = ()
 
 # What the absolute values of a mean's weights add up to, rounding included.
 MEAN = 1.001
@@ -57,14 +69,14 @@ def _factors(kernel: Array, largest: tuple[Any, ...], scale: Any) -> list[Array]
     product: Array = vectors[0]
     for vector in vectors[1:]:
         product = product[..., None] * vector
-    tolerance = tuning.SEPARABLE_EPS * np.finfo(kernel.dtype).eps
+    tolerance = RANK_EPS * np.finfo(kernel.dtype).eps
     if not bool((np.abs(kernel - product) <= tolerance * np.abs(kernel)).all()):
         return None
     vectors[first] = np.ldexp(vectors[first], -exponent)
     return vectors
 
 
-def is_separable(kernel: Array, dtype: np.dtype[Any]) -> bool:
+def sees(kernel: Array, dtype: np.dtype[Any]) -> bool:
     """Whether a kernel of more than one axis is an outer product, in the type that results of `dtype` are computed in.
 
     A kernel that was rounded to a narrower type is none.
@@ -85,7 +97,7 @@ def why_not(problem: Problem) -> str | None:
         return "what stands outside x must not be another number than zero"
     if 0 in g.out_shape or problem.batch == 0:
         return "there is nothing to compute"
-    if not problem.separable:
+    if NAME not in problem.seen:
         return "the kernel is not known to be an outer product"
     return None
 
@@ -98,11 +110,12 @@ def cost(problem: Problem) -> float:
     halo = 1 + g.dilation[0] * (g.kernel[0] - 1) / (rows * g.stride[0])
     whole = [direct.cost(_problem(problem, _pass_geometry(g, axis, _between(g, axis)))) for axis in _order(g)]
     item = np.dtype(compute_type(problem.dtype)).itemsize
-    through = tuning.PASS_CYCLES * item / 4 * math.prod(g.in_shape) * problem.batch
+    through = PASS_CYCLES * item / 4 * math.prod(g.in_shape) * problem.batch
     whole = [problem.batch * cycles + through for cycles in whole]
-    return tuning.SLAB_CYCLES * slabs * problem.batch * len(whole) + whole[-1] + halo * sum(whole[:-1])
+    return SLAB_CYCLES * slabs * problem.batch * len(whole) + whole[-1] + halo * sum(whole[:-1])
 
 
+@remembered
 def plan(problem: Problem) -> SeparablePlan:
     """Return the plan of a problem."""
     return SeparablePlan(problem)
@@ -133,7 +146,7 @@ class SeparablePlan:
         # Slabs of a few times their halo, and about as large as a cache.
         row = max(math.prod(g.in_shape[1:]), math.prod(g.out_shape[1:])) * self._compute.itemsize * g.stride[0]
         halo = g.dilation[0] * (g.kernel[0] - 1) // g.stride[0]
-        rows = max(tuning.SLAB_BYTES // row, 3 * halo, 1)
+        rows = max(SLAB_BYTES // row, 3 * halo, 1)
         self.slabs = -(-g.out_shape[0] // rows)
 
     def pack_key(self) -> Any:
@@ -217,11 +230,9 @@ class SeparablePlan:
         activation: int,
     ) -> None:  # fmt: skip
         """Compute y from x (1, *in) by the direct method."""
-        from . import make_plan
-
         problem = _problem(self._problem, geometry)
         problem = replace(problem, x_in_place=x.flags.c_contiguous and x.dtype == self._compute)
-        run = make_plan(problem, direct.NAME)
+        run = direct.plan(problem)
         taps = run.pack(weights, 1)
         if not run.run(x, taps, bias, residual, y, activation, None, 1):
             run.run(x.copy(), taps, bias, residual, y, activation, None, 1)
@@ -261,5 +272,5 @@ def _problem(problem: Problem, geometry: Geometry) -> Any:
     """Return the problem of a pass."""
     return replace(
         problem, geometry=geometry, dtype=np.dtype(compute_type(problem.dtype)), batch=1, x_in_place=False,
-        y_in_place=True, separable=False,
+        y_in_place=True,
     )  # fmt: skip

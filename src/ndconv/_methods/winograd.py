@@ -11,22 +11,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _core
-from .. import _tuning as tuning
-from .._caches import Cache
+from .._caches import CHOICE_BYTES, Cache
 from .._dtypes import Array, compute_type
 from . import direct, extent
 from .epilogue import finish
+from .problem import PROMISE, Problem, remembered
 from .scaling import exponents_of_tiny, scaled
 
-if TYPE_CHECKING:
-    from . import Problem
-
 NAME = "winograd"
+DESCRIPTION = """\
+For axes of 2 to 5 taps: of 3x3 taps, a tile of 4x4 outputs takes 36 products instead of 144. With a stride of up to 4,
+for more taps than that and at most 5 in each step; without one, for every dilation of up to half the outputs. It is the
+quickest for layers of some 16 channels and more, and of 64 where there is a stride. Floating dtypes only."""
 
 # Of an axis that is cut into tiles: as in ``_core/points.pxi``, how many points it may have, and the most outputs of a
 # tile; the longest stride; and the most taps of a phase, of which two outputs are a tile.
@@ -34,6 +35,46 @@ POINTS = (6, 5, 4)
 MOST_OUTPUTS = 4
 MOST_STEP = 4
 MOST_TAPS = max(POINTS) - 1
+
+# Bytes of the values that a round keeps for all workers, and of the planes of a band of tiles.
+VALUE_BYTES = 8 << 20
+BAND_BYTES = 128 << 10
+
+# Tiles that are multiplied together, of two axes and of one, which have fewer products: a chunk's fill half an L2 cache
+# at most. Where the values of so many tiles as of two axes do so, and there are so many rounds, a worker does a round
+# alone.
+CHUNK_TILES = 56
+CHUNK_TILES_OF_LINES = 160
+OWN_VALUE_BYTES = 640 << 10
+LEAST_ROUNDS = 16
+
+# Products of one point that are added up before they are added to others. A sum of all of them in a row would round
+# too often for the promised accuracy; each part costs as much as some ten products.
+SUMMED_PRODUCTS = 128
+
+# Largest errors, in eps, where all samples are of about one size and a single weight of 1 is all that there is: for
+# tiles of so many points, along one axis and along two. Sums of more products, however small those are, add to their
+# squares: as much again for so many sums. Measured on 60 tiles, of up to 1024 channels.
+NOISE = {4: (3.0, 11.0), 5: (4.2, 20.0), 6: (7.2, 36.0)}
+SUMS_PER_NOISE = 6.0
+
+# The promise would be broken where a weight is so much larger than the others of its output channel, or a sample than
+# the mean of its image, zeros apart, that few products make most of an output. So a single weight may have no larger
+# part in the sum of all (in absolute values) than those errors, in units of the promise, to the power of -2, and no
+# larger one than this; and times the largest sample that part may be no more than this many means, divided by the
+# errors, nor more than one for so many outputs: few may miss all that is large.
+MOST_SHARE = 0.125
+OUTLIER = 3.0
+OUTLIER_OUTPUTS = 1
+
+# Cycles that a vector of values of a tile takes beside its products, on its way in, and on its way out into y; bytes of
+# values of weights, which are asked for early, that arrive in one; and cycles in which such a value is packed.
+VALUE_IN_CYCLES = 8.0
+VALUE_OUT_CYCLES = 18.0
+WEIGHT_VALUE_BYTES_PER_CYCLE = 8.0
+PACK_VALUE_CYCLES = 3.0
+
+FITTED: tuple[str, ...] = ("VALUE_IN_CYCLES", "VALUE_OUT_CYCLES", "WEIGHT_VALUE_BYTES_PER_CYCLE")
 
 
 class Tiling(NamedTuple):
@@ -98,7 +139,7 @@ def why_not(problem: Problem) -> str | None:
     if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
         return "there is nothing to compute"
     if not _cuts(problem):
-        return f"the values of a single tile, or of those that interlace, take more than {tuning.VALUE_BYTES >> 20} MiB"
+        return f"the values of a single tile, or of those that interlace, take more than {VALUE_BYTES >> 20} MiB"
     return None
 
 
@@ -110,10 +151,11 @@ def cost(problem: Problem) -> float:
         taps = math.prod(problem.geometry.kernel[: tiling.outer])
         lanes = _core.load(compute_type(problem.dtype)).lanes
         values = problem.geometry.groups * taps * inputs * tiling.weight_values * -(-outputs // lanes) * lanes
-        cycles += tuning.PACK_VALUE_CYCLES * values
+        cycles += PACK_VALUE_CYCLES * values
     return cycles
 
 
+@remembered
 def plan(problem: Problem) -> WinogradPlan:
     """Return the plan of a problem."""
     return WinogradPlan(problem)
@@ -269,9 +311,9 @@ def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -
         round_rows=grid_rows,
         round_columns=grid_columns,
         band=1,
-        chunk=tuning.CHUNK_TILES if planar else tuning.CHUNK_TILES_OF_LINES,
+        chunk=CHUNK_TILES if planar else CHUNK_TILES_OF_LINES,
         alone=False,
-        together=max(tuning.SUMMED_PRODUCTS // (core.lanes * taps), 1),
+        together=max(SUMMED_PRODUCTS // (core.lanes * taps), 1),
         outlier=1.0,
         most_share=1.0,
     )
@@ -280,12 +322,12 @@ def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -
 def _guarded(problem: Problem, tiling: Tiling) -> Tiling:
     """Return a tiling with what its errors allow: how large a part of an output's sum may be one weight's."""
     planar = tiling.rows > 1
-    noise = tuning.NOISE[tiling.column_points][planar]
+    noise = NOISE[tiling.column_points][planar]
     products = direct.channels(problem)[0] * math.prod(problem.geometry.kernel[: tiling.outer]) * tiling.phases
-    sums = min(products, tuning.SUMMED_PRODUCTS) + products // tuning.SUMMED_PRODUCTS
-    noise *= math.sqrt(1 + sums / tuning.SUMS_PER_NOISE) / tuning.PROMISE
-    few = math.prod(problem.geometry.out_shape) / tuning.OUTLIER_OUTPUTS
-    return tiling._replace(outlier=min(tuning.OUTLIER / noise, few), most_share=min(noise**-2, tuning.MOST_SHARE))
+    sums = min(products, SUMMED_PRODUCTS) + products // SUMMED_PRODUCTS
+    noise *= math.sqrt(1 + sums / SUMS_PER_NOISE) / PROMISE
+    few = math.prod(problem.geometry.out_shape) / OUTLIER_OUTPUTS
+    return tiling._replace(outlier=min(OUTLIER / noise, few), most_share=min(noise**-2, MOST_SHARE))
 
 
 def _tiles(outputs: int, size: int, dilation: int) -> int:
@@ -305,31 +347,31 @@ def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
     """Return the tiling with rounds whose values stay in one worker's cache; None if they are too few or small."""
     if tiling.column_dilation > 1:
         return None
-    columns = _evenly(tiling.grid_columns, 16 if tiling.rows > 1 else tuning.CHUNK_TILES)
+    columns = _evenly(tiling.grid_columns, 16 if tiling.rows > 1 else CHUNK_TILES)
     # Whole vectors of outputs.
     together = max(core.lanes // tiling.columns, 1)
     columns = min(-(-columns // together) * together, tiling.grid_columns)
-    rows = _evenly(tiling.grid_rows, max(tuning.CHUNK_TILES // columns, 1))
-    images = max(min(tuning.CHUNK_TILES // (rows * columns), problem.batch), 1) if rows == tiling.grid_rows else 1
+    rows = _evenly(tiling.grid_rows, max(CHUNK_TILES // columns, 1))
+    images = max(min(CHUNK_TILES // (rows * columns), problem.batch), 1) if rows == tiling.grid_rows else 1
     tiles = images * rows * columns
     rounds = -(-problem.batch // images) * -(-tiling.grid_rows // rows) * -(-tiling.grid_columns // columns)
-    if rounds * problem.geometry.groups < tuning.LEAST_ROUNDS or 2 * tiles < tuning.CHUNK_TILES:
+    if rounds * problem.geometry.groups < LEAST_ROUNDS or 2 * tiles < CHUNK_TILES:
         return None
-    if _value_bytes(problem, core, tiling, tiles) > tuning.OWN_VALUE_BYTES:
+    if _value_bytes(problem, core, tiling, tiles) > OWN_VALUE_BYTES:
         return None
     return tiling._replace(
         round_images=images,
         round_rows=rows,
         round_columns=columns,
         band=rows if tiling.row_dilation == 1 else 1,
-        chunk=tuning.CHUNK_TILES,
+        chunk=CHUNK_TILES,
         alone=True,
     )
 
 
 def _shared_round(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
     """Return the tiling with rounds as large as their values fit the memory that all workers share."""
-    most = max(tuning.VALUE_BYTES // _value_bytes(problem, core, tiling, 1), 1)
+    most = max(VALUE_BYTES // _value_bytes(problem, core, tiling, 1), 1)
     images = rows = 1
     interlaced = tiling.column_dilation  # tiles that stay together
     columns = min(tiling.grid_columns, max(most // interlaced, 1) * interlaced)
@@ -339,7 +381,7 @@ def _shared_round(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
             images = max(min(problem.batch, most // (rows * columns)), 1)
     columns = _evenly(-(-tiling.grid_columns // interlaced), -(-columns // interlaced)) * interlaced
     width = (columns + 1) * tiling.columns * tiling.column_step
-    band = tuning.BAND_BYTES // (width * core.lanes * core.compute_dtype.itemsize * tiling.rows * tiling.row_step)
+    band = BAND_BYTES // (width * core.lanes * core.compute_dtype.itemsize * tiling.rows * tiling.row_step)
     return tiling._replace(
         round_images=_evenly(problem.batch, images),
         round_rows=_evenly(tiling.grid_rows, rows),
@@ -366,7 +408,7 @@ def _reach(g: Any, axis: int) -> int:
     return direct.plane_samples(g, axis, g.out_shape[axis])
 
 
-@Cache[tuple[float, Tiling]]("tilings of Winograd's method", tuning.REMEMBERED_CHOICES_BYTES).remembered
+@Cache[tuple[float, Tiling]]("tilings of Winograd's method", CHOICE_BYTES).remembered
 def _best(problem: Problem) -> tuple[float, Tiling]:
     """Return the cheapest tiling and its cost, but for packing: a layer that is kept has the same bits."""
     core = _core.load(compute_type(problem.dtype))
@@ -401,7 +443,7 @@ def _cuts(problem: Problem) -> list[tuple[int, int, int]]:
         (points, rows[points] if both else 1, columns[points])
         for points in both or columns
         if of_point * points**axes * min(g.dilation[-1], _tiles(g.out_shape[-1], columns[points], g.dilation[-1]))
-        <= tuning.VALUE_BYTES
+        <= VALUE_BYTES
     ]
 
 
@@ -419,11 +461,11 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     samples = tiles_in * rows * tiling.columns * tiling.column_step * blocks_in * core.lanes
     values_in = tiles_in * blocks_in * tiling.weight_values
     values_out = tiles_out * blocks_out * tiling.points
-    per_product = 0.5 + tuning.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
+    per_product = 0.5 + direct.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
     return float(
-        tuning.PAD_CYCLES * samples
-        + tuning.VALUE_IN_CYCLES * values_in
-        + tuning.VALUE_OUT_CYCLES * values_out
+        direct.PAD_CYCLES * samples
+        + VALUE_IN_CYCLES * values_in
+        + VALUE_OUT_CYCLES * values_out
         + taps * inputs * per_product * tiles_out * blocks_out * tiling.weight_values
     )
 
@@ -436,7 +478,7 @@ def _weight_cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     tiles = problem.batch * g.groups * grid * math.prod(g.out_shape[: tiling.outer])
     # While the tiles of a micro-kernel are multiplied, the weights of the next ones arrive; but there must be some.
     in_time = min(tiles, tiling.chunk) >= 2 * core.tile_pixels[-1]
-    rate = tuning.WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else tuning.WEIGHT_BYTES_PER_CYCLE
+    rate = WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else direct.WEIGHT_BYTES_PER_CYCLE
     values = (
         math.prod(g.kernel[: tiling.outer]) * inputs * tiling.weight_values * -(-outputs // core.lanes) * core.lanes
     )
