@@ -15,7 +15,7 @@ from ._backward import conv_layer_backward
 from ._caches import CacheInfo, cache_info, clear_caches, set_cache_limit
 from ._config import show_config
 from ._core import machine
-from ._correlate import convolve_nd, correlate_nd
+from ._correlation.correlate import convolve_nd, correlate_nd
 from ._cost import LayerCost, ReceptiveField, layer_cost, output_shape, receptive_field
 from ._fold import fold_batch_norm
 from ._gradients import ConvGradients

@@ -15,7 +15,7 @@ from ._arguments import Padding, PerAxis, channel_axis_of
 from ._caches import Cache
 from ._dtypes import Array, compute_type, result_dtype, unmasked_array
 from ._engine import fill_in, new_output, with_room_for
-from ._geometry import Geometry, Shape, layer_geometry
+from ._geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._transposed import box_of_samples, run_transposed, transposed_phases, transposed_sets
 from ._weight_gradient import weight_gradient
@@ -116,9 +116,9 @@ def conv_layer_backward(
     ndim = filters.ndim - 2
     last = channel_axis_of(channel_axis) is not None
     if last and ndim > 0 and array.ndim in (ndim + 1, ndim + 2):
-        array = np.moveaxis(array, -1, -ndim - 1)
+        array = array.transpose(channels_first(array.ndim, ndim))
     geometry = layer_geometry(array.shape, filters.shape, stride, padding, padding_mode, dilation, groups)
-    shape = (*array.shape[: array.ndim - ndim - 1], geometry.channels_out, *geometry.out_shape)
+    shape = geometry.y_shape(batch_of(array.shape, ndim))
     gradient = checked_gradient(gradient, shape, ndim, last)
     fill_in(fill_value, result_dtype(with_room_for(array[..., :0], fill_value), filters))
     return layer_gradients(gradient, array, filters, geometry, fill_value, wanted, last, threads)
@@ -167,7 +167,7 @@ def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool
     expected = (*shape[: -ndim - 1], *shape[-ndim:], shape[-ndim - 1]) if channels_last else shape
     if grad_y.shape != expected:
         raise ValueError(f"grad_y must have the output's shape {expected}, got {grad_y.shape}")
-    return np.moveaxis(grad_y, -1, -ndim - 1) if channels_last else grad_y
+    return grad_y.transpose(channels_first(grad_y.ndim, ndim)) if channels_last else grad_y
 
 
 def like(gradient: Array, primal: Array) -> Array:
@@ -189,8 +189,8 @@ def _input_gradient(
     # What is added up is not rounded to half precision before.
     sum_dtype = np.dtype(compute_type(dtype)) if borders and dtype == np.float16 else dtype
     if channels_last:
-        shape = (*x.shape[: x.ndim - g.ndim - 1], *g.in_shape, g.channels_in)
-        grad_x = np.moveaxis(new_output(shape, sum_dtype), -1, -g.ndim - 1)
+        shape = (*batch_of(x.shape, g.ndim), *g.in_shape, g.channels_in)
+        grad_x = new_output(shape, sum_dtype).transpose(channels_first(len(shape), g.ndim))
     else:
         grad_x = new_output(x.shape, sum_dtype)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._arguments import integer, is_sequence, padding_pairs, per_axis
-from ._geometry import Geometry, Shape, layer_geometry
+from ._geometry import Geometry, Shape, batch_of, layer_geometry
 
 
 def output_shape(
@@ -47,7 +47,7 @@ def output_shape(
     """
     shape = checked_shape(input_shape, "input_shape")
     g = layer_geometry(shape, checked_shape(weight_shape, "weight_shape"), stride, padding, "zeros", dilation, groups)
-    return (*shape[: len(shape) - g.ndim - 1], g.channels_out, *g.out_shape)
+    return g.y_shape(batch_of(shape, g.ndim))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def layer_cost(
 
 def cost_of(g: Geometry, input_shape: Shape, bias: bool, itemsize: int) -> LayerCost:
     """Return the cost of a checked layer."""
-    batch = input_shape[: len(input_shape) - g.ndim - 1]
+    batch = batch_of(input_shape, g.ndim)
     out_shape = (*batch, g.channels_out, *g.out_shape)
     parameters = g.weights + (g.channels_out if bias else 0)
     return LayerCost(

@@ -3,17 +3,17 @@
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._arguments import ACTIVATIONS, LARGEST
 from ._caches import Cache
 from ._dtypes import Array, compute_type, real_vector, real_weights
-from ._geometry import Geometry, Shape
-from ._methods import is_remembered, make_plan, sections
-from ._methods.problem import Plan, Problem
-from ._workers import Threads
+from ._geometry import Geometry, Shape, batch_of
+from ._methods import AUTO, is_remembered, make_plan, sections
+from ._methods.problem import Plan, Problem, run_aligned
+from ._workers import SERIAL_MULTIPLY_ADDS, Threads
 
 # Multiply-adds in whose time a weight is packed. A layer's packed weights may be so many times its weights, as those of
 # 3x3 filters are at Winograd's points, and beyond that a part of what all caches may hold.
@@ -72,82 +72,132 @@ def check_activation(activation: str | None, dtype: np.dtype[Any]) -> None:
 
 def is_in_place(array: Array, ndim: int, dtype: str) -> bool:
     """Whether an array's spatial axes, its last, are C-contiguous, native, aligned samples of a compute type."""
-    compute = np.dtype(dtype)
-    if array.dtype != compute:
-        same_integers = array.dtype.kind == "i" and compute.kind == "u" and array.itemsize == compute.itemsize
-        if not (same_integers and array.dtype.isnative):
-            return False
-    if not array.flags.aligned:
+    return (
+        _is_stored_as(array.dtype, dtype)
+        and array.flags.aligned
+        and _are_contiguous(array.shape, array.strides, ndim, array.itemsize)
+    )
+
+
+def is_new_in_place(shape: Shape, order: Sequence[int], ndim: int, dtype: np.dtype[Any]) -> bool:
+    """Whether the same is true of a new array of a shape, with its axes in an order; one more axis has one sample."""
+    if not _is_stored_as(dtype, compute_type(dtype)):
         return False
-    expected = array.itemsize
-    for axis in range(array.ndim - 1, array.ndim - ndim - 1, -1):
-        if array.strides[axis] != expected:  # of an axis of one sample, too: it is what the core looks at
+    shape = (*shape, 1)
+    strides = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return _are_contiguous([shape[i] for i in order], [strides[i] for i in order], ndim, dtype.itemsize)
+
+
+def _is_stored_as(dtype: np.dtype[Any], compute: str) -> bool:
+    """Whether samples are those of a compute type: integers wrap around as unsigned ones do."""
+    wanted = np.dtype(compute)
+    same_integers = dtype.kind == "i" and wanted.kind == "u" and dtype.itemsize == wanted.itemsize and dtype.isnative
+    return dtype == wanted or same_integers
+
+
+def _are_contiguous(shape: Sequence[int], strides: Sequence[int], ndim: int, itemsize: int) -> bool:
+    """Whether the last axes are C-contiguous, also those of one sample: the core looks at their strides."""
+    expected = itemsize
+    for axis in range(len(shape) - 1, len(shape) - ndim - 1, -1):
+        if strides[axis] != expected:
             return False
-        expected *= max(array.shape[axis], 1)
-    return not any(stride % array.itemsize for stride in array.strides)
+        expected *= max(shape[axis], 1)
+    return not any(stride % itemsize for stride in strides)
 
 
-def plan_call(
-    geometry: Geometry, x: Array, y_in_place: bool, dtype: np.dtype[Any], fill_value: complex, method: str, batch: int,
-    seen: tuple[str, ...] = (), packing: bool = False, bias: bool = False, few: bool = False,
-) -> Plan:  # fmt: skip
-    """Return the plan for x (*batch, channels, *in); `few` outputs of a long kernel may be had from its sections."""
+class Prepared(NamedTuple):
+    """A call that is checked and planned: all that can be known of it before its numbers."""
+
+    plan: Plan
+    dtype: np.dtype[Any]  # of the result
+    x_is_complex: bool
+    multiply_adds: int  # of the whole batch
+    activation: str | None = None
+    code: int = 0  # the core's, of an activation that it applies
+    weight_batch: tuple[int, ...] | None = None  # sets of weights from one item of each batch axis to the next
+
+    @property
+    def nbytes(self) -> int:
+        """About what it takes in memory, beside a fixed amount."""
+        return self.plan.nbytes
+
+    @property
+    def place(self) -> Any:
+        """What tells apart the packed weights of one filter."""
+        return self.plan.pack_key(), self.dtype, self.x_is_complex
+
+    def pack(self, sets: Array, workers: int | None = None, once: bool = False) -> Any:
+        """Return packed weights from (sets, out, in, *kernel) in any layout, for one call or for many."""
+        real = real_weights(sets, self.dtype, self.x_is_complex)
+        with Threads(PACKING_MULTIPLY_ADDS * real.size, workers) as threads:
+            return self.plan.pack(real, threads, once)
+
+    def run(
+        self, x: Array, packed: Any, y: Array, bias: Array | None = None, residual: Array | None = None,
+        workers: int | None = None,
+    ) -> None:  # fmt: skip
+        """Compute y (*batch, channels, *out), of any strides, from x (*batch, channels, *in); they must not overlap."""
+        if workers is None and self.multiply_adds < SERIAL_MULTIPLY_ADDS:
+            run_aligned(self.plan.run, x, packed, bias, residual, y, self.code, self.weight_batch, 1)
+        else:
+            with Threads(self.multiply_adds, workers) as threads:
+                run_aligned(self.plan.run, x, packed, bias, residual, y, self.code, self.weight_batch, threads)
+        if self.code == 0 and self.activation is not None:
+            # Of integers: the sign is that of the narrow result type, which the core does not know.
+            np.maximum(y, 0, out=y)
+            if self.activation == "relu6":
+                np.minimum(y, 6, out=y)
+
+
+def prepare(
+    geometry: Geometry,
+    dtype: np.dtype[Any],
+    batch: int,
+    *,
+    x_in_place: bool,
+    y_in_place: bool,
+    x_is_complex: bool = False,
+    fill_value: complex = 0,
+    method: str = AUTO,
+    activation: str | None = None,
+    bias: bool = False,
+    packing: bool = False,
+    seen: tuple[str, ...] = (),
+    zeros_are_samples: bool = False,
+    split_k: bool = False,
+    weight_batch: tuple[int, ...] | None = None,
+) -> Prepared:
+    """Return a call that is planned; with `split_k`, few outputs of a long kernel may be had from its sections."""
     problem = Problem(
         geometry=geometry,
         dtype=dtype,
-        x_is_complex=x.dtype.kind == "c",
+        x_is_complex=x_is_complex,
         fill_value=fill_value,
         batch=batch,
-        x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)),
+        x_in_place=x_in_place,
         y_in_place=y_in_place,
         bias=bias,
         seen=seen,
         packing=packing,
+        zeros_are_samples=zeros_are_samples,
     )
-    if few and sections.pays(problem):
-        return sections.SectionsPlan(problem)
-    return make_plan(problem, method)
+    plan = sections.SectionsPlan(problem) if split_k and sections.pays(problem) else make_plan(problem, method)
+    code = ACTIVATIONS.index(activation) if dtype.kind == "f" else 0
+    return Prepared(plan, dtype, x_is_complex, geometry.multiply_adds * batch, activation, code, weight_batch)
 
 
-def plan_of(geometry: Geometry, x: Array, y: Array, method: str, packing: bool = False, bias: bool = False) -> Plan:
-    """Return the plan for y (*batch, channels, *out), of any strides, from x (*batch, channels, *in)."""
+def prepare_for(
+    geometry: Geometry, x: Array, y: Array, method: str, activation: str | None = None, packing: bool = False,
+    bias: bool = False,
+) -> Prepared:  # fmt: skip
+    """Return the call for y (*batch, channels, *out), of any strides, from x (*batch, channels, *in)."""
     compute = compute_type(y.dtype)
-    y_in_place = y.dtype == compute and is_in_place(y, geometry.ndim, compute)
-    batch = math.prod(y.shape[: y.ndim - geometry.ndim - 1])
-    return plan_call(geometry, x, y_in_place, y.dtype, 0, method, batch, packing=packing, bias=bias)
-
-
-def execute(
-    plan: Plan,
-    x: Array,
-    packed: Any,
-    bias: Array | None,
-    residual: Array | None,
-    y: Array,
-    activation: str | None,
-    weight_batch: Sequence[int] | None,
-    multiply_adds: int,
-    workers: int | None,
-) -> bool:
-    """Run a plan; whether it could (see the core's `Direct.run`)."""
-    code = ACTIVATIONS.index(activation) if y.dtype.kind == "f" else 0
-    with Threads(multiply_adds, workers) as threads:
-        done = plan.run(x, packed, bias, residual, y, code, weight_batch, threads)
-    if code == 0 and activation is not None:
-        # Of integers: the sign is that of the narrow result type, which the core does not know.
-        np.maximum(y, 0, out=y)
-        if activation == "relu6":
-            np.minimum(y, 6, out=y)
-    return bool(done)
-
-
-def pack_weights(
-    plan: Plan, weight: Array, dtype: np.dtype[Any], x_is_complex: bool, workers: int | None = None, once: bool = False
-) -> Any:
-    """Return packed weights from (sets, out, in, *kernel) in any layout, for one call or for many."""
-    real = real_weights(weight, dtype, x_is_complex)
-    with Threads(PACKING_MULTIPLY_ADDS * real.size, workers) as threads:
-        return plan.pack(real, threads, once)
+    return prepare(
+        geometry, y.dtype, math.prod(batch_of(y.shape, geometry.ndim)),
+        x_in_place=is_in_place(x, geometry.ndim, compute),
+        y_in_place=y.dtype == compute and is_in_place(y, geometry.ndim, compute),
+        x_is_complex=x.dtype.kind == "c", method=method, activation=activation, packing=packing, bias=bias,
+    )  # fmt: skip
 
 
 def packings_of(weight: Array) -> Cache[Any]:
@@ -164,7 +214,7 @@ def convolve(
     bias: Array | None = None,
     residual: Array | None = None,
     activation: str | None = None,
-    method: str = "auto",
+    method: str = AUTO,
     packed: Cache[Any] | None = None,
     key: Any = None,
     workers: int | None = None,
@@ -173,18 +223,14 @@ def convolve(
 
     Packed weights are kept in `packed` for the next call, where `key` tells which they are. Others must not overlap y.
     """
-    plan = plan_of(geometry, x, y, method, packing=packed is None, bias=bias is not None)
-    x_is_complex = x.dtype.kind == "c"
-    place = (key, plan.pack_key(), y.dtype, x_is_complex)
+    call = prepare_for(geometry, x, y, method, activation, packing=packed is None, bias=bias is not None)
+    place = (key, call.place)
     weights = None if packed is None else packed.get(place)
     if weights is None:
-        weights = pack_weights(plan, sets, y.dtype, x_is_complex, workers, once=packed is None)
+        weights = call.pack(sets, workers, once=packed is None)
         if packed is not None:
             packed.keep(place, weights)
-    vector = None if bias is None else real_vector(bias, y.dtype)
-    work = geometry.multiply_adds * math.prod(y.shape[: y.ndim - geometry.ndim - 1])
-    while not execute(plan, x, weights, vector, residual, y, activation, None, work, workers):
-        x = x.copy()  # its samples were not aligned
+    call.run(x, weights, y, None if bias is None else real_vector(bias, y.dtype), residual, workers)
 
 
 def new_output(shape: Shape, dtype: np.dtype[Any]) -> Array:

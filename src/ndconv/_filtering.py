@@ -17,10 +17,9 @@ import numpy as np
 
 from ._caches import Cache
 from ._dtypes import Array
-from ._engine import execute, new_output, pack_weights
-from ._geometry import make_geometry
-from ._methods import direct
-from ._methods.problem import Plan, Problem
+from ._engine import Prepared, new_output, prepare
+from ._geometry import single_channel_geometry
+from ._methods import PLAIN_SUMS
 from ._modes import BY_NAME, PaddingMode
 from ._passes import DOUBLE, WINDOW_TAPS, Line, Pass, can_combine, combine, is_finite, is_in_place, running_means
 
@@ -118,26 +117,20 @@ def _run(
     x: Array, weights: Array, y: Array, modes: Sequence[PaddingMode], padding: Sequence[tuple[int, int]], cval: float
 ) -> None:
     """Let the engine write to y."""
-    plan, work = _plan(x.shape, weights.shape, tuple(modes), tuple(padding), cval, is_in_place(x), is_in_place(y))
-    packed = pack_weights(plan, weights[None, None, None], DOUBLE, False)
-    x, y = x[None], y[None]
-    if not execute(plan, x, packed, None, None, y, None, None, work, None):
-        execute(plan, x.copy(), packed, None, None, y, None, None, work, None)
+    call = _prepare(x.shape, weights.shape, tuple(modes), tuple(padding), cval, is_in_place(x), is_in_place(y))
+    call.run(x[None], call.pack(weights[None, None, None]), y[None])
 
 
-@Cache[tuple[Plan, int]]("plans of filters").remembered
-def _plan(
+@Cache[Prepared]("plans of filters").remembered
+def _prepare(
     shape: tuple[int, ...], taps: tuple[int, ...], modes: tuple[PaddingMode, ...],
     padding: tuple[tuple[int, int], ...], cval: float, x_in_place: bool, y_in_place: bool,
-) -> tuple[Plan, int]:  # fmt: skip
-    """Return a plan and its multiply-adds."""
-    ones = (1,) * len(shape)
-    geometry = make_geometry(
-        channels_in=1, channels_out=1, groups=1, in_shape=shape, kernel=taps, stride=ones, dilation=ones,
-        padding=padding, modes=modes, names=("input", "weights"),
+) -> Prepared:  # fmt: skip
+    geometry = single_channel_geometry(shape, taps, padding, modes, names=("input", "weights"))
+    return prepare(
+        geometry, DOUBLE, 1, x_in_place=x_in_place, y_in_place=y_in_place, fill_value=cval, method=PLAIN_SUMS,
+        zeros_are_samples=True,
     )  # fmt: skip
-    problem = Problem(geometry, DOUBLE, False, cval, 1, x_in_place, y_in_place, zeros_are_samples=True)
-    return direct.plan(problem), geometry.multiply_adds
 
 
 # --- Passes along axes ------------------------------------------------------------------------------------------------

@@ -51,6 +51,12 @@ class Geometry:
         """The products of one item of a batch, padding included."""
         return self.weights * math.prod(self.out_shape)
 
+    def y_shape(self, batch: Shape, channels_last: bool = False) -> Shape:
+        """Return the shape of a result."""
+        if channels_last:
+            return (*batch, *self.out_shape, self.channels_out)
+        return (*batch, self.channels_out, *self.out_shape)
+
 
 def make_geometry(
     *,
@@ -106,6 +112,25 @@ def make_geometry(
     return geometry
 
 
+def single_channel_geometry(
+    in_shape: Shape,
+    kernel: Shape,
+    padding: tuple[Pair, ...],
+    modes: tuple[PaddingMode, ...],
+    *,
+    stride: Shape | None = None,
+    dilation: Shape | None = None,
+    names: tuple[str, str],
+    may_be_empty: bool = False,
+) -> Geometry:
+    """Return the geometry of a kernel that slides over one channel."""
+    ones = (1,) * len(kernel)
+    return make_geometry(
+        channels_in=1, channels_out=1, groups=1, in_shape=in_shape, kernel=kernel, stride=stride or ones,
+        dilation=dilation or ones, padding=padding, modes=modes, names=names, may_be_empty=may_be_empty,
+    )  # fmt: skip
+
+
 def layer_geometry(
     x_shape: Shape,
     weight_shape: Shape,
@@ -149,6 +174,17 @@ def layer_geometry(
         padding=padding_pairs(padding, in_shape, kernel, stride, dilation),
         modes=padding_modes(padding_mode, ndim),
     )
+
+
+def batch_of(shape: Shape, ndim: int) -> Shape:
+    """Return the batch of (*batch, channels, *spatial) with so many spatial axes."""
+    return shape[: len(shape) - ndim - 1]
+
+
+def channels_first(array_ndim: int, ndim: int) -> tuple[int, ...]:
+    """Return the axes of (*batch, *spatial, channels) in the order (*batch, channels, *spatial)."""
+    batch = array_ndim - ndim - 1
+    return (*range(batch), array_ndim - 1, *range(batch, array_ndim - 1))
 
 
 def reordered(geometry: Geometry, order: list[int]) -> Geometry:

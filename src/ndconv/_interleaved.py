@@ -13,6 +13,7 @@ from . import _core
 from ._arguments import ACTIVATIONS
 from ._caches import PLAN_BYTES, Cache
 from ._dtypes import Array, compute_type, real_vector, real_weights
+from ._geometry import batch_of
 from ._methods.direct import (
     PLANE_BYTES,
     ROW_PLANE_BYTES,
@@ -45,7 +46,7 @@ def run_interleaved(
     g = phase.geometry
     if y.dtype.kind in "iu" or g.taps >= MANY_TAPS:
         return False
-    batch = math.prod(y.shape[: y.ndim - g.ndim - 1])
+    batch = math.prod(batch_of(y.shape, g.ndim))
     x_is_complex = x.dtype.kind == "c"
     problem = Problem(
         geometry=g, dtype=y.dtype, x_is_complex=x_is_complex, fill_value=0, batch=batch, x_in_place=False,

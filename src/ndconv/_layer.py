@@ -25,28 +25,27 @@ from ._caches import Cache
 from ._cost import LayerCost, checked_shape, cost_of
 from ._dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
 from ._engine import (
+    Prepared,
     apart_from,
     check_activation,
     checked_out,
-    execute,
     fill_in,
     is_in_place,
     new_output,
-    pack_weights,
     packings_of,
-    plan_call,
+    prepare,
     remember,
     typed,
     with_parts_of,
     with_room_for,
 )
-from ._geometry import Geometry, Shape, layer_geometry
+from ._geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._methods import CYCLES_PER_SECOND, candidates, checked_method, choose, make_plan
 from ._methods.epilogue import times_slope
-from ._methods.problem import Plan, Problem
+from ._methods.problem import Problem
 from ._stream import LayerStream
-from ._workers import SERIAL_MULTIPLY_ADDS, checked_workers
+from ._workers import checked_workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +67,14 @@ class _Call(NamedTuple):
     """All that can be known of a call before its numbers: one for each shape, layout and dtype of x."""
 
     geometry: Geometry
-    plan: Plan
-    dtype: np.dtype[Any]
-    x_is_complex: bool
-    activation: str | None
+    prepared: Prepared
     y_shape: Shape  # as returned
     channels_first: tuple[int, ...] | None  # the axes that turn x and y, where channels come last
-    multiply_adds: int
 
     @property
     def nbytes(self) -> int:
         """About what it takes in memory, beside a fixed amount."""
-        return self.plan.nbytes
-
-    @property
-    def is_small(self) -> bool:
-        """Whether the calling thread should do it alone."""
-        return self.multiply_adds < SERIAL_MULTIPLY_ADDS
+        return self.prepared.nbytes
 
 
 def _prepare(
@@ -94,13 +84,12 @@ def _prepare(
     activation = one_of(settings.activation, "activation", ACTIVATIONS)
     method = checked_method(settings.method)
     ndim = weight.ndim - 2
-    channels_first = None
+    order = None
     if channel_axis_of(settings.channel_axis) is not None:
         if x.ndim not in (ndim + 1, ndim + 2):
             layer_geometry(x.shape, weight.shape, 1, 0, "zeros", 1, 1)  # raises
-        batch_axes = tuple(range(x.ndim - ndim - 1))
-        channels_first = (*batch_axes, x.ndim - 1, *range(len(batch_axes), x.ndim - 1))
-        x = x.transpose(channels_first)
+        order = channels_first(x.ndim, ndim)
+        x = x.transpose(order)
     geometry = layer_geometry(
         x.shape, weight.shape, settings.stride, settings.padding, settings.padding_mode, settings.dilation,
         settings.groups,
@@ -108,26 +97,18 @@ def _prepare(
     dtype = result_dtype(x, weight, *(a for a in (bias, residual) if a is not None))
     check_activation(activation, dtype)
     fill_value = fill_in(settings.fill_value, dtype)
-    batch = x.shape[: x.ndim - ndim - 1]
-    if channels_first is None:
-        y_shape = (*batch, geometry.channels_out, *geometry.out_shape)
-    else:
-        y_shape = (*batch, *geometry.out_shape, geometry.channels_out)
-    y_in_place = channels_first is None and dtype == compute_type(dtype)
+    batch, compute = batch_of(x.shape, ndim), compute_type(dtype)
+    y_shape = geometry.y_shape(batch, channels_last=order is not None)
+    y_in_place = order is None and dtype == compute
     if out is not None:
         checked_out(out, y_shape, dtype)
-        y_in_place = y_in_place and is_in_place(out, ndim, compute_type(dtype))
-    size = math.prod(batch)
-    return _Call(
-        geometry=geometry,
-        plan=plan_call(geometry, x, y_in_place, dtype, fill_value, method, size, bias=bias is not None),
-        dtype=dtype,
-        x_is_complex=x.dtype.kind == "c",
-        activation=activation,
-        y_shape=y_shape,
-        channels_first=channels_first,
-        multiply_adds=geometry.multiply_adds * size,
-    )
+        y_in_place = y_in_place and is_in_place(out, ndim, compute)
+    prepared = prepare(
+        geometry, dtype, math.prod(batch), x_in_place=is_in_place(x, ndim, compute), y_in_place=y_in_place,
+        x_is_complex=x.dtype.kind == "c", fill_value=fill_value, method=method, activation=activation,
+        bias=bias is not None,
+    )  # fmt: skip
+    return _Call(geometry, prepared, y_shape, order)
 
 
 def _layout(array: Any) -> Any:
@@ -142,24 +123,21 @@ def _layout(array: Any) -> Any:
 def _run(
     call: _Call, x: Array, packed: Any, bias: Array | None, residual: Array | None, out: Array | None,
     workers: int | None,
-) -> Array | None:  # fmt: skip
-    """Return the layer's result, or None if the plan needs aligned samples and x has none."""
+) -> Array:  # fmt: skip
+    """Return the layer's result."""
     if out is None:
-        y = new_output(call.y_shape, call.dtype)
+        y = new_output(call.y_shape, call.prepared.dtype)
     else:
         y = out
         x = apart_from(x, out)
         residual = None if residual is None else apart_from(residual, out)
     if residual is not None:
-        residual = with_parts_of(residual, call.dtype)
+        residual = with_parts_of(residual, call.prepared.dtype)
     xs, ys, rs = x, y, residual
     if call.channels_first is not None:
         xs, ys = x.transpose(call.channels_first), y.transpose(call.channels_first)
         rs = None if residual is None else residual.transpose(call.channels_first)
-    if workers is None and call.activation is None and call.is_small:
-        return y if call.plan.run(xs, packed, bias, rs, ys, 0, None, 1) else None
-    if not execute(call.plan, xs, packed, bias, rs, ys, call.activation, None, call.multiply_adds, workers):
-        return None
+    call.prepared.run(xs, packed, ys, bias, rs, workers)
     return y
 
 
@@ -328,11 +306,9 @@ def _conv(
     if out is not None:
         weight = apart_from(weight, out)
         bias = None if bias is None else apart_from(bias, out)
-    sets = _as_sets(weight, call.geometry.groups)
-    packed = pack_weights(call.plan, sets, call.dtype, call.x_is_complex, workers, once=True)
-    vector = None if bias is None else real_vector(bias, call.dtype)
-    y = _run(call, x, packed, vector, residual, out, workers)
-    return y if y is not None else _conv(call, x.copy(), weight, bias, residual, out, workers)
+    packed = call.prepared.pack(_as_sets(weight, call.geometry.groups), workers, once=True)
+    vector = None if bias is None else real_vector(bias, call.prepared.dtype)
+    return _run(call, x, packed, vector, residual, out, workers)
 
 
 class ConvLayer:
@@ -481,23 +457,17 @@ class ConvLayer:
                 threads = self._workers if workers is None else checked_workers(workers)
                 call, place = found
                 packed, vector = self._packed.get(place) or self._pack(call, place)
-                y = _run(call, x, packed, vector, cast("Array | None", residual), out, threads)
-                if y is not None:
-                    return y
+                return _run(call, x, packed, vector, cast("Array | None", residual), out, threads)
         array = with_room_for(unmasked_array(x, "x"), self.fill_value)
         other = None if residual is None else unmasked_array(residual, "residual")
         threads = self._workers if workers is None else checked_workers(workers)
         call = _prepare(array, self.weight, self.bias, other, self._settings, out)
         _checked_residual(other, call.y_shape)
-        place = (call.plan.pack_key(), call.dtype, call.x_is_complex)
+        place = call.prepared.place
         packed, vector = self._packed.get(place) or self._pack(call, place)
         if key is not None and array is x and other is residual:
             remember(self._calls, key, (call, place), call.geometry)
-        y = _run(call, array, packed, vector, other, out, threads)
-        if y is None:
-            y = _run(call, array.copy(), packed, vector, other, out, threads)
-        assert y is not None
-        return y
+        return _run(call, array, packed, vector, other, out, threads)
 
     def backward(
         self,
@@ -541,10 +511,9 @@ class ConvLayer:
         geometry = self._calls.get(array.shape)
         if geometry is None:
             geometry = self._calls.keep(array.shape, self._geometry(array.shape))
-        batch = array.shape[: array.ndim - geometry.ndim - 1]
         gradient = checked_gradient(
-            gradient, (*batch, geometry.channels_out, *geometry.out_shape), geometry.ndim, last
-        )  # fmt: skip
+            gradient, geometry.y_shape(batch_of(array.shape, geometry.ndim)), geometry.ndim, last
+        )
         other = None if residual is None else unmasked_array(residual, "residual")
         if other is not None:
             _checked_residual(other, self.output_shape(array.shape))
@@ -553,10 +522,10 @@ class ConvLayer:
             check_activation(self.activation, result_dtype(with_room_for(array, self.fill_value), self.weight, *added))
             values = self._linear()(array, workers=threads, residual=other)
             if last:
-                values = np.moveaxis(values, -1, -geometry.ndim - 1)
+                values = values.transpose(channels_first(values.ndim, geometry.ndim))
             gradient = times_slope(gradient, values, self.activation)
         if last:
-            array = np.moveaxis(array, -1, -geometry.ndim - 1)
+            array = array.transpose(channels_first(array.ndim, geometry.ndim))
         return layer_gradients(
             gradient, array, self.weight, geometry, self.fill_value, wanted, last, threads, self.bias, self._packed
         )
@@ -606,8 +575,8 @@ class ConvLayer:
 
     def _pack(self, call: _Call, place: Any) -> tuple[Any, Array | None]:
         """Return weights and bias as a plan wants them, kept for the next plan that wants them so."""
-        packed = pack_weights(call.plan, _as_sets(self.weight, self.groups), call.dtype, call.x_is_complex)
-        vector = None if self.bias is None else real_vector(self.bias, call.dtype)
+        packed = call.prepared.pack(_as_sets(self.weight, self.groups))
+        vector = None if self.bias is None else real_vector(self.bias, call.prepared.dtype)
         kept: tuple[Any, Array | None] = self._packed.keep(place, (packed, vector))
         return kept
 
@@ -615,17 +584,14 @@ class ConvLayer:
         input_shape = checked_shape(input_shape, "input_shape")
         ndim = self.weight.ndim - 2
         if self.channel_axis == -1 and len(input_shape) > ndim:
-            input_shape = (*input_shape[: -ndim - 1], input_shape[-1], *input_shape[-ndim - 1 : -1])
+            input_shape = tuple(input_shape[i] for i in channels_first(len(input_shape), ndim))
         s = self._settings
         return layer_geometry(input_shape, self.weight.shape, s.stride, s.padding, s.padding_mode, s.dilation, s.groups)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output for an input of a shape."""
         g = self._geometry(input_shape)
-        batch = tuple(input_shape[: len(input_shape) - g.ndim - 1])
-        if self.channel_axis == -1:
-            return (*batch, *g.out_shape, g.channels_out)
-        return (*batch, g.channels_out, *g.out_shape)
+        return g.y_shape(batch_of(tuple(input_shape), g.ndim), channels_last=self.channel_axis == -1)
 
     def cost(self, input_shape: Shape) -> LayerCost:
         """Return the parameters, multiply-adds and bytes of a call with an input of a shape; see `layer_cost`."""
@@ -645,7 +611,7 @@ class ConvLayer:
         dtype = result_dtype(self.weight)
         problem = Problem(
             geometry=g, dtype=dtype, x_is_complex=dtype.kind == "c", fill_value=fill_in(self.fill_value, dtype),
-            batch=math.prod(input_shape[: len(input_shape) - g.ndim - 1]),
+            batch=math.prod(batch_of(input_shape, g.ndim)),
             x_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
             y_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
             bias=self.bias is not None,

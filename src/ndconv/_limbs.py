@@ -24,7 +24,7 @@ import numpy as np
 
 from ._caches import CACHE_LIMIT, Cache
 from ._dtypes import Array
-from ._engine import convolve, plan_of
+from ._engine import convolve, prepare_for
 from ._geometry import Geometry
 from ._methods import fourier
 
@@ -39,7 +39,7 @@ def exact_sums(geometry: Geometry, x: Array, kernel: Array, dtype: np.dtype[Any]
     bits = 8 * dtype.itemsize
     samples, weights = _Integers(x[None]), _Integers(kernel[None, None, None])
     y = np.empty((1, *geometry.out_shape))
-    plan = plan_of(geometry, y, y, fourier.NAME)
+    plan = prepare_for(geometry, y, y, fourier.NAME).plan
     assert isinstance(plan, fourier.FourierPlan)
     block, rounding = math.prod(plan.blocks.samples), _rounding(plan.blocks.transform)
     for parts in itertools.count(1):

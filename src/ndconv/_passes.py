@@ -14,10 +14,9 @@ import numpy as np
 from . import _core
 from ._caches import CHOICE_BYTES, Cache
 from ._dtypes import Array
-from ._engine import execute, new_output
-from ._geometry import Shape, make_geometry
-from ._methods import direct
-from ._methods.problem import Plan, Problem
+from ._engine import Prepared, new_output, prepare
+from ._geometry import Shape, batch_of, single_channel_geometry
+from ._methods import PLAIN_SUMS
 from ._modes import BY_NAME, PaddingMode
 from ._threads.python_tasks import for_each
 from ._workers import Threads
@@ -190,19 +189,17 @@ class Line:
             return
         padding = (0, 0) if inside else (before, self.each.after)
         x, y, along, ndim = _as_planes(x, y, axis)
-        plan = _plan(
-            x.shape[-ndim:], math.prod(x.shape[: -ndim - 1]), along, weights.size, padding, mode, cval,
+        call = _prepare(
+            x.shape[-ndim:], math.prod(batch_of(x.shape, ndim)), along, weights.size, padding, mode, cval,
             _is_in_place(x, ndim), _is_in_place(y, ndim),
         )  # fmt: skip
-        key = plan.pack_key()
+        key = call.plan.pack_key()
         packed = self._packed.get(key)
         if packed is None:
             kernel = weights.reshape([-1 if axis == along else 1 for axis in range(ndim)])
             kernel = kernel if kernel.flags.aligned else kernel.copy()
-            packed = self._packed[key] = plan.pack(kernel[None, None, None], 1)
-        work = weights.size * y.size
-        while not execute(plan, x, packed, None, None, y, None, None, work, workers):
-            x = x.copy()  # its samples were not aligned
+            packed = self._packed[key] = call.pack(kernel[None, None, None], 1)
+        call.run(x, packed, y, workers=workers)
         if self.divisor != 1:
             y /= self.divisor
 
@@ -260,17 +257,20 @@ def _is_in_place(planes: Array, ndim: int) -> bool:
     return planes.dtype is DOUBLE and planes.flags.aligned and planes[(0,) * (planes.ndim - ndim)].flags.c_contiguous
 
 
-@Cache[Plan]("plans of filters").remembered
-def _plan(
+@Cache[Prepared]("plans of filters").remembered
+def _prepare(
     shape: Shape, batch: int, along: int, taps: int, padding: tuple[int, int], mode: PaddingMode, cval: float,
     x_in_place: bool, y_in_place: bool,
-) -> Plan:  # fmt: skip
-    """Return a plan for one axis of planes."""
-    ones = (1,) * len(shape)
-    geometry = make_geometry(
-        channels_in=1, channels_out=1, groups=1, in_shape=shape, kernel=(*ones[:along], taps, *ones[along + 1 :]),
-        stride=ones, dilation=ones, modes=(mode,) * len(shape), names=("input", "weights"),
-        padding=tuple(padding if axis == along else (0, 0) for axis in range(len(shape))),
+) -> Prepared:  # fmt: skip
+    """Return the call for one axis of planes."""
+    geometry = single_channel_geometry(
+        shape,
+        tuple(taps if axis == along else 1 for axis in range(len(shape))),
+        tuple(padding if axis == along else (0, 0) for axis in range(len(shape))),
+        (mode,) * len(shape),
+        names=("input", "weights"),
+    )
+    return prepare(
+        geometry, DOUBLE, batch, x_in_place=x_in_place, y_in_place=y_in_place, fill_value=cval, method=PLAIN_SUMS,
+        zeros_are_samples=True,
     )  # fmt: skip
-    problem = Problem(geometry, DOUBLE, False, cval, batch, x_in_place, y_in_place, zeros_are_samples=True)
-    return direct.plan(problem)

@@ -16,7 +16,7 @@ from ._caches import Cache
 from ._dtypes import Array
 from ._engine import convolve
 from ._geometry import Geometry, make_geometry
-from ._methods import direct
+from ._methods import PLAIN_SUMS
 from ._weight_gradient import weight_gradient
 
 
@@ -65,7 +65,7 @@ def convolve_samples(
         )  # fmt: skip
         convolve(
             part, x, filters, y[there], bias=bias, residual=None if residual is None else residual[there],
-            activation=activation, method=direct.NAME, workers=workers,
+            activation=activation, method=PLAIN_SUMS, workers=workers,
         )  # fmt: skip
 
 

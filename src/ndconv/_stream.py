@@ -19,21 +19,20 @@ from numpy.typing import ArrayLike
 
 from ._arguments import LARGEST, MODES, Pair, integer, one_of, padding_modes, padding_pairs, per_axis
 from ._caches import Cache
-from ._correlate import padding_of_mode
+from ._correlation.slide import padding_of_mode
 from ._dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
 from ._engine import (
+    Prepared,
     check_activation,
-    execute,
     fill_in,
     is_in_place,
     new_output,
-    pack_weights,
     packings_of,
+    prepare,
     with_room_for,
 )
 from ._geometry import Shape, make_geometry
-from ._methods import AUTO, checked_method, direct, fourier
-from ._methods.problem import Plan, Problem
+from ._methods import AUTO, PLAIN_SUMS, checked_method, fourier
 from ._workers import checked_workers
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class _Taps:
         self.bias = None if w.bias is None else real_vector(w.bias, w.dtype)
         self.compute = compute_type(w.dtype)
         self.converts = w.dtype.name != self.compute
-        self.plans = Cache[Plan]("stream plans")
+        self.calls = Cache[Prepared]("stream plans")
         self.packed = packings_of(w.taps)
         self.finite = w.dtype.kind not in "fc" or bool(np.isfinite(w.taps).all())
 
@@ -127,29 +126,25 @@ class _Taps:
         in_place = w.reach == 0 and is_in_place(x, 1, self.compute)
         y_in_place = not self.converts and y.strides[-1] == y.itemsize
         key = (x.shape, padding, in_place, y_in_place)
-        plan = self.plans.get(key)
-        if plan is None:
-            plan = self.plans.keep(key, self._plan(x.shape, padding, in_place, y_in_place))
-        packed = self.packed.get(plan.pack_key())
+        call = self.calls.get(key)
+        if call is None:
+            call = self.calls.keep(key, self._prepare(x.shape, padding, in_place, y_in_place))
+        packed = self.packed.get(call.plan.pack_key())
         if packed is None:
-            packed = pack_weights(plan, self.sets, w.dtype, w.x_is_complex, workers)
-            self.packed.keep(plan.pack_key(), packed)
-        work = w.taps.size * y.shape[0] * y.shape[-1]
-        while not execute(plan, x, packed, self.bias, residual, y, w.activation, None, work, workers):
-            x = x.copy()  # its samples were not aligned
+            packed = self.packed.keep(call.plan.pack_key(), call.pack(self.sets, workers))
+        call.run(x, packed, y, self.bias, residual, workers)
 
-    def _plan(self, shape: Shape, padding: Pair, x_in_place: bool, y_in_place: bool) -> Plan:
+    def _prepare(self, shape: Shape, padding: Pair, x_in_place: bool, y_in_place: bool) -> Prepared:
         w = self.weights
         geometry = make_geometry(
             channels_in=shape[1], channels_out=w.taps.shape[0], groups=w.groups, in_shape=shape[2:],
             kernel=w.taps.shape[2:], stride=(w.stride,), dilation=(w.dilation,), padding=(padding,),
             modes=padding_modes("zeros", 1),
         )  # fmt: skip
-        problem = Problem(
-            geometry=geometry, dtype=w.dtype, x_is_complex=w.x_is_complex, fill_value=0.0, batch=shape[0],
-            x_in_place=x_in_place, y_in_place=y_in_place, bias=w.bias is not None,
+        return prepare(
+            geometry, w.dtype, shape[0], x_in_place=x_in_place, y_in_place=y_in_place, x_is_complex=w.x_is_complex,
+            method=PLAIN_SUMS, activation=w.activation, bias=w.bias is not None,
         )  # fmt: skip
-        return direct.plan(problem)
 
 
 class _Partitions:
@@ -343,7 +338,7 @@ class _Filter:
 def _block(weights: _Weights, method: str) -> int | None:
     """Return the samples of a partition, or None for the direct method alone."""
     reach, stride, dtype = weights.reach, weights.stride, weights.dtype
-    if method == direct.NAME or (method == AUTO and (dtype.kind not in "fc" or weights.taps.shape[-1] < STREAM_TAPS)):
+    if method == PLAIN_SUMS or (method == AUTO and (dtype.kind not in "fc" or weights.taps.shape[-1] < STREAM_TAPS)):
         return None
     if dtype.kind not in "fc":
         raise ValueError(f"method='fft' cannot do this stream: its transforms would round integers of dtype {dtype}")
@@ -779,6 +774,6 @@ def _stream_padding_mode(padding_mode: Any, reach: int) -> str:
 def _stream_method(method: Any) -> str:
     """Return the method of a stream, or raise where it has no such method."""
     name = checked_method(method)
-    if name not in (AUTO, direct.NAME, fourier.NAME):
+    if name not in (AUTO, PLAIN_SUMS, fourier.NAME):
         raise ValueError(f"method must be 'auto', 'direct' or 'fft' for a stream, got {name!r}")
     return name

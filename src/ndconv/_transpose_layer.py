@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _core
@@ -23,7 +22,7 @@ from ._arguments import (
 from ._backward import bias_gradient, checked_gradient, like
 from ._dtypes import Array, compute_type, result_dtype, unmasked_array
 from ._engine import apart_from, check_activation, checked_out, convolve, new_output, with_parts_of
-from ._geometry import Geometry, Shape, make_geometry
+from ._geometry import Geometry, Shape, batch_of, channels_first, make_geometry
 from ._gradients import ConvGradients, checked_needs
 from ._methods import checked_method
 from ._samples_alone import convolve_samples, taps_not_finite, weight_gradient_of_samples
@@ -255,7 +254,7 @@ class _Call(NamedTuple):
 
     def first(self, array: Array) -> Array:
         """Return a view of an array with its channels before the spatial axes."""
-        return np.moveaxis(array, -1, -self.geometry.ndim - 1) if self.channels_last else array
+        return array.transpose(channels_first(array.ndim, self.geometry.ndim)) if self.channels_last else array
 
 
 def _prepare(
@@ -274,7 +273,7 @@ def _prepare(
             f"got shape {x.shape}"
         )
     channels_last = channel_axis_of(channel_axis) is not None
-    shape = (*x.shape[: x.ndim - ndim - 1], x.shape[-1], *x.shape[x.ndim - ndim - 1 : -1]) if channels_last else x.shape
+    shape = tuple(x.shape[i] for i in channels_first(x.ndim, ndim)) if channels_last else x.shape
     count = integer(groups, "groups", minimum=1)
     channels, in_shape, kernel = shape[-ndim - 1], shape[-ndim:], weight.shape[2:]
     if channels != weight.shape[0]:
@@ -312,4 +311,4 @@ def _prepare(
         padding=tuple((before, after - e) for (before, after), e in zip(pairs, extra, strict=True)),
         modes=padding_modes("zeros", ndim),
     )
-    return _Call(geometry, shape[: -ndim - 1], channels_last)
+    return _Call(geometry, batch_of(shape, ndim), channels_last)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ._caches import ENTRY_BYTES, Cache
 from ._dtypes import Array, compute_type
-from ._engine import convolve, plan_of
+from ._engine import convolve, prepare_for
 from ._geometry import Geometry
 from ._interleaved import run_interleaved
 from ._methods import allows_plain_sums
@@ -180,7 +180,7 @@ def run_transposed(
     if special is not None or not allows_plain_sums(method):
         phases = tuple(each for phase in phases for each in (phase.columns or (phase,)) if each)
         for phase in phases:
-            plan_of(phase.geometry, x, _part(y, phase), method)  # raises before anything is written
+            prepare_for(phase.geometry, x, _part(y, phase), method)  # raises before anything is written
     reached = sum(math.prod(_part(y, phase).shape[-ndim:]) for phase in phases) if x.size else 0
     if reached < math.prod(y.shape[-ndim:]):
         _finish_empty(y, bias, residual, activation, ndim)

@@ -13,10 +13,10 @@ from . import _core
 from ._caches import Cache
 from ._dtypes import Array, compute_type
 from ._engine import fill_in, is_in_place
-from ._geometry import Geometry
+from ._geometry import Geometry, batch_of
 from ._methods import is_remembered
 from ._methods.direct import TASK_MULTIPLY_ADDS, TASKS, channels, finish_blocking, largest_box, smallest_box
-from ._methods.problem import Problem
+from ._methods.problem import Problem, run_aligned
 from ._workers import Threads
 
 # Of each task: bytes of the box's gradients to y and of padded samples, which are read again for each few pairs of a
@@ -57,7 +57,7 @@ def weight_gradient(
     real_x = x.dtype.kind != "c"
     if dtype.kind == "c" and grad_y.dtype.kind != "c":
         grad_y = grad_y.astype(dtype)  # the real parts of complex gradients
-    batch = math.prod(grad_y.shape[: grad_y.ndim - geometry.ndim - 1])
+    batch = math.prod(batch_of(grad_y.shape, geometry.ndim))
     if grad_y.size == 0 or math.prod(shape) == 0:
         return np.zeros(shape, dtype), None
     problem = Problem(
@@ -70,8 +70,7 @@ def weight_gradient(
     size = math.prod(real_shape)
     real: Array = np.empty(size + geometry.groups * outputs, compute_type(dtype))
     with Threads(geometry.multiply_adds * batch, workers) as threads:
-        if not core.gather(x, grad_y, real, threads):
-            core.gather(x.copy(), grad_y, real, threads)
+        run_aligned(core.gather, x, grad_y, real, threads)
     weights, bias = real[:size], real[size:]
     gradient = _of_real(weights.reshape(real_shape), dtype, real_x).reshape(shape)
     if dtype.kind == "c":

@@ -20,9 +20,9 @@ import scipy.signal as _scipy
 from numpy.typing import ArrayLike
 
 from ._caches import CHOICE_BYTES, Cache
-from ._correlate import convolve_nd, correlate_nd
+from ._correlation.correlate import convolve_nd, correlate_nd
 from ._dtypes import Array
-from ._geometry import Geometry, make_geometry
+from ._geometry import Geometry, single_channel_geometry
 from ._limbs import exact_sums
 from ._methods import direct, fourier
 from ._methods.problem import Problem
@@ -436,11 +436,7 @@ def _ways(
     padding = tuple(
         (taps - 1 - first, first + count - n) for (first, count), n, taps in zip(parts, shape, kernel, strict=True)
     )
-    ones = (1,) * len(kernel)
-    geometry = make_geometry(
-        channels_in=1, channels_out=1, groups=1, in_shape=shape, kernel=kernel, stride=ones, dilation=ones,
-        padding=padding, modes=(BY_NAME["zeros"],) * len(kernel), names=("in1", "in2"),
-    )  # fmt: skip
+    geometry = single_channel_geometry(shape, kernel, padding, (BY_NAME["zeros"],) * len(kernel), names=("in1", "in2"))
     floating = np.result_type(dtype, np.float16 if dtype.kind in "fc" else np.float64)
     costs = []
     for method, computed in ((direct, dtype), (fourier, floating)):

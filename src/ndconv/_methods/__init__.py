@@ -22,6 +22,12 @@ __all__ = ["AUTO", "METHODS", "Candidate", "Method", "Plan", "Problem"]
 #: The value of `method` for the fastest.
 AUTO = "auto"
 
+#: The value of `method` for sums of the products as they come: what drop-ins and others need whose last bits count.
+PLAIN_SUMS = direct.NAME
+
+#: The value of `method` for passes along axes: of ones, the quickest sums whose rounding stays where it arises.
+PASSES = separable.NAME
+
 METHODS: list[Method] = [direct, winograd, fourier, separable]
 
 # What turns cycles into the times that are shown.
@@ -55,7 +61,7 @@ def checked_method(method: Any) -> str:
 
 def allows_plain_sums(name: str) -> bool:
     """Whether a call may be done by products that are summed as they come, in whatever order of loops."""
-    return name in (AUTO, direct.NAME)
+    return name in (AUTO, PLAIN_SUMS)
 
 
 def seen_in(kernel: Array, dtype: np.dtype[Any], name: str, multiply_adds: int) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ import numpy as np
 from .._arguments import LARGEST
 from .._caches import CHOICE_BYTES, Cache
 from .._dtypes import Array, compute_type
-from .._geometry import make_geometry
+from .._geometry import batch_of, make_geometry
 from .._threads.python_tasks import for_each
 from . import direct, extent
 from .epilogue import finish
@@ -197,7 +197,7 @@ class FourierPlan:
             whole = direct.plan(self._problem)
             taps = whole.pack(packed.weights, workers)
             return whole.run(x, taps, bias, residual, y, activation, weight_batch, workers)
-        batch = y.shape[: y.ndim - self.geometry.ndim - 1]
+        batch = batch_of(y.shape, self.geometry.ndim)
         steps = tuple(weight_batch or (0,) * len(batch))
         # An axis of length 1 stands for the batch that is not there.
         arrays = [array if array is None or batch else array[None] for array in (x, y, residual)]

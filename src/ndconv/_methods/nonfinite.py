@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .._dtypes import Array, compute_type
+from .._geometry import batch_of
 from .problem import Plan, Problem
 
 # Products an output up to which the counts of a float32 are told apart from 0 whatever method makes them.
@@ -59,7 +60,7 @@ class Split:
         if y.dtype.kind == "c":
             nothing, kind = complex(-0.0, -0.0), np.result_type(dtype, np.complex64)
         total: Array = np.full(y.shape, nothing, kind)
-        batch = y.shape[: y.ndim - g.ndim - 1]
+        batch = batch_of(y.shape, g.ndim)
         for item in np.ndindex(*batch):
             first = sum(i * step for i, step in zip(item, weight_batch or (), strict=False))
             others = self.others[first : first + g.groups]

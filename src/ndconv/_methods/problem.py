@@ -107,6 +107,12 @@ class Method(Protocol):
         """Return the plan of a problem that it can do."""
 
 
+def run_aligned(run: Callable[..., bool], x: Array, *arguments: Any) -> None:
+    """Run with x, or with a copy where its samples must be aligned and are not: then the run does nothing."""
+    if not run(x, *arguments):
+        run(x.copy(), *arguments)
+
+
 _plans = Cache[Plan]("plans")
 
 

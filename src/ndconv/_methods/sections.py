@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .._dtypes import Array, compute_type
-from .._geometry import make_geometry
+from .._geometry import single_channel_geometry
 from . import direct, extent, nonfinite
 from .problem import Plan, Problem
 
@@ -104,9 +104,9 @@ class SectionsPlan:
     def _plan(self, taps: int, number: int) -> Plan:
 
         g = self.geometry
-        geometry = make_geometry(
-            channels_in=1, channels_out=1, groups=1, in_shape=(self._window(taps),), kernel=(taps,), stride=g.stride,
-            dilation=g.dilation, padding=((0, 0),), modes=g.modes, names=("x", "kernel"),
+        geometry = single_channel_geometry(
+            (self._window(taps),), (taps,), ((0, 0),), g.modes, stride=g.stride, dilation=g.dilation,
+            names=("x", "kernel"),
         )  # fmt: skip
         problem = replace(
             self.problem, geometry=geometry, dtype=self.sum_dtype, batch=number, x_in_place=False, y_in_place=True

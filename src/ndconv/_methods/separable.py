@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._dtypes import Array, compute_type
-from .._geometry import Geometry, make_geometry
+from .._geometry import Geometry, batch_of, single_channel_geometry
 from .._threads.python_tasks import for_each
 from . import direct
-from .problem import Problem, remembered
+from .problem import Problem, remembered, run_aligned
 
 NAME = "separable"
 DESCRIPTION = """\
@@ -169,7 +169,7 @@ class SeparablePlan:
         workers: int,
     ) -> bool:
         """Compute y (*batch, 1, *out) from x (*batch, 1, *in); always True."""
-        batch = y.shape[: y.ndim - self._problem.geometry.ndim - 1]
+        batch = batch_of(y.shape, self._problem.geometry.ndim)
         tasks = list(itertools.product(np.ndindex(*batch), range(self.slabs)))
 
         def task(each: tuple[tuple[int, ...], int]) -> None:
@@ -234,8 +234,7 @@ class SeparablePlan:
         problem = replace(problem, x_in_place=x.flags.c_contiguous and x.dtype == self._compute)
         run = direct.plan(problem)
         taps = run.pack(weights, 1)
-        if not run.run(x, taps, bias, residual, y, activation, None, 1):
-            run.run(x.copy(), taps, bias, residual, y, activation, None, 1)
+        run_aligned(run.run, x, taps, bias, residual, y, activation, None, 1)
 
 
 def _overflows(x: Array, y: Array) -> bool:
@@ -261,10 +260,9 @@ def _pass_geometry(g: Geometry, axis: int, shape: Sequence[int]) -> Geometry:
     def only(values: Sequence[Any], other: Any) -> tuple[Any, ...]:
         return tuple(value if a == axis else other for a, value in enumerate(values))
 
-    return make_geometry(
-        channels_in=1, channels_out=1, groups=1, in_shape=tuple(shape), kernel=only(g.kernel, 1),
-        stride=only(g.stride, 1), dilation=only(g.dilation, 1), padding=only(g.padding, (0, 0)), modes=g.modes,
-        names=("x", "kernel"),
+    return single_channel_geometry(
+        tuple(shape), only(g.kernel, 1), only(g.padding, (0, 0)), g.modes, stride=only(g.stride, 1),
+        dilation=only(g.dilation, 1), names=("x", "kernel"),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from .. import _core
 from .._caches import CHOICE_BYTES, Cache
 from .._dtypes import Array, compute_type
+from .._geometry import batch_of
 from . import direct, extent
 from .epilogue import finish
 from .problem import PROMISE, Problem, remembered
@@ -230,7 +231,7 @@ class WinogradPlan:
         ndim = self._problem.geometry.ndim
         for axis, outputs in self._unreached:
             at: Any = (..., outputs, *(slice(None),) * (ndim - axis - 1))
-            for item in np.ndindex(*y.shape[: y.ndim - ndim - 1]):
+            for item in np.ndindex(*batch_of(y.shape, ndim)):
                 part = y[item][at][None]
                 channels = part.shape[1] * (2 if y.dtype.kind == "c" else 1)
                 sums = np.broadcast_to(self._zero, (1, channels, *part.shape[2:]))

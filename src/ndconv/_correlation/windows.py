@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ._dtypes import Array
-from ._geometry import Geometry
-from ._methods import direct, separable
-
-# (x, kernel, stride, dilation, method): correlate in mode "valid", along the windows' axes.
-Correlate = Callable[[Array, Array, tuple[int, ...], tuple[int, ...], str], Array]
+from .._dtypes import Array
+from .._geometry import Geometry
+from .._methods import PASSES, PLAIN_SUMS, checked_method
+from .slide import Arguments, Checked, check, slide
 
 Places = tuple[Array, ...]
 
@@ -24,12 +22,26 @@ BOX_TAPS = 32
 WINDOW_SAMPLES = 1 << 17
 
 
+def windows_of(
+    x: Array, kernel: Array, arguments: Arguments, out: Array | None, workers: int | None, mirror: bool
+) -> tuple[Checked, Windows]:
+    """Check the arguments, and return what they come to and its windows."""
+    checked_method(arguments.method)  # no more: it will have another kernel to slide
+    checked = check(x, kernel, arguments, out, mirror)
+    return checked, Windows(checked.axes, checked.geometry, workers)
+
+
 class Windows(NamedTuple):
     """Where the kernel lies for each output: along which axes of x, and the geometry with its axes in that order."""
 
     axes: tuple[int, ...]
     geometry: Geometry
-    engine: Correlate
+    workers: int | None
+
+    def _slide(self, x: Array, kernel: Array, stride: Any, dilation: Any, method: str) -> Array:
+        """Return the sums of windows that lie within x times a kernel of as many axes."""
+        valid = Arguments("valid", "zeros", 0.0, stride, dilation, self.axes, None, method)
+        return slide(x, kernel, valid, None, self.workers, False)
 
     @property
     def are_filled(self) -> bool:
@@ -56,7 +68,7 @@ class Windows(NamedTuple):
     def correlate(self, padded: Array, kernel: Array, method: str) -> Array:
         """Return the sums of windows times a kernel of as many axes as x."""
         g = self.geometry
-        return self.engine(padded, kernel, g.stride, g.dilation, method)
+        return self._slide(padded, kernel, g.stride, g.dilation, method)
 
     def halves(self, outputs: Array) -> list[tuple[Any, Any]]:
         """Return two parts of the outputs and of the samples for them; none where they would have most in common."""
@@ -85,7 +97,7 @@ class Windows(NamedTuple):
             shape = [1] * padded.ndim
             for axis, count in zip(self.axes, taps, strict=True):
                 shape[axis] = count
-            return self.engine(padded, np.ones(shape, padded.dtype), g.stride, g.dilation, separable.NAME)
+            return self._slide(padded, np.ones(shape, padded.dtype), g.stride, g.dilation, PASSES)
         for i in reversed(range(g.ndim)):
             padded = self._sums_along(padded, i, taps[i], g.dilation[i], g.stride[i])
         return padded
@@ -97,7 +109,7 @@ class Windows(NamedTuple):
         def box(x: Array, taps: int, stride: int) -> Array:
             shape, steps, gaps = [1] * x.ndim, ones.copy(), ones.copy()
             shape[self.axes[i]], steps[i], gaps[i] = taps, stride, dilation
-            return self.engine(x, np.ones(shape, x.dtype), tuple(steps), tuple(gaps), direct.NAME)
+            return self._slide(x, np.ones(shape, x.dtype), tuple(steps), tuple(gaps), PLAIN_SUMS)
 
         if taps <= 4 * BOX_TAPS:
             return x if taps == stride == 1 else box(x, taps, stride)

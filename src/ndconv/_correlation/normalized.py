@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ._dtypes import Array
-from ._windows import Windows
+from .._dtypes import Array, result_dtype
+from .._engine import new_output
+from .slide import Arguments, delivered, placed
+from .windows import Windows, windows_of
 
 DOUBLE = np.dtype(np.float64)
 
@@ -31,6 +33,28 @@ FEW = 1 / 256
 
 # Samples whose exponents are larger than this, up or down, are scaled: their squares must be numbers.
 EXPONENT = 300
+
+
+def normalized_correlation(
+    x: Array, kernel: Array, template: Array, masked: Array | None, arguments: Arguments, out: Array | None,
+    workers: int | None,
+) -> Array:  # fmt: skip
+    """Return the normalised cross-correlation; the template is the kernel as given, not yet rounded.
+
+    Where samples are `masked`, whatever x has instead, it is NaN.
+    """
+    kernel = kernel.astype(coefficient_dtype(result_dtype(x, kernel)), copy=False)
+    checked, windows = windows_of(x, kernel, arguments, out, workers, False)
+    kernel = unit_kernel(placed(template, x.ndim, checked.slid), windows.axes)
+    if 0 in checked.y_shape:
+        return new_output(checked.y_shape, checked.dtype) if out is None else out
+    outside = arguments.fill_value if windows.are_filled else 0
+    exact = sample_dtype(x, outside)
+    samples = windows.padded(x, exact, complex(checked.fill_value) if exact.kind == "f" else int(outside.real))
+    y = coefficients(windows, samples, kernel, checked.dtype, arguments.method)
+    if masked is not None:
+        np.copyto(y, np.nan, where=windows.sums(windows.padded(masked, np.float32, 0)) > 0)
+    return delivered(y, checked, out)
 
 
 def coefficient_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ._dtypes import Array, compute_type
-from ._methods import AUTO, direct
-from ._windows import Windows
+from .._dtypes import Array, compute_type
+from .._methods import AUTO, PLAIN_SUMS
+from .normalized import DOUBLE, coefficient_dtype, sample_dtype
+from .slide import Arguments, delivered, placed, slide
+from .windows import Windows, windows_of
 
 POLICIES = ("propagate", "omit", "raise")
 
@@ -23,20 +25,40 @@ POLICIES = ("propagate", "omit", "raise")
 THIN = 1 / 64
 
 
+# --- Masked arrays ------------------------------------------------------------------------------------------------
+
+
 def is_masked(array: Any) -> bool:
     """Whether something is a masked array; there are none before ``numpy.ma`` is imported."""
-    return "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
+    return type(array) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
 
 
-def unmasked(array: Any) -> tuple[Array, Array | None]:
+def unmasked(array: Any) -> tuple[Any, Array | None]:
     """Return what is under the mask of a masked array, and where it is masked; None for nowhere."""
+    if not is_masked(array):
+        return array, None
     mask = np.ma.getmask(array)
     return np.ma.getdata(array), mask if mask.any() else None
 
 
-def refuse_masked() -> None:
-    """Raise for a masked sample."""
-    raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
+def refuse_masked_kernel(kernel: Any) -> None:
+    """Raise for a kernel that is a masked array."""
+    if is_masked(kernel):
+        raise TypeError("kernel must not be a masked array: fill in what is masked, as by kernel.filled(0)")
+
+
+def with_mask(
+    x: Array, masked: Array, dtype: np.dtype[Any], policy: str, normalized: bool
+) -> tuple[Array, Array | None]:
+    """Return x with NaN where it is masked, for a result of a dtype; or where it has no NaN, x and the mask."""
+    if policy == "raise":
+        raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
+    if normalized:
+        filled = with_gaps_filled(x, masked)
+        if sample_dtype(filled, 0) != DOUBLE:
+            return filled, masked
+        dtype = coefficient_dtype(dtype)
+    return with_gaps(x, masked, dtype), None
 
 
 def with_gaps(x: Array, missing: Array, dtype: np.dtype[Any]) -> Array:
@@ -57,6 +79,9 @@ def with_gaps_filled(x: Array, missing: Array) -> Array:
     return np.where(missing, there.flat[0] if there.size else 0, x).astype(x.dtype.newbyteorder("="), copy=False)
 
 
+# --- NaN ----------------------------------------------------------------------------------------------------------
+
+
 def refuse_nan(array: Array, name: str) -> None:
     """Raise for an array that holds NaN, in the words of scipy.stats."""
     if has_nan(array):
@@ -66,6 +91,24 @@ def refuse_nan(array: Array, name: str) -> None:
 def has_nan(array: Array) -> bool:
     """Whether an array holds NaN, in a real or in an imaginary part."""
     return array.dtype.kind in "fc" and bool(np.isnan(array).any())
+
+
+# --- Sums over the samples that are there -------------------------------------------------------------------------
+
+
+def omitting(
+    x: Array, kernel: Array, arguments: Arguments, out: Array | None, workers: int | None, mirror: bool
+) -> Array:
+    """Return the correlation, or the convolution if `mirror`, without the samples of x that are missing."""
+    checked, windows = windows_of(x, kernel, arguments, out, workers, mirror)
+    weights = placed(kernel, x.ndim, checked.slid)
+    check_weights(weights, windows.axes, checked.dtype)
+    if 0 in checked.y_shape or not (has_nan(x) or np.isnan(checked.fill_value)):
+        return slide(x, kernel, arguments, out, workers, mirror)
+    if mirror:
+        weights = np.flip(weights, windows.axes).conj()  # which correlation conjugates once more
+    y = interpolated(windows, x, complex(checked.fill_value), weights, checked.dtype, arguments.method)
+    return delivered(y, checked, out)
 
 
 def check_weights(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -100,7 +143,7 @@ def interpolated(
     partial = count < math.prod(windows.geometry.kernel)
     y, weights = (windows.correlate(each, kernel, method) for each in (samples, there))
     if method == AUTO and (partial & (count > 0) & (np.abs(weights) < THIN * weight)).any():
-        y, weights = (windows.correlate(each, kernel, direct.NAME) for each in (samples, there))
+        y, weights = (windows.correlate(each, kernel, PLAIN_SUMS) for each in (samples, there))
     one_sign = kernel.dtype.kind != "c" and ((kernel >= 0).all() or (kernel <= 0).all())
     sizes = np.abs(weights) if one_sign else windows.correlate(there, np.abs(kernel), method)
     with np.errstate(all="ignore"):

@@ -1,0 +1,1 @@
+"""Correlation and convolution without channels: a kernel that slides along axes."""

@@ -1,0 +1,241 @@
+"""N-D correlation and convolution with SciPy's signature: `correlate_nd` and `convolve_nd`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike
+
+from .._arguments import Pair, PerAxis, flag, one_of
+from .._dtypes import Array, as_array, result_dtype, wider_dtype
+from .._engine import with_room_for
+from .._workers import checked_workers
+from .missing import POLICIES, omitting, refuse_masked_kernel, refuse_nan, unmasked, with_mask
+from .normalized import normalized_correlation
+from .slide import Arguments, slide
+
+
+def correlate_nd(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    mode: str = "full",
+    *,
+    padding_mode: str | tuple[str, ...] = "zeros",
+    fill_value: complex = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    axes: PerAxis | None = None,
+    lags: Pair | tuple[Pair, ...] | None = None,
+    method: str = "auto",
+    dtype: DTypeLike | None = None,
+    normalized: bool = False,
+    nan_policy: str = "propagate",
+    out: Array | None = None,
+    workers: int | None = None,
+) -> Array:
+    r"""N-D cross-correlation, with SciPy's modes and every padding mode.
+
+    Parameters
+    ----------
+    x : array_like
+        Input. Any strides, byte order, alignment and supported dtype are read as they are. The masked samples of a
+        masked array are missing: as NaN, whatever stands there.
+    kernel : array_like
+        What slides over x; a complex one is conjugated. The operands are never swapped. It must not be a masked array.
+    mode : str, optional
+        "full": all positions where kernel and x touch; "same": as many outputs as x has samples, the middle of "full";
+        "valid": the positions where the kernel lies within x.
+    padding_mode : str or tuple of str, optional
+        What stands outside x: "zeros" (or `fill_value`), "replicate", "reflect", "symmetric" or "circular"; one name
+        or one per axis of `axes`.
+    fill_value : scalar, optional
+        The samples outside x under "zeros". Where it is 0 there are none: an infinite or NaN weight makes no NaN there.
+    stride : int or tuple of int, optional
+        Every how many outputs to compute; one number or one per axis of `axes`.
+    dilation : int or tuple of int, optional
+        Samples of x from one sample of the kernel to the next.
+    axes : int or tuple of int, optional
+        The axes of x that the kernel slides along, as in :func:`scipy.signal.fftconvolve`; the other axes broadcast.
+        By default all axes of the kernel; one with fewer axes than x slides along x's last ones.
+    lags : tuple, optional
+        (first, last), or one such pair per axis: compute only those lags, both ends included, instead of a mode. Lag k
+        is the output for a kernel whose first sample lies on sample k of x. Under "zeros", kernel and x have to touch;
+        the other padding modes give every lag a meaning.
+    method : str, optional
+        "auto" takes the fastest; "direct" multiplies and adds; "fft" multiplies spectra, for large kernels;
+        "separable" makes a pass along each axis, for a kernel that is an outer product ("auto" finds that out).
+    dtype : dtype, optional
+        The dtype that sums are taken and returned in, wider than that of x and kernel together: so 8-bit images have
+        exact sums in int32, and float32 signals sums in float64.
+    normalized : bool, optional
+        Return the normalised cross-correlation: Pearson's correlation coefficient of the kernel and the samples of x
+        under it, between -1 and 1, as in template matching. Samples outside x count as `padding_mode` has them. A
+        window that is constant has the coefficient 0. Real dtypes only; coefficients of integers and bools are float64.
+    nan_policy : str, optional
+        What NaN in x does: "propagate" to all sums that it is in; "raise" an error, also for NaN in the kernel; or
+        "omit": a sample that is NaN is missing, and the others stand in for it. The sum over those that are there is
+        multiplied by the sum of all weights over the sum of theirs (NaN where that is zero, as where there are none).
+        Then `fill_value` may be NaN too: nothing is known of what stands outside x. Integers have no NaN, so that for
+        them the policies are the same. What a masked array has masked is missing like NaN, of integers too, where
+        `dtype` asks for a floating result.
+    out : ndarray, optional
+        Array of the result's shape and dtype to write to, of any strides. It may overlap x.
+    workers : int, optional
+        Number of threads; -1 for all usable CPUs, None for the default (see `set_workers`). The result does not depend
+        on it.
+
+    Returns
+    -------
+    ndarray
+        The correlation, of dtype ``numpy.result_type(x, kernel)`` or the one asked for; never a masked array: where
+        samples that are missing leave nothing known, it is NaN.
+
+    Raises
+    ------
+    ValueError
+        If shapes or values do not fit; the message names the argument. For `normalized`: if the kernel is constant, as
+        one of a single sample is, or `nan_policy` is "omit". For "omit": if the kernel holds NaN, or its weights sum to
+        zero. For "raise": if x or kernel holds NaN, or a sample of x is masked. If one is, and the result is of
+        integers.
+    TypeError
+        If an argument has the wrong type or dtype; if `kernel` or `out` is a masked array; if the result's dtype cannot
+        be cast to `dtype` safely, as :func:`numpy.can_cast` has it; if the result of `normalized` would be complex.
+
+    See Also
+    --------
+    convolve_nd : The same with the kernel mirrored, and not conjugated.
+    conv_layer : Many kernels over many channels, summed.
+
+    Notes
+    -----
+    In one dimension, with x continued by `padding_mode`::
+
+        y[k] = sum over n of x[k + dilation * n] * conj(kernel[n])
+
+    `normalized` is computed in float64 from that sum and from the sums of windows and of their squares [1]_, with x
+    centred before. Windows in which digits would be lost are computed again, with the means of smaller parts of x, at
+    last with their own. Coefficients are good to about 1e-9, also far from 0, or to the rounding of a narrower result.
+    NaN and infinity in a window make its coefficient NaN. 64-bit integers, such as time stamps, are not rounded before
+    their level is taken off.
+
+    "omit" is the normalised convolution of [2]_, and what astropy calls interpolation of NaN. A complex sample is
+    missing if either of its parts is NaN.
+
+    References
+    ----------
+    .. [1] J. P. Lewis, "Fast Normalized Cross-Correlation", Industrial Light & Magic, 1995.
+    .. [2] H. Knutsson and C.-F. Westin, "Normalized and differential convolution: Methods for interpolation and
+       filtering of incomplete and uncertain data", CVPR 1993.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ndconv
+    >>> ndconv.correlate_nd([1.0, 2, 3], [0, 1, 0.5])
+    array([0.5, 2. , 3.5, 3. , 0. ])
+    >>> ndconv.correlate_nd([1.0, 2, 3], [0, 1, 0.5], mode="same", padding_mode="replicate")
+    array([2. , 3.5, 4.5])
+
+    Exact sums of narrow integers, in a type that has room for them:
+
+    >>> ndconv.correlate_nd(np.uint8([100, 200, 250]), np.uint8([2, 1]), mode="valid", dtype=np.int32)
+    array([400, 650], dtype=int32)
+
+    Where a signal looks like the kernel, whatever its level and contrast:
+
+    >>> signal = [5.0, 5, 5, 6, 8, 6, 5, 7, 7, 7]
+    >>> ndconv.correlate_nd(signal, [0, 1, 0], mode="valid", normalized=True).round(2)
+    array([ 0.  , -0.5 , -0.19,  1.  , -0.19, -0.87,  0.5 ,  0.  ])
+
+    A mean of the samples that there are:
+
+    >>> ndconv.correlate_nd([1.0, np.nan, 3, 4], np.ones(3) / 3, mode="valid", nan_policy="omit")
+    array([2. , 3.5])
+    """
+    arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
+    return _correlate(x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False)
+
+
+def convolve_nd(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    mode: str = "full",
+    *,
+    padding_mode: str | tuple[str, ...] = "zeros",
+    fill_value: complex = 0.0,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    axes: PerAxis | None = None,
+    lags: Pair | tuple[Pair, ...] | None = None,
+    method: str = "auto",
+    dtype: DTypeLike | None = None,
+    nan_policy: str = "propagate",
+    out: Array | None = None,
+    workers: int | None = None,
+) -> Array:
+    """N-D convolution: `correlate_nd` with the kernel mirrored along its axes, and not conjugated.
+
+    Parameters
+    ----------
+    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, dtype, nan_policy, out, workers
+        As in `correlate_nd`.
+    lags : tuple, optional
+        (first, last), or one such pair per axis: compute only those samples of the "full" result, counted from 0, both
+        ends included, instead of a mode.
+
+    Returns
+    -------
+    ndarray
+        The convolution, of dtype ``numpy.result_type(x, kernel)`` or the one asked for.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `correlate_nd` does.
+
+    See Also
+    --------
+    correlate_nd : The same without the mirror.
+
+    Notes
+    -----
+    In one dimension, with x continued by `padding_mode`::
+
+        y[k] = sum over n of x[k - dilation * n] * kernel[n]
+
+    Examples
+    --------
+    >>> import ndconv
+    >>> ndconv.convolve_nd([1, 2, 3], [0, 1, 5])
+    array([ 0,  1,  7, 13, 15])
+    """
+    arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
+    return _correlate(x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True)
+
+
+def _correlate(
+    x: Any, kernel: Any, arguments: Arguments, dtype: Any, normalized: Any, nan_policy: Any, out: Array | None,
+    workers: Any, *, mirror: bool,
+) -> Array:  # fmt: skip
+    """Correlate, or convolve if `mirror`, in whichever of the ways."""
+    x, masked = unmasked(x)
+    refuse_masked_kernel(kernel)
+    x, kernel = with_room_for(as_array(x, "x"), arguments.fill_value), as_array(kernel, "kernel")
+    threads = checked_workers(workers)
+    template = kernel
+    if dtype is not None:
+        # Of the operands, only one needs that type for the result to have it.
+        kernel = kernel.astype(wider_dtype(dtype, x, kernel), copy=False)
+    policy = one_of(nan_policy, "nan_policy", POLICIES)
+    if masked is not None:
+        x, masked = with_mask(x, masked, result_dtype(x, kernel), policy, flag(normalized, "normalized"))
+    if policy == "raise":
+        refuse_nan(x, "x")
+        refuse_nan(kernel, "kernel")
+    if flag(normalized, "normalized"):
+        if policy == "omit":
+            raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
+        return normalized_correlation(x, kernel, template, masked, arguments, out, threads)
+    if policy == "omit" and result_dtype(x, kernel).kind in "fc":
+        return omitting(x, kernel, arguments, out, threads, mirror)
+    return slide(x, kernel, arguments, out, threads, mirror)
