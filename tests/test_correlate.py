@@ -14,6 +14,7 @@ from layouts import DTYPES, Place, values
 from strategies import correlation_calls
 
 import ndconv
+from ndconv._engine import Prepared
 
 SHAPES = [
     ((41,), (6,)),
@@ -515,13 +516,13 @@ def test_kernels_longer_than_x(rng, function, dtype, shape, taps, keywords):
 def test_a_long_kernel_takes_no_longer_than_a_long_x(rng, dtype, monkeypatch):
     x, kernel = values(rng, 3, dtype), values(rng, 200_000, dtype)
     products = []
-    execute = ndconv._correlate.execute
+    run = Prepared.run
 
-    def counting(*arguments):
-        products.append(arguments[8])
-        return execute(*arguments)
+    def counting(call, *arguments, **keywords):
+        products.append(call.multiply_adds)
+        run(call, *arguments, **keywords)
 
-    monkeypatch.setattr(ndconv._correlate, "execute", counting)
+    monkeypatch.setattr(Prepared, "run", counting)
     y = ndconv.convolve_nd(x, kernel)
     np.testing.assert_allclose(y, np.convolve(x, kernel), rtol=1e-14, atol=1e-13)
     np.testing.assert_allclose(
