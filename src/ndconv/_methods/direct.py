@@ -24,8 +24,8 @@ from .problem import REMEMBERED_TAPS, Problem, remembered
 
 NAME = "direct"
 DESCRIPTION = """\
-Multiplies and adds, tap by tap. It can do every call, and is the quickest for grouped and 1x1 layers, few channels
-and small kernels."""
+Multiplies and adds, tap by tap. It can do every call. It is the quickest for grouped and 1x1 layers, for few channels
+and for small kernels."""
 
 # --- Constants ----------------------------------------------------------------------------------------------------
 # Bytes of padded planes that a task works on. Two thirds of an L2 cache, beside weights and sums; less for the kernels

@@ -32,8 +32,8 @@ from .scaling import exponents_of_tiny, scaled
 
 NAME = "fft"
 DESCRIPTION = """\
-Multiplies spectra, block by block: the time hardly depends on the kernel's size, so it is for large ones. Floating
-dtypes only."""
+Multiplies spectra, block by block. Its time hardly depends on the size of the kernel, so it is for large ones.
+Floating dtypes only."""
 
 # Samples that no machine has memory for, and no transform may have.
 LONGEST = 1 << 48

@@ -23,8 +23,8 @@ from .problem import Problem, remembered, run_aligned
 
 NAME = "separable"
 DESCRIPTION = """\
-A kernel that is an outer product, such as a Gaussian, is one pass along each axis. :func:`ndconv.correlate_nd` and
-:func:`ndconv.convolve_nd` find out by themselves whether a kernel is one, to within rounding."""
+Makes one pass along each axis, for a kernel that is an outer product, such as a Gaussian. :func:`ndconv.correlate_nd`
+and :func:`ndconv.convolve_nd` find out by themselves whether a kernel is one, to within rounding."""
 
 # What a kernel may differ from an outer product, in eps of each weight; and the multiply-adds from which on it is
 # looked at unasked.

@@ -26,9 +26,10 @@ from .scaling import exponents_of_tiny, scaled
 
 NAME = "winograd"
 DESCRIPTION = """\
-For axes of 2 to 5 taps: of 3x3 taps, a tile of 4x4 outputs takes 36 products instead of 144. With a stride of up to 4,
-for more taps than that and at most 5 in each step; without one, for every dilation of up to half the outputs. It is the
-quickest for layers of some 16 channels and more, and of 64 where there is a stride. Floating dtypes only."""
+Takes fewer products: for 3x3 taps, a tile of 4x4 outputs takes 36 instead of 144. It needs a last axis of 2 to 5
+taps. With a stride of 2 to 4, the axis must have more taps than the stride, and at most 5 in each step. A dilation
+may be up to half the outputs, but does not go with a stride. The method is the quickest from some 16 channels on,
+with a stride from some 64 on. Floating dtypes only."""
 
 # Of an axis that is cut into tiles: as in ``_core/points.pxi``, how many points it may have, and the most outputs of a
 # tile; the longest stride; and the most taps of a phase, of which two outputs are a tile.
