@@ -1,5 +1,18 @@
 # The micro-kernel that is vectorised along the pixels, for a bank of few output channels (or pixels in
 # long runs): BANK_CHANNELS x BANK_VECTORS accumulators. A tap broadcasts one weight of each channel.
+#
+# The contract of bank(y, ..., outputs, vectors):
+#   lanes   neighbouring pixels of a line.
+#   sizes   1 to BANK_CHANNELS outputs and 1 to BANK_VECTORS vectors. The last vector begins at `last`, from 0 to
+#           (vectors - 1) * LANES, so that it may overlap the one before it.
+#   reads   of each channel and tap `outputs` weights, one after the other, and last + LANES samples from
+#           x + channel * x_channel + offsets[tap] on: whole vectors. Where a line is shorter than one, they reach past
+#           it, and past the last plane, behind which there is room.
+#           `bias` is NULL or has `outputs` samples; where not `first`, y is read as it is written.
+#   writes  last + LANES samples from y + output * y_channel on: no more than the line where that has a whole vector.
+#   align   a sample's own.
+#   order   from the bias, or what y has, channel by channel, tap by tap.
+#   called  by run_bank_stretch (direct.pxi), with y itself or a buffer for it.
 
 cdef inline int add_bank_tap(
     vec* acc, const real* x, const real* weights, Py_ssize_t last, const int outputs, const int vectors
@@ -89,6 +102,11 @@ cdef void bank(
     Py_ssize_t channels, Py_ssize_t x_channel, Py_ssize_t taps, const Py_ssize_t* offsets,
     Py_ssize_t last, int outputs, int vectors,
 ) noexcept nogil:
+    nd_assert_within(outputs, 1, BANK_CHANNELS)
+    nd_assert_within(vectors, 1, BANK_VECTORS)
+    nd_assert_within(last, 0, (vectors - 1) * LANES)
+    nd_assert(taps >= 0)
+    nd_assert(channels >= 0)
     if vectors == 3:
         bank_of_vectors(y, y_channel, bias, first, x, weights, channels, x_channel, taps, offsets, last, outputs, 3)
     elif vectors == 2:

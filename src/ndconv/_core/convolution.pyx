@@ -93,6 +93,11 @@ cdef extern from "activation.h" nogil:
 cdef extern from "memory.h" nogil:
     void* allocate(size_t)
 
+cdef extern from "contract.h" nogil:
+    const bint IS_SAFE
+    void nd_assert(bint holds)
+    void nd_assert_within(Py_ssize_t number, Py_ssize_t least, Py_ssize_t most)
+
 include "plan.pxi"
 include "axis.pxi"
 include "pad.pxi"
@@ -120,6 +125,7 @@ tile_pixels = [most_pixels(vectors) for vectors in range(1, TILE_VECTORS + 1)]
 bank_channels = BANK_CHANNELS
 bank_vectors = BANK_VECTORS
 most_phases = MOST_PHASES
+is_safe = bool(IS_SAFE)    # whether contracts are checked: `meson setup -Dsafe=true`
 
 cdef int compute_code = {"float32": FLOAT32, "float64": FLOAT64, "uint32": UINT32, "uint64": UINT64}[
     compute_dtype.name
@@ -143,6 +149,48 @@ cdef int demand(bint holds, str what) except -1:
     """Raises where what the kernels rely on does not hold: they would read or write other memory."""
     if not holds:
         raise ValueError(f"the core was given {what}")
+    return 0
+
+
+cdef int demand_plan(const Plan* plan) except -1:
+    """Raises for a plan by which kernels would leave their arrays, or never end."""
+    demand(plan.groups > 0 and plan.sets > 0 and plan.channels_in >= 0 and plan.channels_out >= 0, "other channels")
+    demand(plan.blocks_per_task > 0 and plan.groups_per_task > 0 and plan.stretch > 0 and plan.padded_channels > 0
+           and (plan.channel_block > 0 or plan.channels_in == 0), "parts of nothing")
+    demand(plan.interleave == 1 or plan.interleave == LANES, f"{plan.interleave} channels side by side")
+    if plan.kernel == BANK:
+        demand(plan.n_blocks > 0 and parts(plan.channels_out, plan.n_blocks) <= BANK_CHANNELS, "too few blocks")
+    elif plan.kernel == TILE:
+        demand(plan.n_blocks == 1 or 0 < (plan.n_blocks - 1) * TILE_VECTORS * LANES < plan.channels_out,
+               "too many blocks")
+    elif plan.kernel == ROWS:
+        demand(0 < plan.n_blocks <= max(plan.channels_out, 1), "too many blocks")
+    else:
+        demand(plan.n_blocks == 1 and plan.channels_in == plan.channels_out == plan.interleave == LANES
+               and plan.padded_channels >= LANES, "other vectors of channels")
+    return 0
+
+
+cdef int demand_tiling(const Plan* plan, const Tiling* t) except -1:
+    """Raises for tiles that their transforms have no room or no constants for."""
+    demand(4 <= t.column_points <= 6 and (t.row_points == 1 or t.row_points == t.column_points)
+           and t.points == t.row_points * t.column_points <= MOST_POINTS, f"tiles of {t.points} points")
+    demand(1 <= t.rows <= MOST_SIDE and 2 <= t.columns <= MOST_SIDE and (t.rows > 1) == (t.row_points > 1),
+           f"tiles of {t.rows} by {t.columns} outputs")
+    demand(t.row_taps > 0 and t.column_taps > 0 and t.row_step > 0 and t.column_step > 0
+           and t.rows + parts(t.row_taps, t.row_step) - 1 == t.row_points
+           and t.columns + parts(t.column_taps, t.column_step) - 1 == t.column_points, "taps of other tiles")
+    demand(t.row_dilation > 0 and t.column_dilation > 0 and t.outer == plan.ndim - (2 if t.rows > 1 else 1),
+           "other axes of tiles")
+    demand(t.phases == t.row_step * t.column_step and t.weight_values == (
+        (t.row_step * (t.row_points - 1) + phases_at(t.row_points - 1, t.row_points, t.row_taps, t.row_step))
+        * (t.column_step * (t.column_points - 1)
+           + phases_at(t.column_points - 1, t.column_points, t.column_taps, t.column_step))
+    ), "other phases of tiles")
+    demand(t.positions > 0 and t.lines > 0 and t.depth > 0 and t.grid_rows > 0 and t.grid_columns > 0
+           and t.round_images > 0 and t.round_rows > 0 and t.round_columns > 0 and t.band > 0 and t.chunk > 0
+           and t.together > 0, "rounds of nothing")
+    demand(plan.interleave == LANES, "planes that are not interleaved")
     return 0
 
 
@@ -296,6 +344,8 @@ cdef class Direct:
             plan.origin[axis] = blocking.origin[axis]
             plan.mode[axis] = blocking.modes[axis]
             plan.box[axis] = blocking.box[axis]
+            demand(plan.stride[axis] > 0 and plan.box[axis] > 0 and ZEROS <= plan.mode[axis] <= CIRCULAR,
+                   "a stride, a box or a padding mode that is none")
             plan.boxes[axis] = parts(plan.out_shape[axis], plan.box[axis])
             plan.n_boxes *= plan.boxes[axis]
             plan.plane_shape[axis] = blocking.plane_shape[axis]
@@ -304,16 +354,11 @@ cdef class Direct:
         plan.n_blocks = blocking.n_blocks
         plan.blocks_per_task = blocking.blocks_per_task
         plan.groups_per_task = blocking.groups_per_task
-        if plan.kernel == BANK:
-            demand(plan.n_blocks > 0 and parts(plan.channels_out, plan.n_blocks) <= BANK_CHANNELS, "too few blocks")
-        elif plan.kernel == TILE:
-            demand(plan.n_blocks == 1 or 0 < (plan.n_blocks - 1) * TILE_VECTORS * LANES < plan.channels_out,
-                   "too many blocks")
         plan.channel_block = blocking.channel_block
         plan.padded_channels = blocking.padded_channels
         plan.stretch = blocking.stretch
         plan.interleave = blocking.interleave
-        demand(plan.interleave == 1 or plan.interleave == LANES, f"{plan.interleave} channels side by side")
+        demand_plan(plan)
         plan.in_place = blocking.in_place
         plan.flat = blocking.flat
         plan.plane_size = blocking.plane_size
@@ -402,6 +447,7 @@ cdef class Direct:
         if not depthwise:
             inputs, outputs = plan.groups * plan.channels_in, plan.groups * plan.channels_out
         demand(0 <= batch_ndim <= MAX_AXES, "an output of other axes")
+        demand(cnp.PyArray_ISNOTSWAPPED(y), "an output of the other byte order")
         demand_shape(x, y, batch_ndim, inputs, plan.in_shape, ndim, False)
         demand_shape(y, y, batch_ndim, outputs, plan.out_shape, ndim, True)
         if residual is not None:
@@ -426,6 +472,7 @@ cdef class Direct:
         cdef int axis, ndim = plan.ndim
         cdef Py_ssize_t batch = 1
         self.check(x, packed, bias, residual, y, weight_batch)
+        demand(IDENTITY <= activation <= HARDSWISH, "an activation that is none")
         job.batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
         describe(&job.x, x, job.batch_ndim, ndim)
         describe(&job.y, y, job.batch_ndim, ndim)
@@ -507,7 +554,6 @@ cdef class Winograd(Direct):
         t.row_step, t.column_step = tiling.row_step, tiling.column_step
         t.row_dilation, t.column_dilation = tiling.row_dilation, tiling.column_dilation
         t.points = tiling.points
-        demand(t.points <= MOST_POINTS, f"{t.points} points, of at most {MOST_POINTS}")
         t.phases = tiling.phases
         t.weight_values = tiling.weight_values
         t.outer = tiling.outer
@@ -525,6 +571,7 @@ cdef class Winograd(Direct):
         t.together = tiling.together
         t.outlier = tiling.outlier
         t.most_share = tiling.most_share
+        demand_tiling(&self.plan, t)
         self.plan.set_size = block_start(&self.plan, t, parts(self.plan.channels_out, LANES) * LANES)
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
 
@@ -559,7 +606,7 @@ cdef class Winograd(Direct):
         return packed
 
     def run(self, cnp.ndarray x not None, packed not None, cnp.ndarray bias, cnp.ndarray residual,
-            cnp.ndarray y not None, int activation, weight_batch, int workers, cnp.ndarray exponents=None):
+            cnp.ndarray y not None, int activation, weight_batch, int workers, const int[:, ::1] exponents=None):
         """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it.
 
         Instead of packed weights it takes one set as it is, to be packed for this call alone; of others, `exponents`
@@ -586,6 +633,8 @@ cdef class Winograd(Direct):
         cdef Level* levels
         cdef Bench* bench
         images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
+        demand(workers > 0, f"{workers} workers")
+        demand(exponents is None or exponents.size == plan.groups * plan.channels_out, "other exponents")
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
         n_rounds = (
@@ -628,7 +677,7 @@ cdef class Winograd(Direct):
                 bench.bands = bands
                 bench.exponent = exponent
                 if exponents is not None:
-                    bench.exponents = <const int*> cnp.PyArray_DATA(exponents)
+                    bench.exponents = &exponents[0, 0]
                 if in_blocks:
                     bench.packing = memory + worker * size + aligned(self.scratch_bytes + sizeof(Bench)) + block_bytes
                     bench.weights = <real*> (bench.packing - block_bytes)
@@ -667,7 +716,18 @@ cdef class Interleaved:
 
     def __init__(self, blockings):
         demand(1 <= len(blockings) <= MOST_PHASES, f"{len(blockings)} phases, of at most {MOST_PHASES}")
+        cdef Direct phase, first
         self.phases = [Direct(blocking) for blocking in blockings]
+        first = self.phases[0]
+        for phase in self.phases:
+            demand(
+                phase.plan.kernel == first.plan.kernel and phase.plan.kernel in (TILE, ROWS)
+                and phase.plan.ndim == first.plan.ndim and phase.plan.plane_size == first.plan.plane_size
+                and phase.plan.channels_in == first.plan.channels_in <= first.plan.padded_channels
+                and phase.plan.channels_out == first.plan.channels_out
+                and phase.plan.interleave == first.plan.interleave and not first.plan.in_place,
+                "phases that differ in more than their taps",
+            )
 
     @property
     def nbytes(self):
@@ -705,6 +765,8 @@ cdef class Interleaved:
             return
         for f in range(phases.n):
             phase, weights = self.phases[f], packed[f]
+            demand(weights.set_size == phase.plan.set_size and weights.sets >= plan.groups,
+                   "weights that were packed for another phase")
             phases.plan[f] = &phase.plan
             phases.weights[f] = weights.weights
             size += 2 * n_listed(&phase.plan) * sizeof(Tap)
@@ -741,6 +803,8 @@ cdef class WeightGradient(Direct):
         self.cut.groups = cut.groups
         self.cut.outputs = cut.outputs
         self.cut.inputs = cut.inputs
+        demand(self.cut.parts > 0 and self.cut.groups > 0 and self.cut.outputs > 0
+               and 0 < self.cut.inputs <= self.plan.padded_channels, "a cut into nothing")
         self.scratch_bytes = lay_ledger(&self.plan, &self.cut, NULL, &ledger)
 
     def gather(self, cnp.ndarray x not None, cnp.ndarray grad_y not None, cnp.ndarray target not None, int workers):
@@ -807,6 +871,9 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
     cdef MeansTasks tasks
     cdef int a
     m.ndim = cnp.PyArray_NDIM(y)
+    demand(0 <= axis < m.ndim == cnp.PyArray_NDIM(x) and m.ndim < MAX_AXES, "an axis that is none")
+    demand(cnp.PyArray_ISNOTSWAPPED(y) and ZEROS <= mode <= CIRCULAR and size > 0 and pieces > 0 and workers > 0
+           and cnp.PyArray_SIZE(x) > 0 and cnp.PyArray_SIZE(y) > 0, "means of nothing")
     describe(&m.x, x[None], 0, m.ndim)
     describe(&m.y, y[None], 0, m.ndim)
     m.axis = axis
@@ -814,6 +881,7 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
     m.fill = fill
     for a in range(m.ndim):
         m.shape[a] = cnp.PyArray_DIM(y, a)
+        demand(a == axis or m.shape[a] == cnp.PyArray_DIM(x, a), "lines of other axes")
     m.samples = cnp.PyArray_DIM(x, axis)
     m.size = size
     m.before = before

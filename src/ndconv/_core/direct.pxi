@@ -244,6 +244,7 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
         block = min(plan.interleave, channels - c)
         for t in range(n):
             tap.x = c * box.x_channel + plan.tap_offset[scratch.active[t]]
+            nd_assert(plan.in_place | (tap.x < (c + plan.interleave) * plan.plane_size))
             tap.weight = (c * plan.taps + scratch.active[t] * block) * width
             tap.channels = block
             tap += 1
@@ -300,6 +301,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             # Whole strips, so that each writes whole cache lines; the tiles of a strip are about equal.
             pixels = min(STRIP, box.width - pixel)
             if not (begins and ends):
+                nd_assert((place + 1) * SUMS <= sums_size(plan))
                 sums = scratch.sums + place * SUMS
                 place += 1
             if job.in_vectors or job.by_pixel:
@@ -416,6 +418,7 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
     cdef const real* line_planes = block_planes(box) + plane + line * line_stride(plan)
     cdef const real* bias = box.bias
     cdef real* y = edge
+    nd_assert(outputs * y_channel <= EDGE)
     if bias != NULL:
         bias += start
     if in_y:
@@ -453,6 +456,7 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
     cdef real bias = 0 if box.bias == NULL else box.bias[output]
     cdef const real* weights = box.weights + (output * plan.channels_in + box.first_channel) * plan.taps
     cdef real* y
+    nd_assert(ROW_ROWS * LONG_ROW_VECTORS * LANES <= EDGE)
     while line < box.lines:
         rows = min(box.lines - line, ROW_ROWS)
         if box.lines - line == ROW_ROWS + 1:
@@ -508,6 +512,7 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
         pixel = 0
         while pixel < box.width:
             pixels = min(STRIP, box.width - pixel)
+            nd_assert(lines * pixels <= STRIP)
             line_planes = block_planes(box) + plane + line * line_stride(plan) + pixel * LANES
             y = box.y + output_offset(plan, &job.y, box, line, pixel)
             if box.residual != NULL:
@@ -649,6 +654,7 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
                 box.x_channel = plan.plane_size
                 key = (batch * plan.n_boxes + box_index) * plan.groups + group
                 if scratch.padded != key:
+                    nd_assert(end - channel <= plan.padded_channels)
                     pad(plan, &job.x, x, &scratch.source, scratch.planes, channel, end)
                     if end - channel == channels:
                         scratch.padded = key

@@ -1,5 +1,14 @@
 # The epilogue: what happens to a finished run of outputs while it is in cache.
 # residual, activation, and the way into y's dtype and strides. (The bias is where the sums begin.)
+#
+# The contract of finish(job, runs, run, y, y_step, residual, residual_step, n, count):
+#   lanes   neighbours of a run, whatever they are: pixels of a channel, or, by activate_runs, channels of a pixel.
+#   sizes   any; `count` samples of n runs.
+#   reads   `count` samples from runs + k * run on, or a whole vector where there are fewer: buffers of the kernels have
+#           it, and so has y where a run is there already. `count` samples of the residual, if that is not NULL.
+#   writes  `count` samples of y, in its dtype and at its steps; nothing between or beyond them.
+#   align   a sample's own for y and residual where job.in_vectors; none for others.
+#   called  by what has finished sums: direct.pxi, phases.pxi, winograd.pxi. A run may be where it belongs already.
 
 cdef enum:
     RUN = 64    # samples that are finished at a time where y or the residual cannot be read and written as vectors
@@ -138,6 +147,8 @@ cdef void finish(
     A run may be where it belongs already, if vectors can be written there.
     """
     cdef Py_ssize_t k
+    nd_assert(n >= 0)
+    nd_assert(count >= 0)
     if job.in_vectors:
         activate_runs(job.activation, runs, run, y, y_step, residual, residual_step, n, count)
         return

@@ -4,6 +4,20 @@
 # outputs' lines.
 #
 # Two micro-kernels: one vectorised over output channels, and one, where those are few, along the lines.
+#
+# The contract of add_pairs(g, pairs, n, size, along_lines); a pair is an input channel and a tap, told by where its
+# samples begin in the planes:
+#   lanes   output channels, or, along lines, neighbouring outputs.
+#   sizes   1 to TILE_VECTORS vectors of output channels and 1 to most_pixels(size) pairs; along lines 1, 2 or 4 output
+#           channels and 1 to most_pairs(size) pairs.
+#   reads   grads, [output][size * LANES], and one sample for each output and pair; along lines grads, [channel][output],
+#           and the samples of each line and pair by whole vectors, which reach past a line's end by less than one: what
+#           they find there counts as zero, but must be memory, and so there is a vector of room behind both.
+#           Where not `begins`, sums are read as they are written.
+#   writes  sums, a vector (or `size` of them) for each pair, rows of them g.row apart.
+#   align   a sample's own.
+#   order   output by output from zero, and then added to the sums of the boxes before.
+#   called  by add_box.
 
 cdef struct Cut:
     # How the work is cut into tasks: a part of all boxes of the batch, and some of the weights.
@@ -159,6 +173,10 @@ cdef inline int pairs_of_number(Gather* g, const Py_ssize_t* pairs, const int n,
 
 cdef void add_pairs(Gather* g, const Py_ssize_t* pairs, int n, int size, bint along_lines) noexcept nogil:
     """Adds a box's products to the sums of some pairs, for `size` output channels or vectors of them."""
+    nd_assert_within(size, 1, 4)
+    nd_assert((size != 3) | (not along_lines))
+    nd_assert((along_lines == 0) | (n <= most_pairs(size)))
+    nd_assert((along_lines != 0) | (n <= most_pixels(size)))
     if along_lines:
         if size == 1:
             pairs_of_size(g, pairs, n, 1, True)
@@ -435,6 +453,7 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
             if plan.in_place:
                 g.planes = <const real*> (x + channel_offset(&job.x, input_0))
             else:
+                nd_assert(input_end - input_0 <= plan.padded_channels)
                 pad(plan, &job.x, x, &scratch.source, scratch.planes, input_0, input_end)
             read_grads(plan, &job.y, &box, y, output_0, output_end, cut.along_lines, g.size, ledger.grads)
             if input_0 == 0:

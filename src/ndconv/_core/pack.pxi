@@ -1,4 +1,13 @@
 # Packing: a layer's weights in the order in which its micro-kernel reads them.
+#
+# The contract of pack_part(plan, order, number, part, packed):
+#   lanes   neighbouring output channels for the tile kernel, channels for the depthwise one.
+#   reads   the weights of set `number`, in any order of memory for the tile kernel, C order for the others; by vectors
+#           where those end before order.end.
+#   writes  the part's own of the set's plan.set_size samples, zeros where a vector has more lanes than there are
+#           channels. Parts of a set touch nothing in common, so workers may share one.
+#   align   a sample's own for weights; a cache line for the first set.
+#   called  by pack_task (tasks.pxi). Winograd's values are made by pack_block (winograd.pxi), which reads as this does.
 
 cdef struct Order:
     # Weights (sets, outputs, inputs, taps) in any order of memory: those of a transposed layer are not in this one.
@@ -172,6 +181,8 @@ cdef bint pack_part(const Plan* plan, const Order* order, Py_ssize_t number, Py_
     """
     cdef Py_ssize_t start = part * TILE_VECTORS * LANES, per_output = plan.channels_in * plan.taps
     cdef const real* weights = <const real*> (order.source + number * order.set)
+    nd_assert_within(part, 0, n_packed_parts(plan) - 1)
+    nd_assert(order.taps == plan.taps)
     if plan.kernel == TILE:
         pack_tile(plan, order, number, start, packed)
         return not plan.zeros or are_finite(packed + start * per_output, tile_width(plan, start) * per_output)

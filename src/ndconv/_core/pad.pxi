@@ -1,5 +1,13 @@
 # The padding stage: copies the part of x that a box of outputs needs into planes of the compute type.
 # Strides, byte order, alignment, dtype and padding mode end here.
+#
+# The contract of pad(plan, x, data, source, planes, first, end), whose `source` is what `locate` found for the box:
+#   lanes   samples of a row, or, where planes are interleaved, channels of a pixel.
+#   reads   the samples of x that the runs name, and no byte beside them: x may end at the end of its page.
+#   writes  a plane of plan.plane_size samples for each channel, or, interleaved, one of LANES times as many for LANES
+#           channels; where they are fewer, the others are zeros. Nothing beyond.
+#   align   none for x; planes begin at a cache line.
+#   called  by run_task (direct.pxi), gather (gradient.pxi) and transform_band (winograd.pxi).
 
 cdef enum:
     # Codes of the sample types that arrays hold; the order is that of `sample_codes` in convolution.pyx.
@@ -333,6 +341,7 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
                     pad_row(x, plan.fill[c % x.parts], filled, at, source.runs + runs, n_runs, target)
                 target += n * plan.row_length
                 row += n
+        nd_assert(target <= planes + (c - first + 1) * plan.plane_size)
 
 
 cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, const Run* run,
@@ -478,6 +487,8 @@ cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* sour
 
     What is not read but filled in is the same for every group and channel of a box: it is written once.
     """
+    nd_assert(0 <= first)
+    nd_assert(first <= end)
     if plan.interleave > 1:
         pad_interleaved(plan, x, data, source, planes, first, end)
     else:

@@ -43,6 +43,8 @@ cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const 
     cdef const char* residual = NULL
     cdef char* y = box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel)
     cdef real* target
+    nd_assert_within(phases.n, 1, MOST_PHASES)
+    nd_assert_within(pixels, 1, STRIP)
     if phases.n == 2:
         while i < pixels:
             a = vec_load(strips + i)

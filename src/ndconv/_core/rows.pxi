@@ -3,6 +3,20 @@
 #
 # Its taps come in chains: taps whose places differ by exactly one plane row (`step`). Input row p of a chain
 # is tap p - r of output row r.
+#
+# The contract of rows_of_pixels(y, ..., rows, vectors, alike):
+#   lanes   neighbouring pixels of a row.
+#   sizes   1 to ROW_ROWS rows of 1 to ROW_VECTORS vectors, or one row of LONG_ROW_VECTORS; of these `tiles`, at least
+#           1, side by side. The last vector of the last tile begins at `last`, from 0 to (vectors - 1) * LANES, within
+#           the tile. A chain has at least one tap; what `alike` says of their lengths is so.
+#   reads   of each channel the weights of all chains, one after the other, and of each chain length + rows - 1 rows of
+#           samples, `step` apart, from x + channel * x_channel + offset on: whole vectors. Where rows are shorter than
+#           a vector, they reach past the row, and past the last plane, behind which there is room.
+#           Where not `first`, y is read as it is written.
+#   writes  to each row of y, y_row apart, the tiles' vectors: no more than the row where that has a whole vector.
+#   align   a sample's own.
+#   order   from the bias, or what y has, channel by channel, chain by chain, tap by tap.
+#   called  by run_rows (direct.pxi), with y itself or a buffer for it, and run_phase_rows (phases.pxi).
 
 cdef enum:
     # What is known of the lengths of all chains.
@@ -144,6 +158,11 @@ cdef void rows_of_pixels(
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
     Py_ssize_t tiles, Py_ssize_t last, int rows, int vectors, int alike,
 ) noexcept nogil:
+    nd_assert_within(rows, 1, ROW_ROWS)
+    nd_assert_within(vectors, 1, LONG_ROW_VECTORS)
+    nd_assert((vectors <= ROW_VECTORS) | (vectors == LONG_ROW_VECTORS) & (rows == 1))
+    nd_assert(tiles >= 1)
+    nd_assert_within(last, 0, (vectors - 1) * LANES)
     if vectors == LONG_ROW_VECTORS:
         rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
                     last, 1, LONG_ROW_VECTORS, ALL_LONG)

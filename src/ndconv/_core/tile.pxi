@@ -1,9 +1,20 @@
 # The micro-kernel that is vectorised over output channels: pixels x vectors accumulators.
 # A tap broadcasts one sample of each pixel; strides, dilation and odd widths cost nothing.
-
 #
 # Where input channels are many, LANES of them lie side by side in the planes, so that what a tile reads is whole
 # cache lines on few pages; where they are few, or x itself serves as the planes, each has a plane of its own.
+#
+# The contract of multiply_tile(tile, pixels, vectors):
+#   lanes   neighbouring output channels.
+#   sizes   1 to TILE_VECTORS vectors, and 1 to most_pixels(vectors) pixels.
+#   reads   of each tap channels * vectors * LANES weights, [channel][lane], from weights + tap.weight on, and for each
+#           pixel i and channel c the one sample x[tap.x + i * LANES + c]; where planes are not interleaved, a tap has
+#           one channel and reads x[tap.x + i]. Of the base, vectors * LANES samples for each pixel. Nothing beyond
+#           them: a line's last tile reads no sample after the line. What is prefetched may lie anywhere.
+#   writes  sums, pixels * vectors * LANES of them and nothing beyond. They may be the base.
+#   align   a sample's own: vectors are loaded and stored at any address.
+#   order   products are added up tap by tap, channel by channel, from zero, and then added to the base.
+#   called  by run_tiles (direct.pxi), run_phase_tiles (phases.pxi) and multiply_chunk (winograd.pxi).
 
 cdef struct Tap:
     # One tap of a block of interleaved input channels: where their samples begin in the planes, and their weights in
@@ -137,6 +148,10 @@ cdef inline int tile_of_layout(const Tile* tile, int pixels, int vectors, const 
 
 
 cdef void multiply_tile(const Tile* tile, int pixels, int vectors) noexcept nogil:
+    nd_assert_within(vectors, 1, TILE_VECTORS)
+    nd_assert_within(pixels, 1, most_pixels(vectors))
+    nd_assert(tile.n_taps >= 0)
+    nd_assert((tile.base_step == 0) | (tile.base_step == vectors * LANES))
     if tile.interleaved:
         tile_of_layout(tile, pixels, vectors, True)
     else:

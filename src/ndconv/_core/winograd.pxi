@@ -6,6 +6,18 @@
 # memory: in a round input tiles are transformed, and then multiplied and finished, a chunk of tiles for a block of
 # output channels at a time. Where there are enough rounds, each is done by one worker, in its own cache; else all
 # workers share its chunks.
+#
+# The contracts of the transforms (products are the tile micro-kernel's: a point is a 1x1 layer whose pixels are tiles):
+#   lanes   input channels before the products, output channels after them.
+#   transform_tiles    reads `count` tiles of row_points x column_points vectors, LANES channels of a pixel, from a band
+#                      of planes; a phase of fewer taps reads one more than it needs, which the band has. Writes rows x
+#                      columns points, `point` samples apart, each [tile][lane], and nothing else of the round's values.
+#   untransform_tiles  reads a vector of each of `count` tiles, `tile` samples apart, at each point. Writes
+#                      [row][tile][column][lane], or [row][column][tile][lane] where tiles interlace: rows * columns
+#                      vectors of each tile. Adds the bias. Tells whether all outputs are finite.
+#   transform_filters  reads row_taps * column_taps vectors of weights, [tap][lane]. Writes a vector for each phase and
+#                      point, `step` samples apart.
+#   called  by transform_band, finish_patch and pack_block, with memory of their worker's own, at any address.
 
 cdef extern from * nogil:
     """
@@ -486,6 +498,9 @@ cdef void transform_tiles(const Tiling* tiling, const real* x, Py_ssize_t x_row,
     Each tile is transformed at all points, and a phase of fewer taps reads a sample too much for that: the band of
     samples has it.
     """
+    nd_assert_within(rows, 1, tiling.row_points)
+    nd_assert_within(columns, 1, tiling.column_points)
+    nd_assert((tiling.row_points == 1) | (tiling.row_points == tiling.column_points))
     if tiling.column_points == 6:
         if tiling.row_points == 6:
             transform_tiles_at(tiling, x, x_row, count, y, point, 6, 6, rows, columns)
@@ -692,8 +707,8 @@ cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* jo
 cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, const Patch* patch, Py_ssize_t channel,
                        Py_ssize_t channels, Py_ssize_t width, Bench* bench) noexcept nogil:
     """Transforms, transposes and finishes a patch, the vectors of output channels one by one."""
-    cdef real turned[16 * MOST_BLOCK]          # [line][pixel][channel]: run after run
-    cdef real rows[16 * MOST_BLOCK]            # [line][channel][pixel]
+    cdef real turned[MOST_SIDE * MOST_SIDE * MOST_BLOCK]     # [line][pixel][channel]: run after run
+    cdef real rows[MOST_SIDE * MOST_SIDE * MOST_BLOCK]       # [line][channel][pixel]
     cdef real bias[MOST_LANES]
     cdef real base[MOST_LANES]                 # the bias, but where sums are scaled
     cdef bint is_scaled = bench.exponent != 0 or bench.exponents != NULL
@@ -702,6 +717,8 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
     cdef bint in_y
     cdef char* y
     cdef const char* residual = NULL
+    nd_assert_within(patch.lines, 1, tiling.rows)
+    nd_assert(tiling.rows * pixels * LANES <= MOST_SIDE * MOST_SIDE * MOST_BLOCK)
     if plan.ndim > 1:
         y_line = tiling.row_dilation * job.y.stride[plan.ndim - 2]
         residual_line = tiling.row_dilation * job.residual.stride[plan.ndim - 2]
@@ -816,6 +833,8 @@ cdef bint untransform_tiles(const Tiling* tiling, const real* x, Py_ssize_t tile
     # Of interlacing tiles, all outputs of a place lie side by side.
     cdef Py_ssize_t y_tile = LANES * (columns if tiling.column_dilation == 1 else 1)
     cdef Py_ssize_t y_column = LANES * (1 if tiling.column_dilation == 1 else count)
+    nd_assert(rows + parts(tiling.row_taps, tiling.row_step) - 1 == tiling.row_points)
+    nd_assert(columns + parts(tiling.column_taps, tiling.column_step) - 1 == tiling.column_points)
     # Loops of known lengths for the usual tiles.
     if tiling.column_points == 6:
         if rows == 4 and columns == 4:
