@@ -61,7 +61,7 @@ def test_sizes_of_a_plan(changed):
         {"columns": 1},
         {"row_taps": 4},
         {"column_taps": 9},
-        {"row_step": 0},
+        {"row_step": 3},
         {"column_step": 2},
         {"row_dilation": 0},
         {"outer": 1},

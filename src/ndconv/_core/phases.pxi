@@ -19,17 +19,17 @@ cdef void list_all_taps(const Plan* plan, Py_ssize_t start, Tap* tap) noexcept n
     """Lists the taps of all input channels for the block of output channels that begins at `start`."""
     cdef Py_ssize_t c = 0, t, channels, width = tile_width(plan, start)
     while c < plan.channels_in:
-        channels = min(plan.interleave, plan.channels_in - c)
-        for t in range(plan.taps):
-            tap.x = c * plan.plane_size + plan.tap_offset[t]
-            tap.weight = (c * plan.taps + t * channels) * width
+        channels = min(plan.planes.interleave, plan.channels_in - c)
+        for t in range(plan.taps.count):
+            tap.x = c * plan.planes.size + plan.taps.offset[t]
+            tap.weight = (c * plan.taps.count + t * channels) * width
             tap.channels = channels
             tap += 1
         c += channels
 
 
 cdef Py_ssize_t n_listed(const Plan* plan) noexcept nogil:
-    return parts(plan.channels_in, plan.interleave) * plan.taps
+    return parts(plan.channels_in, plan.planes.interleave) * plan.taps.count
 
 
 cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const real* strips, Py_ssize_t strip_size,
@@ -96,7 +96,7 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
     cdef Py_ssize_t i, k, line, pixel, pixels, tiles, done, next_done
     cdef int f
     cdef const real* planes
-    tile.interleaved = plan.interleave > 1
+    tile.interleaved = plan.planes.interleave > 1
     tile.distant = False
     tile.ahead = first_sums
     tile.ahead_step = 0
@@ -113,13 +113,13 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
                 send_for_phases(plan, job, box, start + k, line, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
-                if phase.taps == 0:
+                if phase.taps.count == 0:
                     for k in range(outputs):
                         for i in range(pixels):
                             strips[f * MOST_SUMS + k * STRIP + i] = first_sums[k]
                     continue
                 tile.weights = (phases.weights[f] + group * phase.set_size
-                                + start * phase.channels_in * phase.taps)
+                                + start * phase.channels_in * phase.taps.count)
                 # The last block of output channels may be narrower: its list is the second.
                 tile.taps = phases.taps[f] + (0 if width == TILE_VECTORS * LANES else n_listed(phase))
                 tile.n_taps = n_listed(phase)
@@ -127,7 +127,7 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
                 for i in range(tiles):
                     next_done = (i + 1) * pixels // tiles
                     tile.sums = sums + done * width
-                    tile.x = planes + (pixel + done) * plan.interleave
+                    tile.x = planes + (pixel + done) * plan.planes.interleave
                     multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                     done = next_done
                 transpose_sums(sums, strips + f * MOST_SUMS, pixels, width)
@@ -159,11 +159,12 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
                 send_for_phases(plan, job, box, output, line + r, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
-                weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps
+                weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps.count
                 rows_of_pixels(strips + f * EDGE, row, bias, True,
                                box.planes + plane + line * line_stride(plan) + pixel, weights, plan.channels_in,
-                               box.x_channel, phase.chains, phase.chain_offset, phase.chain_length, phase.chain_step,
-                               1, (vectors - 1) * LANES, <int> rows, <int> vectors, phase.chains_alike)
+                               box.x_channel, phase.taps.chains, phase.taps.chain_offset, phase.taps.chain_length,
+                               phase.taps.chain_step, 1, (vectors - 1) * LANES, <int> rows, <int> vectors,
+                               phase.taps.chains_alike)
             for r in range(rows):
                 finish_phases(plan, job, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
             pixel += pixels

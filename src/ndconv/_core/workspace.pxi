@@ -1,0 +1,48 @@
+# Memory: what a call's workers work in, divided among them, and what a plan keeps.
+
+cdef struct Workspace:
+    # A part for each worker, and after the last one's what all of them share.
+    char* memory
+    Py_ssize_t size        # of a part
+
+
+cdef inline Py_ssize_t aligned(Py_ssize_t size) noexcept nogil:
+    """A size in bytes, up to the end of a cache line."""
+    return parts(size, 64) * 64
+
+
+cdef int reserve(Workspace* workspace, int workers, Py_ssize_t size, Py_ssize_t shared) except -1:
+    """Allocates so many bytes for each worker and for all together, to be freed by free(workspace.memory)."""
+    workspace.size = aligned(size)
+    workspace.memory = <char*> allocate(workers * workspace.size + aligned(shared))
+    if workspace.memory == NULL:
+        raise MemoryError(f"ndconv needs {workers * workspace.size + shared} bytes of scratch memory")
+    return 0
+
+
+cdef inline char* part_of(const Workspace* workspace, int worker) noexcept nogil:
+    """A worker's part; after the last one's number, what all share."""
+    return workspace.memory + worker * workspace.size
+
+
+cdef inline char* after(const Workspace* workspace, int worker, Py_ssize_t size) noexcept nogil:
+    """A worker's part, after the struct of so many bytes with which it begins."""
+    return part_of(workspace, worker) + aligned(size)
+
+
+cdef inline char* take(char** at, Py_ssize_t size) noexcept nogil:
+    """So many bytes of what is left of a part, which begins at `at`."""
+    cdef char* taken = at[0]
+    at[0] += aligned(size)
+    return taken
+
+
+cdef real[::1] new_samples(Py_ssize_t count):
+    """Return so many samples, at least one, that nobody has written yet; they are freed with their last view."""
+    cdef real* memory = <real*> allocate(count * sizeof(real))
+    cdef view.array owner
+    if memory == NULL:
+        raise MemoryError(f"ndconv needs {count * sizeof(real)} bytes for packed weights")
+    owner = <real[:count]> memory
+    owner.callback_free_data = free
+    return owner
