@@ -9,7 +9,6 @@ cimport numpy as cnp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.math cimport HUGE_VAL, frexp, ldexp
 from cpython.pyport cimport PY_SSIZE_T_MAX
-from cython cimport view
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -321,7 +320,7 @@ cdef class Packed:
 
     cdef real[::1] weights
     cdef readonly bint finite   # as far as that matters
-    cdef readonly Py_ssize_t nbytes
+    cdef readonly Py_ssize_t nbytes    # 0 where there are none yet
     cdef Py_ssize_t sets, set_size
     cdef readonly double share    # of Winograd's method: the largest part of one weight in the sum of an output's
 
@@ -468,7 +467,7 @@ cdef class Direct:
         cdef Packed packed = self.empty(weights)
         demand(source.order.taps == plan.taps.count, "weights of another kernel")
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
-        packed.weights = new_samples(packed.nbytes // sizeof(real))
+        packed.weights = Memory(packed.nbytes // sizeof(real))
         tasks = PackTasks(plan, &source.order, n_packed_parts(plan), &packed.weights[0], 0)
         with nogil:
             run_tasks(pack_task, &tasks, sets * tasks.n, 1, workers)
@@ -510,7 +509,7 @@ cdef class Direct:
         for axis in range(batch_ndim if weight_batch is not None else 0):
             demand(weight_batch[axis] >= 0, "weights before the first")
             last_set += max(cnp.PyArray_DIM(y, axis) - 1, 0) * (weight_batch[axis] // plan.sets * plan.groups)
-        if packed is not None and packed.weights is not None:
+        if packed is not None and packed.nbytes > 0:
             demand(packed.set_size == plan.set_size and last_set + plan.groups <= packed.sets,
                    "weights that were packed for another plan")
         return 0
@@ -536,7 +535,7 @@ cdef class Direct:
             job.weight_batch[axis] = 0 if weight_batch is None else weight_batch[axis] // plan.sets * plan.groups
             batch *= job.batch_shape[axis]
         job.direct = rows_take_vectors(plan, &job.y)
-        job.weights = NULL if packed.weights is None else &packed.weights[0]
+        job.weights = &packed.weights[0] if packed.nbytes > 0 else NULL
         job.phases = NULL
         job.skip = plan.taps.skip
         job.bias = NULL
@@ -616,7 +615,7 @@ cdef class Winograd(Direct):
         packed.finite = True
         workers = <int> max(1, min(workers, sets * n))
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
-        packed.weights = new_samples(packed.nbytes // sizeof(real))
+        packed.weights = Memory(packed.nbytes // sizeof(real))
         values = &packed.weights[0]
         reserve(&workspace, workers, lay_pack_bench(tiling, NULL, &bench), 0)
         tasks = WinogradPackTasks(plan, tiling, &source.order, n, values, workspace)

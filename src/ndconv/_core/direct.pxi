@@ -395,6 +395,7 @@ cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_
 cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_t block, Py_ssize_t plane,
                            Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end) noexcept nogil:
     cdef real edge[EDGE]
+    cdef Bank b
     cdef Py_ssize_t count, vectors, k, v, last_vector
     cdef Py_ssize_t start = bank_start(plan, block)
     cdef Py_ssize_t outputs = bank_start(plan, block + 1) - start
@@ -413,6 +414,9 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
         bias += start
     if in_y:
         y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
+    b.bias, b.first, b.weights = bias, begins, weights
+    b.channels, b.x_channel = box.end_channel - box.first_channel, box.x_channel
+    b.taps, b.offsets = plan.taps.count, plan.taps.offset
     while pixel < end:
         vectors = vectors_at(pixel, end, BANK_VECTORS)
         count = min(vectors * LANES, end - pixel)
@@ -425,11 +429,16 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
             for k in range(outputs):
                 for v in range(vectors):
                     prefetch_to_write(y + k * y_channel + v * LANES)
-        bank(y, y_channel, bias, begins, line_planes + pixel, weights, box.end_channel - box.first_channel,
-             box.x_channel, plan.taps.count, plan.taps.offset, last_vector, <int> outputs, <int> vectors)
+        b.y, b.y_channel, b.x, b.last = y, y_channel, line_planes + pixel, last_vector
+        bank(&b, <int> outputs, <int> vectors)
         if ends and not (in_y and job.plain):
             finish_pixels(plan, job, box, y, y_channel, start, start + outputs, line, pixel, count)
         pixel += count
+
+
+cdef inline void use_chains(Rows* p, const Taps* taps) noexcept nogil:
+    p.chains, p.step = taps.chains, taps.chain_step
+    p.offsets, p.lengths = taps.chain_offset, taps.chain_length
 
 
 cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output, Py_ssize_t plane) noexcept nogil:
@@ -446,7 +455,11 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
     cdef real bias = 0 if box.bias == NULL else box.bias[output]
     cdef const real* weights = box.weights + (output * plan.channels_in + box.first_channel) * plan.taps.count
     cdef real* y
+    cdef Rows p
     nd_assert(ROW_ROWS * LONG_ROW_VECTORS * LANES <= EDGE)
+    p.bias, p.first, p.weights = bias, begins, weights
+    p.channels, p.x_channel = box.end_channel - box.first_channel, box.x_channel
+    use_chains(&p, &plan.taps)
     while line < box.lines:
         rows = min(box.lines - line, ROW_ROWS)
         if box.lines - line == ROW_ROWS + 1:
@@ -471,10 +484,9 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
             if in_y:
                 y_row = job.y.stride[plan.ndim - 2] // <Py_ssize_t> sizeof(real) if plan.ndim > 1 else 0
                 y = <real*> (box.y + channel_offset(&job.y, output) + output_offset(plan, &job.y, box, line, pixel))
-            rows_of_pixels(y, y_row, bias, begins, block_planes(box) + plane + line * line_stride(plan) + pixel,
-                           weights, box.end_channel - box.first_channel, box.x_channel,
-                           plan.taps.chains, plan.taps.chain_offset, plan.taps.chain_length, plan.taps.chain_step,
-                           tiles, last_vector, <int> rows, <int> vectors, plan.taps.chains_alike)
+            p.y, p.y_row, p.x = y, y_row, block_planes(box) + plane + line * line_stride(plan) + pixel
+            p.tiles, p.last = tiles, last_vector
+            rows_of_pixels(&p, <int> rows, <int> vectors, plan.taps.chains_alike)
             if ends and not (in_y and job.plain):
                 finish_lines(plan, job, box, y, y_row, output, line, rows, pixel, count)
             pixel += count

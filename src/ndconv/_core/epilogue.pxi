@@ -63,29 +63,25 @@ cdef inline int finish_vector_runs(
     return 0
 
 
+cdef extern from "ladder.h" nogil:
+    void at_activation "with_constant"(
+        int activation, int most, int (*)(
+            const int, const real*, Py_ssize_t, char*, Py_ssize_t, const char*, Py_ssize_t, Py_ssize_t, Py_ssize_t
+        ) noexcept nogil,
+        const real* runs, Py_ssize_t run, char* y, Py_ssize_t y_step, const char* residual, Py_ssize_t residual_step,
+        Py_ssize_t n, Py_ssize_t count)
+
+
 cdef void activate_runs(
     int activation, const real* runs, Py_ssize_t run, char* y, Py_ssize_t y_step,
     const char* residual, Py_ssize_t residual_step, Py_ssize_t n, Py_ssize_t count,
 ) noexcept nogil:
     # The choice is made outside of the loops.
-    if activation == RELU:
-        finish_vector_runs(RELU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == RELU6:
-        finish_vector_runs(RELU6, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == LEAKY_RELU:
-        finish_vector_runs(LEAKY_RELU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == SILU:
-        finish_vector_runs(SILU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == GELU:
-        finish_vector_runs(GELU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == SIGMOID:
-        finish_vector_runs(SIGMOID, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == TANH:
-        finish_vector_runs(TANH, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == HARDSWISH:
-        finish_vector_runs(HARDSWISH, runs, run, y, y_step, residual, residual_step, n, count)
-    else:
+    if activation == IDENTITY:
         finish_vector_runs(IDENTITY, runs, run, y, y_step, residual, residual_step, n, count)
+    else:
+        at_activation(activation, HARDSWISH, finish_vector_runs,
+                      runs, run, y, y_step, residual, residual_step, n, count)
 
 
 cdef void write_converted(sample* target, Py_ssize_t step, const real* source, Py_ssize_t count) noexcept nogil:

@@ -45,8 +45,9 @@ cdef struct Ledger:
     real* bias_sums                   # [group][output channel]
 
 
-cdef inline int sum_over_outputs(Gather* g, const Py_ssize_t* pairs, const int n_pairs,
-                                 const int vectors) noexcept nogil:
+cdef inline int sum_over_outputs(
+    const int n_pairs, Gather* g, const Py_ssize_t* pairs, const int vectors
+) noexcept nogil:
     """Adds to the sums of some pairs, each with `vectors` vectors of output channels."""
     cdef vec acc[REGISTERS]
     cdef vec w[TILE_VECTORS]
@@ -81,8 +82,9 @@ cdef inline int sum_over_outputs(Gather* g, const Py_ssize_t* pairs, const int n
     return 0
 
 
-cdef inline int sum_along_lines(Gather* g, const Py_ssize_t* pairs, const int outputs,
-                                const int n_pairs) noexcept nogil:
+cdef inline int sum_along_lines(
+    const int n_pairs, Gather* g, const Py_ssize_t* pairs, const int outputs
+) noexcept nogil:
     """Adds to the sums of some pairs for some output channels; each lane has a sum of its own."""
     cdef vec acc[REGISTERS]
     cdef vec w[MOST_OUTPUTS]
@@ -131,43 +133,22 @@ cdef inline Py_ssize_t most_pairs(const Py_ssize_t outputs) noexcept nogil:
     return min((REGISTERS - 1 - outputs) // outputs, TILE_PIXELS)
 
 
-cdef inline int pairs_of_size(Gather* g, const Py_ssize_t* pairs, int n, const int size,
-                              const bint along_lines) noexcept nogil:
-    # Numbers above the most are constants' dead branches.
-    cdef Py_ssize_t most = most_pairs(size) if along_lines else most_pixels(size)
-    if n == 1:
-        pairs_of_number(g, pairs, 1, size, along_lines)
-    elif n == 2 and most >= 2:
-        pairs_of_number(g, pairs, 2, size, along_lines)
-    elif n == 3 and most >= 3:
-        pairs_of_number(g, pairs, 3, size, along_lines)
-    elif n == 4 and most >= 4:
-        pairs_of_number(g, pairs, 4, size, along_lines)
-    elif n == 5 and most >= 5:
-        pairs_of_number(g, pairs, 5, size, along_lines)
-    elif n == 6 and most >= 6:
-        pairs_of_number(g, pairs, 6, size, along_lines)
-    elif n == 7 and most >= 7:
-        pairs_of_number(g, pairs, 7, size, along_lines)
-    elif n == 8 and most >= 8:
-        pairs_of_number(g, pairs, 8, size, along_lines)
-    elif n == 9 and most >= 9:
-        pairs_of_number(g, pairs, 9, size, along_lines)
-    elif n == 10 and most >= 10:
-        pairs_of_number(g, pairs, 10, size, along_lines)
-    elif n == 11 and most >= 11:
-        pairs_of_number(g, pairs, 11, size, along_lines)
-    elif n == 12 and most >= 12:
-        pairs_of_number(g, pairs, 12, size, along_lines)
+cdef extern from "ladder.h" nogil:
+    void at_pairs "with_constant"(
+        int n, Py_ssize_t most, int (*)(const int, Gather*, const Py_ssize_t*, const int) noexcept nogil,
+        Gather* g, const Py_ssize_t* pairs, int size)
+    void pairs_at_vectors "with_constant"(
+        int vectors, Py_ssize_t most, int (*)(const int, Gather*, const Py_ssize_t*, int) noexcept nogil,
+        Gather* g, const Py_ssize_t* pairs, int n)
+
+
+cdef inline int pairs_of_vectors(const int vectors, Gather* g, const Py_ssize_t* pairs, int n) noexcept nogil:
+    at_pairs(n, most_pixels(vectors), sum_over_outputs, g, pairs, vectors)
     return 0
 
 
-cdef inline int pairs_of_number(Gather* g, const Py_ssize_t* pairs, const int n, const int size,
-                                const bint along_lines) noexcept nogil:
-    if along_lines:
-        sum_along_lines(g, pairs, size, n)
-    else:
-        sum_over_outputs(g, pairs, n, size)
+cdef inline int pairs_of_outputs(const int outputs, Gather* g, const Py_ssize_t* pairs, int n) noexcept nogil:
+    at_pairs(n, most_pairs(outputs), sum_along_lines, g, pairs, outputs)
     return 0
 
 
@@ -177,21 +158,14 @@ cdef void add_pairs(Gather* g, const Py_ssize_t* pairs, int n, int size, bint al
     nd_assert((size != 3) | (not along_lines))
     nd_assert((along_lines == 0) | (n <= most_pairs(size)))
     nd_assert((along_lines != 0) | (n <= most_pixels(size)))
-    if along_lines:
-        if size == 1:
-            pairs_of_size(g, pairs, n, 1, True)
-        elif size == 2:
-            pairs_of_size(g, pairs, n, 2, True)
-        elif size == 4:
-            pairs_of_size(g, pairs, n, 4, True)
+    if not along_lines:
+        pairs_at_vectors(size, TILE_VECTORS, pairs_of_vectors, g, pairs, n)
     elif size == 1:
-        pairs_of_size(g, pairs, n, 1, False)
+        pairs_of_outputs(1, g, pairs, n)
     elif size == 2:
-        pairs_of_size(g, pairs, n, 2, False)
-    elif size == 3 and TILE_VECTORS >= 3:
-        pairs_of_size(g, pairs, n, 3, False)
-    elif size == 4 and TILE_VECTORS >= 4:
-        pairs_of_size(g, pairs, n, 4, False)
+        pairs_of_outputs(2, g, pairs, n)
+    else:
+        pairs_of_outputs(4, g, pairs, n)
 
 
 cdef Py_ssize_t box_size(const Plan* plan) noexcept nogil:

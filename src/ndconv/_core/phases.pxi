@@ -144,9 +144,11 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
     cdef const Plan* phase
     cdef Py_ssize_t line = 0, pixel, pixels, vectors, rows, r
     cdef Py_ssize_t row = LONG_ROW_VECTORS * LANES
-    cdef real bias = 0 if box.bias == NULL else box.bias[output]
-    cdef const real* weights
+    cdef Rows p
     cdef int f
+    p.y_row, p.first, p.tiles = row, True, 1
+    p.bias = 0 if box.bias == NULL else box.bias[output]
+    p.channels, p.x_channel = plan.channels_in, box.x_channel
     while line < box.lines:
         rows = min(box.lines - line, ROW_ROWS)
         if box.lines - line == ROW_ROWS + 1:
@@ -159,12 +161,11 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
                 send_for_phases(plan, job, box, output, line + r, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
-                weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps.count
-                rows_of_pixels(strips + f * EDGE, row, bias, True,
-                               box.planes + plane + line * line_stride(plan) + pixel, weights, plan.channels_in,
-                               box.x_channel, phase.taps.chains, phase.taps.chain_offset, phase.taps.chain_length,
-                               phase.taps.chain_step, 1, (vectors - 1) * LANES, <int> rows, <int> vectors,
-                               phase.taps.chains_alike)
+                use_chains(&p, &phase.taps)
+                p.y = strips + f * EDGE
+                p.weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps.count
+                p.x, p.last = box.planes + plane + line * line_stride(plan) + pixel, (vectors - 1) * LANES
+                rows_of_pixels(&p, <int> rows, <int> vectors, phase.taps.chains_alike)
             for r in range(rows):
                 finish_phases(plan, job, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
             pixel += pixels

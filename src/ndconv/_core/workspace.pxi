@@ -37,12 +37,31 @@ cdef inline char* take(char** at, Py_ssize_t size) noexcept nogil:
     return taken
 
 
-cdef real[::1] new_samples(Py_ssize_t count):
-    """Return so many samples, at least one, that nobody has written yet; they are freed with their last view."""
-    cdef real* memory = <real*> allocate(count * sizeof(real))
-    cdef view.array owner
-    if memory == NULL:
-        raise MemoryError(f"ndconv needs {count * sizeof(real)} bytes for packed weights")
-    owner = <real[:count]> memory
-    owner.callback_free_data = free
-    return owner
+cdef class Memory:
+    """So many samples, at least one, that nobody has written yet, for a typed memoryview; freed with the last view."""
+
+    cdef real* samples
+    cdef Py_ssize_t count, step
+
+    def __cinit__(self, Py_ssize_t count):
+        self.count, self.step = count, sizeof(real)
+        self.samples = <real*> allocate(count * sizeof(real))
+        if self.samples == NULL:
+            raise MemoryError(f"ndconv needs {count * sizeof(real)} bytes for packed weights")
+
+    def __dealloc__(self):
+        free(self.samples)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        buffer.buf = self.samples
+        buffer.obj = self
+        buffer.len = self.count * sizeof(real)
+        buffer.itemsize = sizeof(real)
+        buffer.readonly = False
+        buffer.ndim = 1
+        # What Cython takes `real` for; it knows no type that is an integer in some builds.
+        buffer.format = "f" if sizeof(real) == sizeof(float) else "d"
+        buffer.shape = &self.count
+        buffer.strides = &self.step
+        buffer.suboffsets = NULL
+        buffer.internal = NULL
