@@ -89,6 +89,16 @@ def test_exponents_of_other_weights(exponents):
         core.run(x, packed, None, None, y, 0, None, 1, exponents)
 
 
+@pytest.mark.parametrize("shape", [(1, 16, 16, 3, 5), (1, 16, 16, 1, 1), (1, 16, 8, 3, 3), (1, 16, 16, 3)])
+def test_weights_of_another_layer(shape):
+    plan = winograd.plan(problem())
+    core = CORE.Winograd(winograd._blocking(problem(), CORE, plan.tiling), plan.tiling)
+    with pytest.raises(ValueError, match="the core was given weights of another"):
+        core.pack(floats(*shape))
+    with pytest.raises(ValueError, match="the core was given weights of another"):
+        core.run(floats(1, 16, 12, 12), floats(*shape), None, None, floats(1, 16, 12, 12), 0, None, 1)
+
+
 @pytest.mark.parametrize("name", Cut._fields[1:])
 def test_cuts_of_a_gradient(name):
     blocking, cut = _block(problem(), CORE)

@@ -461,11 +461,11 @@ cdef class Direct:
     def pack(self, cnp.ndarray weights, int workers=1):
         """Return packed weights from aligned ones (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
-        cdef Weights source = Weights(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
+        cdef Weights source = self.described(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
         cdef PackTasks tasks
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
-        cdef Packed packed = self.empty(weights)
-        demand(source.order.taps == plan.taps.count, "weights of another kernel")
+        cdef Packed packed = Packed.__new__(Packed)
+        packed.sets, packed.set_size = sets, plan.set_size
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
         packed.weights = Memory(packed.nbytes // sizeof(real))
         tasks = PackTasks(plan, &source.order, n_packed_parts(plan), &packed.weights[0], 0)
@@ -474,17 +474,22 @@ cdef class Direct:
         packed.finite = not tasks.infinite
         return packed
 
-    cdef Packed empty(self, cnp.ndarray weights):
-        """Return a place for aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
-        cdef Packed packed = Packed.__new__(Packed)
+    cdef Py_ssize_t kernel_taps(self):
+        """How many taps weights have."""
+        return self.plan.taps.count
+
+    cdef Weights described(self, cnp.ndarray weights):
+        """Describes aligned weights (sets, channels_out, channels_in, *kernel) of the compute type; others raise."""
+        cdef Weights source
         demand(
             holds_reals(weights) and cnp.PyArray_NDIM(weights) == 3 + self.plan.ndim
             and cnp.PyArray_DIM(weights, 1) == self.plan.channels_out
             and cnp.PyArray_DIM(weights, 2) == (1 if self.plan.kernel == DEPTHWISE else self.plan.channels_in),
             "weights of another dtype or shape",
         )
-        packed.sets, packed.set_size = cnp.PyArray_DIM(weights, 0), self.plan.set_size
-        return packed
+        source = Weights(weights)
+        demand(source.order.taps == self.kernel_taps(), "weights of another kernel")
+        return source
 
     cdef int check(self, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual, cnp.ndarray y,
                    weight_batch) except -1:
@@ -600,18 +605,22 @@ cdef class Winograd(Direct):
         self.plan.set_size = block_start(&self.plan, t, parts(self.plan.channels_out, LANES) * LANES)
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
 
+    cdef Py_ssize_t kernel_taps(self):
+        return self.plan.taps.count * self.tiling.row_taps * self.tiling.column_taps
+
     def pack(self, cnp.ndarray weights, int workers=1):
         """Return the values of aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
         cdef PackBench bench
-        cdef Weights source = Weights(weights)
+        cdef Weights source = self.described(weights)
         cdef WinogradPackTasks tasks
         cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
         cdef Workspace workspace
         cdef real* values
-        cdef Packed packed = self.empty(weights)
+        cdef Packed packed = Packed.__new__(Packed)
+        packed.sets, packed.set_size = sets, plan.set_size
         packed.finite = True
         workers = <int> max(1, min(workers, sets * n))
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
@@ -657,8 +666,9 @@ cdef class Winograd(Direct):
         cdef Level* levels
         cdef Bench* bench
         images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
-        demand(workers > 0, f"{workers} workers")
-        demand(exponents is None or exponents.size == plan.groups * plan.channels_out, "other exponents")
+        demand(workers > 0, "no workers")
+        demand(exponents is None or exponents.shape[0] * exponents.shape[1] == plan.groups * plan.channels_out,
+               "other exponents")
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
         n_rounds = (
@@ -669,7 +679,7 @@ cdef class Winograd(Direct):
             # Where each block of output channels is done but once, by a worker that has no more of them than others.
             in_blocks = n_rounds == 1 and not tiling.alone and (n_blocks % workers == 0 or n_blocks >= 4 * workers)
             if in_blocks:
-                weights = Weights(packed)
+                weights = self.described(packed)
                 block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))
                 part += block_bytes + lay_pack_bench(tiling, NULL, &packing)
             else:
