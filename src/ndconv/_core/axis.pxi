@@ -20,6 +20,8 @@ cdef Run source_run(int mode, Py_ssize_t size, Py_ssize_t position, Py_ssize_t s
     """The longest run from `position` on: samples position, position + stride, ..., at most `count`, as indices."""
     cdef Run run
     cdef Py_ssize_t period, phase, room
+    nd_assert(stride > 0)
+    nd_assert((size > 0) | (mode == ZEROS))
     run.source = FILL
     run.step = 0
     if 0 <= position < size:

@@ -8,6 +8,7 @@ everything that it is told about a call was checked before.
 cimport numpy as cnp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.math cimport HUGE_VAL, frexp, ldexp
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -93,7 +94,13 @@ cdef extern from "activation.h" nogil:
 cdef extern from "memory.h" nogil:
     void* allocate(size_t)
 
+cdef extern from "contract.h" nogil:
+    const bint IS_SAFE
+    void nd_assert(bint holds)
+    void nd_assert_within(Py_ssize_t number, Py_ssize_t least, Py_ssize_t most)
+
 include "plan.pxi"
+include "workspace.pxi"
 include "axis.pxi"
 include "pad.pxi"
 include "tile.pxi"
@@ -120,6 +127,7 @@ tile_pixels = [most_pixels(vectors) for vectors in range(1, TILE_VECTORS + 1)]
 bank_channels = BANK_CHANNELS
 bank_vectors = BANK_VECTORS
 most_phases = MOST_PHASES
+is_safe = bool(IS_SAFE)    # whether contracts are checked: `meson setup -Dsafe=true`
 
 cdef int compute_code = {"float32": FLOAT32, "float64": FLOAT64, "uint32": UINT32, "uint64": UINT64}[
     compute_dtype.name
@@ -143,6 +151,49 @@ cdef int demand(bint holds, str what) except -1:
     """Raises where what the kernels rely on does not hold: they would read or write other memory."""
     if not holds:
         raise ValueError(f"the core was given {what}")
+    return 0
+
+
+cdef int demand_plan(const Plan* plan) except -1:
+    """Raises for a plan by which kernels would leave their arrays, or never end."""
+    cdef const Blocking* b = &plan.blocking
+    cdef Py_ssize_t interleave = plan.planes.interleave
+    demand(plan.groups > 0 and plan.sets > 0 and plan.channels_in >= 0 and plan.channels_out >= 0, "other channels")
+    demand(b.blocks_per_task > 0 and b.groups_per_task > 0 and b.stretch > 0 and b.padded_channels > 0
+           and (b.channel_block > 0 or plan.channels_in == 0), "parts of nothing")
+    demand(interleave == 1 or interleave == LANES, f"{interleave} channels side by side")
+    if plan.kernel == BANK:
+        demand(b.n_blocks > 0 and parts(plan.channels_out, b.n_blocks) <= BANK_CHANNELS, "too few blocks")
+    elif plan.kernel == TILE:
+        demand(b.n_blocks == 1 or 0 < (b.n_blocks - 1) * TILE_VECTORS * LANES < plan.channels_out, "too many blocks")
+    elif plan.kernel == ROWS:
+        demand(0 < b.n_blocks <= max(plan.channels_out, 1), "too many blocks")
+    else:
+        demand(b.n_blocks == 1 and plan.channels_in == plan.channels_out == interleave == LANES
+               and b.padded_channels >= LANES, "other vectors of channels")
+    return 0
+
+
+cdef int demand_tiling(const Plan* plan, const Tiling* t) except -1:
+    """Raises for tiles that their transforms have no room or no constants for."""
+    demand(4 <= t.column_points <= 6 and (t.row_points == 1 or t.row_points == t.column_points)
+           and t.points == t.row_points * t.column_points <= MOST_POINTS, f"tiles of {t.points} points")
+    demand(1 <= t.rows <= MOST_SIDE and 2 <= t.columns <= MOST_SIDE and (t.rows > 1) == (t.row_points > 1),
+           f"tiles of {t.rows} by {t.columns} outputs")
+    demand(t.row_taps > 0 and t.column_taps > 0 and t.row_step > 0 and t.column_step > 0
+           and t.rows + parts(t.row_taps, t.row_step) - 1 == t.row_points
+           and t.columns + parts(t.column_taps, t.column_step) - 1 == t.column_points, "taps of other tiles")
+    demand(t.row_dilation > 0 and t.column_dilation > 0 and t.outer == plan.ndim - (2 if t.rows > 1 else 1),
+           "other axes of tiles")
+    demand(t.phases == t.row_step * t.column_step and t.weight_values == (
+        (t.row_step * (t.row_points - 1) + phases_at(t.row_points - 1, t.row_points, t.row_taps, t.row_step))
+        * (t.column_step * (t.column_points - 1)
+           + phases_at(t.column_points - 1, t.column_points, t.column_taps, t.column_step))
+    ), "other phases of tiles")
+    demand(t.positions > 0 and t.lines > 0 and t.depth > 0 and t.grid_rows > 0 and t.grid_columns > 0
+           and t.round_images > 0 and t.round_rows > 0 and t.round_columns > 0 and t.band > 0 and t.chunk > 0
+           and t.together > 0, "rounds of nothing")
+    demand(plan.planes.interleave == LANES, "planes that are not interleaved")
     return 0
 
 
@@ -205,6 +256,20 @@ cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim)
     return 0
 
 
+cdef const Py_ssize_t* first_of(const Py_ssize_t[::1] table) noexcept:
+    """Where a table begins, which its owner keeps."""
+    return &table[0] if table.shape[0] > 0 else NULL
+
+
+cdef int copy_axes(Py_ssize_t* target, numbers, int ndim) except -1:
+    """Copies a number for each spatial axis."""
+    cdef int axis
+    demand(len(numbers) == ndim, "numbers of other axes")
+    for axis in range(ndim):
+        target[axis] = numbers[axis]
+    return 0
+
+
 cdef class Weights:
     """Aligned weights (sets, outputs, inputs, *kernel) of the compute type, in any order of memory."""
 
@@ -253,144 +318,178 @@ cdef class Weights:
 cdef class Packed:
     """Weights in the order in which a micro-kernel reads them."""
 
-    cdef real* weights
+    cdef real[::1] weights
     cdef readonly bint finite   # as far as that matters
-    cdef readonly Py_ssize_t nbytes
+    cdef readonly Py_ssize_t nbytes    # 0 where there are none yet
     cdef Py_ssize_t sets, set_size
     cdef readonly double share    # of Winograd's method: the largest part of one weight in the sum of an output's
-
-    def __dealloc__(self):
-        free(self.weights)
 
 
 cdef class Direct:
     """A frozen plan of the direct method: ``Direct(blocking)``, with the attributes of ``_methods.direct.Blocking``."""
 
     cdef Plan plan
-    cdef list kept              # the arrays that `plan` points into
+    cdef const Py_ssize_t[::1] relative, segment_start, segment_length, tap_offset, tap_first, tap_end
+    cdef const Py_ssize_t[::1] chain_offset, chain_length, tap_order
     cdef readonly object blocking
     cdef readonly Py_ssize_t scratch_bytes
     cdef Py_ssize_t tasks_per_batch
 
     def __init__(self, blocking):
         cdef Plan* plan = &self.plan
-        cdef int axis
         cdef Scratch scratch
+        cdef int axis
         self.blocking = blocking
-        self.kept = []
         plan.kernel = {"tile": TILE, "bank": BANK, "rows": ROWS, "depthwise": DEPTHWISE}[blocking.kernel]
         plan.ndim = len(blocking.box)
         demand(1 <= plan.ndim <= MAX_AXES, f"{plan.ndim} spatial axes")
         demand(blocking.fill_values.dtype == compute_dtype and blocking.fill_values.size == 2, "other fill values")
-        plan.groups = blocking.groups
-        plan.sets = blocking.sets
-        plan.channels_in = blocking.channels_in
-        plan.channels_out = blocking.channels_out
-        self.kept.append(blocking.fill_values)
         memcpy(plan.fill, cnp.PyArray_DATA(blocking.fill_values), 2 * sizeof(real))
-        plan.n_boxes = 1
+        plan.groups, plan.sets = blocking.groups, blocking.sets
+        plan.channels_in, plan.channels_out = blocking.channels_in, blocking.channels_out
+        copy_axes(plan.in_shape, blocking.in_shape, plan.ndim)
+        copy_axes(plan.out_shape, blocking.out_shape, plan.ndim)
+        copy_axes(plan.stride, blocking.stride, plan.ndim)
+        copy_axes(plan.origin, blocking.origin, plan.ndim)
         for axis in range(plan.ndim):
-            plan.in_shape[axis] = blocking.in_shape[axis]
-            plan.out_shape[axis] = blocking.out_shape[axis]
-            plan.stride[axis] = blocking.stride[axis]
-            plan.origin[axis] = blocking.origin[axis]
             plan.mode[axis] = blocking.modes[axis]
-            plan.box[axis] = blocking.box[axis]
-            plan.boxes[axis] = parts(plan.out_shape[axis], plan.box[axis])
-            plan.n_boxes *= plan.boxes[axis]
-            plan.plane_shape[axis] = blocking.plane_shape[axis]
-            plan.plane_stride[axis] = blocking.plane_stride[axis]
-            plan.relative[axis] = self.keep(blocking.relative[axis])
-        plan.n_blocks = blocking.n_blocks
-        plan.blocks_per_task = blocking.blocks_per_task
-        plan.groups_per_task = blocking.groups_per_task
-        if plan.kernel == BANK:
-            demand(plan.n_blocks > 0 and parts(plan.channels_out, plan.n_blocks) <= BANK_CHANNELS, "too few blocks")
-        elif plan.kernel == TILE:
-            demand(plan.n_blocks == 1 or 0 < (plan.n_blocks - 1) * TILE_VECTORS * LANES < plan.channels_out,
-                   "too many blocks")
-        plan.channel_block = blocking.channel_block
-        plan.padded_channels = blocking.padded_channels
-        plan.stretch = blocking.stretch
-        plan.interleave = blocking.interleave
-        demand(plan.interleave == 1 or plan.interleave == LANES, f"{plan.interleave} channels side by side")
-        plan.in_place = blocking.in_place
-        plan.flat = blocking.flat
-        plan.plane_size = blocking.plane_size
-        plan.row_length = blocking.row_length
-        plan.n_segments = len(blocking.segment_start)
-        plan.segment_start = self.keep(blocking.segment_start)
-        plan.segment_length = self.keep(blocking.segment_length)
-        plan.taps = len(blocking.tap_offset)
-        plan.tap_offset = self.keep(blocking.tap_offset)
-        plan.tap_first = self.keep(blocking.tap_first)
-        plan.tap_end = self.keep(blocking.tap_end)
-        for axis in range(plan.ndim if blocking.skip else 0):
-            plan.inner_first[axis] = np.max(blocking.tap_first[axis :: plan.ndim])
-            plan.inner_end[axis] = np.min(blocking.tap_end[axis :: plan.ndim])
-        plan.skip = blocking.skip
-        plan.zeros = blocking.zeros
-        demand(not plan.skip or len(blocking.tap_first) == len(blocking.tap_end) == plan.taps * plan.ndim,
-               "other bounds of taps")
-        plan.chains = len(blocking.chain_offset)
-        plan.chain_step = blocking.chain_step
-        plan.chain_offset = self.keep(blocking.chain_offset)
-        plan.chain_length = self.keep(blocking.chain_length)
-        plan.chains_alike = MIXED
-        if np.all(blocking.chain_length == 3):
-            plan.chains_alike = ALL_OF_3
-        elif np.all(blocking.chain_length >= ROW_ROWS):
-            plan.chains_alike = ALL_LONG
-        plan.tap_order = self.keep(blocking.tap_order)
-        plan.set_size = plan.channels_out * plan.channels_in * plan.taps
+            demand(plan.stride[axis] > 0 and ZEROS <= plan.mode[axis] <= CIRCULAR,
+                   "a stride or a padding mode that is none")
+        self.read_blocking(blocking)
+        self.read_planes(blocking)
+        self.read_taps(blocking)
+        demand_plan(plan)
+        plan.set_size = plan.channels_out * plan.channels_in * plan.taps.count
         if plan.kernel == TILE:
-            plan.set_size = parts(plan.channels_out, LANES) * LANES * plan.channels_in * plan.taps
+            plan.set_size = parts(plan.channels_out, LANES) * LANES * plan.channels_in * plan.taps.count
         elif plan.kernel == DEPTHWISE:
-            plan.set_size = LANES * plan.taps
+            plan.set_size = LANES * plan.taps.count
         self.scratch_bytes = lay_out(plan, NULL, &scratch)
         self.tasks_per_batch = (
-            plan.n_boxes * parts(plan.groups, plan.groups_per_task) * parts(plan.n_blocks, plan.blocks_per_task)
+            plan.blocking.n_boxes * parts(plan.groups, plan.blocking.groups_per_task)
+            * parts(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
         )
+
+    cdef int read_blocking(self, blocking) except -1:
+        cdef const Plan* plan = &self.plan
+        cdef Blocking* b = &self.plan.blocking
+        cdef int axis
+        copy_axes(b.box, blocking.box, plan.ndim)
+        b.n_boxes = 1
+        for axis in range(plan.ndim):
+            demand(b.box[axis] > 0, "boxes of nothing")
+            b.boxes[axis] = parts(plan.out_shape[axis], b.box[axis])
+            b.n_boxes *= b.boxes[axis]
+        b.n_blocks = blocking.n_blocks
+        b.blocks_per_task, b.groups_per_task = blocking.blocks_per_task, blocking.groups_per_task
+        b.channel_block, b.padded_channels = blocking.channel_block, blocking.padded_channels
+        b.stretch = blocking.stretch
+        return 0
+
+    cdef int read_planes(self, blocking) except -1:
+        cdef const Plan* plan = &self.plan
+        cdef Planes* planes = &self.plan.planes
+        cdef Py_ssize_t rows = 0, samples = 0, most = 1, segment
+        cdef int axis
+        planes.in_place, planes.flat, planes.interleave = blocking.in_place, blocking.flat, blocking.interleave
+        planes.size, planes.row_length = blocking.plane_size, blocking.row_length
+        copy_axes(planes.shape, blocking.plane_shape, plan.ndim)
+        copy_axes(planes.stride, blocking.plane_stride, plan.ndim)
+        self.relative = np.concatenate(blocking.relative)
+        self.segment_start, self.segment_length = blocking.segment_start, blocking.segment_length
+        planes.n_segments = self.segment_start.shape[0]
+        planes.segment_start, planes.segment_length = first_of(self.segment_start), first_of(self.segment_length)
+        demand(self.segment_length.shape[0] == planes.n_segments, "other segments")
+        if planes.in_place:
+            return 0
+        for axis in range(plan.ndim - 1):
+            planes.relative[axis] = first_of(self.relative) + rows
+            demand(len(blocking.relative[axis]) == planes.shape[axis], "rows of other planes")
+            rows += planes.shape[axis]
+            most *= planes.shape[axis]
+        for segment in range(planes.n_segments):
+            demand(planes.segment_length[segment] >= 0, "other segments")
+            samples += planes.segment_length[segment]
+        demand(samples == planes.row_length * (planes.n_segments if planes.flat else 1), "segments of other planes")
+        demand(most * samples <= planes.size, "planes of another size")
+        return 0
+
+    cdef int read_taps(self, blocking) except -1:
+        cdef const Plan* plan = &self.plan
+        cdef Taps* taps = &self.plan.taps
+        cdef Py_ssize_t i, in_chains = 0, shortest = PY_SSIZE_T_MAX, longest = 0
+        cdef int axis
+        self.tap_offset, self.tap_first, self.tap_end = blocking.tap_offset, blocking.tap_first, blocking.tap_end
+        taps.count, taps.offset = self.tap_offset.shape[0], first_of(self.tap_offset)
+        taps.first, taps.end = first_of(self.tap_first), first_of(self.tap_end)
+        taps.skip, taps.zeros = blocking.skip, blocking.zeros
+        if taps.skip:
+            demand(self.tap_first.shape[0] == self.tap_end.shape[0] == taps.count * plan.ndim, "other bounds of taps")
+            for axis in range(plan.ndim):
+                taps.inner_first[axis], taps.inner_end[axis] = 0, plan.out_shape[axis]
+                for i in range(taps.count):
+                    taps.inner_first[axis] = max(taps.inner_first[axis], taps.first[i * plan.ndim + axis])
+                    taps.inner_end[axis] = min(taps.inner_end[axis], taps.end[i * plan.ndim + axis])
+        self.chain_offset, self.chain_length = blocking.chain_offset, blocking.chain_length
+        self.tap_order = blocking.tap_order
+        taps.chains, taps.chain_step = self.chain_offset.shape[0], blocking.chain_step
+        taps.chain_offset, taps.chain_length = first_of(self.chain_offset), first_of(self.chain_length)
+        taps.order = first_of(self.tap_order)
+        demand(self.chain_length.shape[0] == taps.chains, "other chains")
+        for i in range(taps.chains):
+            shortest, longest = min(shortest, taps.chain_length[i]), max(longest, taps.chain_length[i])
+            in_chains += taps.chain_length[i]
+        taps.chains_alike = ALL_LONG if shortest >= ROW_ROWS else MIXED
+        if shortest == longest == 3:
+            taps.chains_alike = ALL_OF_3
+        if plan.kernel == ROWS or plan.kernel == DEPTHWISE:
+            demand(in_chains == self.tap_order.shape[0] == taps.count and shortest > 0, "chains of other taps")
+            for i in range(taps.count):
+                demand(0 <= taps.order[i] < taps.count, "chains of other taps")
+        return 0
 
     @property
     def nbytes(self):
         """About what the plan takes: its tables, and as much again for each as NumPy needs for a small array."""
-        return sizeof(Plan) + sum(128 + (<cnp.ndarray> each).nbytes for each in self.kept)
-
-    cdef const Py_ssize_t* keep(self, values) except? NULL:
-        cdef cnp.ndarray array = np.ascontiguousarray(values, dtype=np.intp)
-        self.kept.append(array)
-        return <const Py_ssize_t*> cnp.PyArray_DATA(array)
+        cdef Py_ssize_t numbers = (
+            self.relative.shape[0] + self.segment_start.shape[0] + self.segment_length.shape[0]
+            + self.tap_offset.shape[0] + self.tap_first.shape[0] + self.tap_end.shape[0]
+            + self.chain_offset.shape[0] + self.chain_length.shape[0] + self.tap_order.shape[0]
+        )
+        return sizeof(Plan) + (9 + self.plan.ndim) * 128 + numbers * sizeof(Py_ssize_t)
 
     def pack(self, cnp.ndarray weights, int workers=1):
         """Return packed weights from aligned ones (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
-        cdef Weights source = Weights(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
+        cdef Weights source = self.described(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
         cdef PackTasks tasks
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
-        cdef Packed packed = self.empty(weights)
-        demand(source.order.taps == plan.taps, "weights of another kernel")
+        cdef Packed packed = Packed.__new__(Packed)
+        packed.sets, packed.set_size = sets, plan.set_size
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
-        packed.weights = <real*> allocate(packed.nbytes)
-        if packed.weights == NULL:
-            raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
-        tasks = PackTasks(plan, &source.order, n_packed_parts(plan), packed.weights, 0)
+        packed.weights = Memory(packed.nbytes // sizeof(real))
+        tasks = PackTasks(plan, &source.order, n_packed_parts(plan), &packed.weights[0], 0)
         with nogil:
             run_tasks(pack_task, &tasks, sets * tasks.n, 1, workers)
         packed.finite = not tasks.infinite
         return packed
 
-    cdef Packed empty(self, cnp.ndarray weights):
-        """Return a place for aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
-        cdef Packed packed = Packed.__new__(Packed)
+    cdef Py_ssize_t kernel_taps(self):
+        """How many taps weights have."""
+        return self.plan.taps.count
+
+    cdef Weights described(self, cnp.ndarray weights):
+        """Describes aligned weights (sets, channels_out, channels_in, *kernel) of the compute type; others raise."""
+        cdef Weights source
         demand(
             holds_reals(weights) and cnp.PyArray_NDIM(weights) == 3 + self.plan.ndim
             and cnp.PyArray_DIM(weights, 1) == self.plan.channels_out
             and cnp.PyArray_DIM(weights, 2) == (1 if self.plan.kernel == DEPTHWISE else self.plan.channels_in),
             "weights of another dtype or shape",
         )
-        packed.sets, packed.set_size = cnp.PyArray_DIM(weights, 0), self.plan.set_size
-        return packed
+        source = Weights(weights)
+        demand(source.order.taps == self.kernel_taps(), "weights of another kernel")
+        return source
 
     cdef int check(self, cnp.ndarray x, Packed packed, cnp.ndarray bias, cnp.ndarray residual, cnp.ndarray y,
                    weight_batch) except -1:
@@ -402,6 +501,7 @@ cdef class Direct:
         if not depthwise:
             inputs, outputs = plan.groups * plan.channels_in, plan.groups * plan.channels_out
         demand(0 <= batch_ndim <= MAX_AXES, "an output of other axes")
+        demand(cnp.PyArray_ISNOTSWAPPED(y), "an output of the other byte order")
         demand_shape(x, y, batch_ndim, inputs, plan.in_shape, ndim, False)
         demand_shape(y, y, batch_ndim, outputs, plan.out_shape, ndim, True)
         if residual is not None:
@@ -414,7 +514,7 @@ cdef class Direct:
         for axis in range(batch_ndim if weight_batch is not None else 0):
             demand(weight_batch[axis] >= 0, "weights before the first")
             last_set += max(cnp.PyArray_DIM(y, axis) - 1, 0) * (weight_batch[axis] // plan.sets * plan.groups)
-        if packed is not None and packed.weights != NULL:
+        if packed is not None and packed.nbytes > 0:
             demand(packed.set_size == plan.set_size and last_set + plan.groups <= packed.sets,
                    "weights that were packed for another plan")
         return 0
@@ -426,6 +526,7 @@ cdef class Direct:
         cdef int axis, ndim = plan.ndim
         cdef Py_ssize_t batch = 1
         self.check(x, packed, bias, residual, y, weight_batch)
+        demand(IDENTITY <= activation <= HARDSWISH, "an activation that is none")
         job.batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
         describe(&job.x, x, job.batch_ndim, ndim)
         describe(&job.y, y, job.batch_ndim, ndim)
@@ -439,9 +540,9 @@ cdef class Direct:
             job.weight_batch[axis] = 0 if weight_batch is None else weight_batch[axis] // plan.sets * plan.groups
             batch *= job.batch_shape[axis]
         job.direct = rows_take_vectors(plan, &job.y)
-        job.weights = packed.weights
+        job.weights = &packed.weights[0] if packed.nbytes > 0 else NULL
         job.phases = NULL
-        job.skip = plan.skip
+        job.skip = plan.taps.skip
         job.bias = NULL
         if bias is not None:
             job.bias = <const real*> cnp.PyArray_DATA(bias)
@@ -462,12 +563,11 @@ cdef class Direct:
         cdef const Plan* plan = &self.plan
         cdef Job job
         cdef DirectTasks tasks
-        cdef Py_ssize_t n_tasks, size = aligned(self.scratch_bytes + sizeof(Scratch))
-        cdef Py_ssize_t chunk, box_tasks, n_boxes
+        cdef Workspace workspace
+        cdef Py_ssize_t n_tasks, chunk, box_tasks, n_boxes
         cdef int worker
-        cdef char* memory = NULL
         n_tasks = self.tasks_per_batch * self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
-        if plan.in_place and not job.x.same:
+        if plan.planes.in_place and not job.x.same:
             return False
         if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
@@ -475,19 +575,17 @@ cdef class Direct:
         # Several chunks a worker even out the load.
         chunk = max(1, n_tasks // (8 * workers))
         # Neighbouring tasks, of one box, share planes: whoever pads them should do all, if no worker waits for that.
-        box_tasks = parts(plan.n_blocks, plan.blocks_per_task)
+        box_tasks = parts(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
         n_boxes = n_tasks // box_tasks
         if n_boxes % workers == 0 or n_boxes >= 4 * workers:
             chunk = parts(chunk, box_tasks) * box_tasks
-        memory = <char*> allocate(workers * size)
-        if memory == NULL:
-            raise MemoryError(f"ndconv needs {workers * size} bytes of scratch memory")
+        reserve(&workspace, workers, aligned(sizeof(Scratch)) + self.scratch_bytes, 0)
         with nogil:
             for worker in range(workers):
-                lay_out(plan, memory + worker * size + aligned(sizeof(Scratch)), <Scratch*> (memory + worker * size))
-            tasks = DirectTasks(plan, &job, memory, size)
+                lay_out(plan, after(&workspace, worker, sizeof(Scratch)), <Scratch*> part_of(&workspace, worker))
+            tasks = DirectTasks(plan, &job, workspace)
             run_tasks(direct_task, &tasks, n_tasks, chunk, workers)
-            free(memory)
+            free(workspace.memory)
         return True
 
 
@@ -500,66 +598,48 @@ cdef class Winograd(Direct):
         Direct.__init__(self, blocking)
         cdef Tiling* t = &self.tiling
         cdef Bench bench
-        t.rows = tiling.rows
-        t.columns = tiling.columns
-        t.row_points, t.column_points = tiling.row_points, tiling.column_points
-        t.row_taps, t.column_taps = tiling.row_taps, tiling.column_taps
-        t.row_step, t.column_step = tiling.row_step, tiling.column_step
-        t.row_dilation, t.column_dilation = tiling.row_dilation, tiling.column_dilation
-        t.points = tiling.points
-        demand(t.points <= MOST_POINTS, f"{t.points} points, of at most {MOST_POINTS}")
-        t.phases = tiling.phases
-        t.weight_values = tiling.weight_values
-        t.outer = tiling.outer
-        t.positions = tiling.positions
-        t.lines = tiling.lines
-        t.depth = tiling.depth
-        t.grid_rows = tiling.grid_rows
-        t.grid_columns = tiling.grid_columns
-        t.round_images = tiling.round_images
-        t.round_rows = tiling.round_rows
-        t.round_columns = tiling.round_columns
-        t.band = tiling.band
-        t.chunk = tiling.chunk
-        t.alone = tiling.alone
-        t.together = tiling.together
-        t.outlier = tiling.outlier
-        t.most_share = tiling.most_share
+        self.tiling = dict(
+            tiling._asdict(), points=tiling.points, phases=tiling.phases, weight_values=tiling.weight_values
+        )
+        demand_tiling(&self.plan, t)
         self.plan.set_size = block_start(&self.plan, t, parts(self.plan.channels_out, LANES) * LANES)
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
+
+    cdef Py_ssize_t kernel_taps(self):
+        return self.plan.taps.count * self.tiling.row_taps * self.tiling.column_taps
 
     def pack(self, cnp.ndarray weights, int workers=1):
         """Return the values of aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
         cdef PackBench bench
-        cdef Weights source = Weights(weights)
+        cdef Weights source = self.described(weights)
         cdef WinogradPackTasks tasks
         cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
-        cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0), size = lay_pack_bench(tiling, NULL, &bench)
-        cdef char* memory = NULL
-        cdef Packed packed = self.empty(weights)
+        cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
+        cdef Workspace workspace
+        cdef real* values
+        cdef Packed packed = Packed.__new__(Packed)
+        packed.sets, packed.set_size = sets, plan.set_size
         packed.finite = True
         workers = <int> max(1, min(workers, sets * n))
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
-        packed.weights = <real*> allocate(packed.nbytes)
-        memory = <char*> allocate(workers * size)
-        if packed.weights == NULL or memory == NULL:
-            free(memory)
-            raise MemoryError(f"ndconv needs {sets * plan.set_size * sizeof(real)} bytes for packed weights")
-        tasks = WinogradPackTasks(plan, tiling, &source.order, n, packed.weights, memory, size)
+        packed.weights = Memory(packed.nbytes // sizeof(real))
+        values = &packed.weights[0]
+        reserve(&workspace, workers, lay_pack_bench(tiling, NULL, &bench), 0)
+        tasks = WinogradPackTasks(plan, tiling, &source.order, n, values, workspace)
         with nogil:
             run_tasks(winograd_pack_task, &tasks, sets * n, 1, workers)
-            free(memory)
+            free(workspace.memory)
             for i in range(sets * n):
                 packed.share = max(packed.share, share_of_block(
-                    plan, tiling, packed.weights + i // n * plan.set_size + block_start(plan, tiling, i % n * block),
+                    plan, tiling, values + i // n * plan.set_size + block_start(plan, tiling, i % n * block),
                     i % n * block
                 ))
         return packed
 
     def run(self, cnp.ndarray x not None, packed not None, cnp.ndarray bias, cnp.ndarray residual,
-            cnp.ndarray y not None, int activation, weight_batch, int workers, cnp.ndarray exponents=None):
+            cnp.ndarray y not None, int activation, weight_batch, int workers, const int[:, ::1] exponents=None):
         """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it.
 
         Instead of packed weights it takes one set as it is, to be packed for this call alone; of others, `exponents`
@@ -573,7 +653,7 @@ cdef class Winograd(Direct):
         cdef Round r
         cdef WinogradTasks tasks
         cdef Py_ssize_t k, n_rounds, images, n_values, value_bytes, level_bytes, bands
-        cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Bench))
+        cdef Py_ssize_t part = aligned(sizeof(Bench)) + aligned(self.scratch_bytes)
         cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
         cdef Packed kept = packed if isinstance(packed, Packed) else Packed.__new__(Packed)
@@ -581,11 +661,14 @@ cdef class Winograd(Direct):
         cdef PackBench packing
         cdef Py_ssize_t n_blocks = parts(plan.channels_out, TILE_VECTORS * LANES), block_bytes = 0
         cdef double share = 0
-        cdef char* memory = NULL
+        cdef Workspace workspace
         cdef char* values
         cdef Level* levels
         cdef Bench* bench
         images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
+        demand(workers > 0, "no workers")
+        demand(exponents is None or exponents.shape[0] * exponents.shape[1] == plan.groups * plan.channels_out,
+               "other exponents")
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
         n_rounds = (
@@ -596,12 +679,12 @@ cdef class Winograd(Direct):
             # Where each block of output channels is done but once, by a worker that has no more of them than others.
             in_blocks = n_rounds == 1 and not tiling.alone and (n_blocks % workers == 0 or n_blocks >= 4 * workers)
             if in_blocks:
-                weights = Weights(packed)
+                weights = self.described(packed)
                 block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))
-                size += block_bytes + lay_pack_bench(tiling, NULL, &packing)
+                part += block_bytes + lay_pack_bench(tiling, NULL, &packing)
             else:
                 kept = self.pack(packed, workers)
-                job.weights = kept.weights
+                job.weights = &kept.weights[0]
         if kept.share > tiling.most_share:
             return False
         # The first round is a largest one.
@@ -610,29 +693,25 @@ cdef class Winograd(Direct):
         n_values = workers if tiling.alone else 1
         bands = n_bands(plan, tiling, &r)
         level_bytes = aligned((n_rounds * bands + plan.groups * images) * sizeof(Level))
-        memory = <char*> allocate(level_bytes + n_values * value_bytes + workers * size)
-        if memory == NULL:
-            raise MemoryError(
-                f"ndconv needs {level_bytes + n_values * value_bytes + workers * size} bytes of scratch memory"
-            )
+        reserve(&workspace, workers, part, n_values * value_bytes + level_bytes)
         with nogil:
             exponent = exponent_of(plan, &job, images)
-            values = memory + workers * size
+            values = part_of(&workspace, workers)
             levels = <Level*> (values + n_values * value_bytes)
             memset(levels, 0, level_bytes)
             for worker in range(workers):
-                bench = <Bench*> (memory + worker * size)
-                lay_bench(plan, tiling, memory + worker * size + aligned(sizeof(Bench)), bench)
+                bench = <Bench*> part_of(&workspace, worker)
+                lay_bench(plan, tiling, after(&workspace, worker, sizeof(Bench)), bench)
                 bench.values = <real*> (values + worker % n_values * value_bytes)
                 bench.levels = levels
                 bench.bands = bands
                 bench.exponent = exponent
                 if exponents is not None:
-                    bench.exponents = <const int*> cnp.PyArray_DATA(exponents)
+                    bench.exponents = &exponents[0, 0]
                 if in_blocks:
-                    bench.packing = memory + worker * size + aligned(self.scratch_bytes + sizeof(Bench)) + block_bytes
-                    bench.weights = <real*> (bench.packing - block_bytes)
-            tasks = WinogradTasks(plan, tiling, &job, &r, NULL, images, memory, size)
+                    bench.weights = <real*> (after(&workspace, worker, sizeof(Bench)) + aligned(self.scratch_bytes))
+                    bench.packing = <char*> bench.weights + block_bytes
+            tasks = WinogradTasks(plan, tiling, &job, &r, NULL, images, workspace)
             if in_blocks:
                 tasks.order = &weights.order
                 run_tasks(band_task, &tasks, bands, 1, workers)
@@ -645,7 +724,7 @@ cdef class Winograd(Direct):
                     run_tasks(band_task, &tasks, n_bands(plan, tiling, &r), 1, workers)
                     run_tasks(chunk_task, &tasks, n_chunks(plan, &r), 1, workers)
             for worker in range(workers):
-                bench = <Bench*> (memory + worker * size)
+                bench = <Bench*> part_of(&workspace, worker)
                 finite = finite and bench.finite
                 share = max(share, bench.share)
             if not in_blocks:
@@ -653,7 +732,7 @@ cdef class Winograd(Direct):
             finite = finite and share <= tiling.most_share and is_level(
                 plan, tiling, levels, levels + n_rounds * bands, bands, n_rounds, images, share
             )
-            free(memory)
+            free(workspace.memory)
         return finite
 
 
@@ -667,7 +746,18 @@ cdef class Interleaved:
 
     def __init__(self, blockings):
         demand(1 <= len(blockings) <= MOST_PHASES, f"{len(blockings)} phases, of at most {MOST_PHASES}")
+        cdef Direct phase, first
         self.phases = [Direct(blocking) for blocking in blockings]
+        first = self.phases[0]
+        for phase in self.phases:
+            demand(
+                phase.plan.kernel == first.plan.kernel and phase.plan.kernel in (TILE, ROWS)
+                and phase.plan.ndim == first.plan.ndim and phase.plan.planes.size == first.plan.planes.size
+                and phase.plan.channels_in == first.plan.channels_in <= first.plan.blocking.padded_channels
+                and phase.plan.channels_out == first.plan.channels_out
+                and phase.plan.planes.interleave == first.plan.planes.interleave and not first.plan.planes.in_place,
+                "phases that differ in more than their taps",
+            )
 
     @property
     def nbytes(self):
@@ -687,9 +777,9 @@ cdef class Interleaved:
         cdef Phases phases
         cdef Job job
         cdef DirectTasks tasks
-        cdef Py_ssize_t task, n_tasks, scratch = aligned(first.scratch_bytes + sizeof(Scratch)), size = 0
+        cdef Workspace workspace
+        cdef Py_ssize_t task, n_tasks, size = 0
         cdef int f, worker
-        cdef char* memory = NULL
         cdef Tap* taps
         demand(len(packed) == len(self.phases), "weights of other phases")
         phases.n = len(self.phases)
@@ -705,27 +795,26 @@ cdef class Interleaved:
             return
         for f in range(phases.n):
             phase, weights = self.phases[f], packed[f]
+            demand(weights.set_size == phase.plan.set_size and weights.sets >= plan.groups,
+                   "weights that were packed for another phase")
             phases.plan[f] = &phase.plan
-            phases.weights[f] = weights.weights
+            phases.weights[f] = &weights.weights[0]
             size += 2 * n_listed(&phase.plan) * sizeof(Tap)
         workers = <int> max(1, min(workers, n_tasks))
-        memory = <char*> allocate(workers * scratch + aligned(size))
-        if memory == NULL:
-            raise MemoryError(f"ndconv needs {workers * scratch + size} bytes of scratch memory")
+        reserve(&workspace, workers, aligned(sizeof(Scratch)) + first.scratch_bytes, size)
         with nogil:
-            taps = <Tap*> (memory + workers * scratch)
+            taps = <Tap*> part_of(&workspace, workers)
             for f in range(phases.n if plan.kernel == TILE else 0):
                 phases.taps[f] = taps
                 for task in range(2):
                     # For whole blocks of output channels, and for the last one.
-                    list_all_taps(phases.plan[f], 0 if task == 0 else (plan.n_blocks - 1) * TILE_VECTORS * LANES, taps)
+                    list_all_taps(phases.plan[f], task * (plan.blocking.n_blocks - 1) * TILE_VECTORS * LANES, taps)
                     taps += n_listed(phases.plan[f])
             for worker in range(workers):
-                lay_out(plan, memory + worker * scratch + aligned(sizeof(Scratch)),
-                        <Scratch*> (memory + worker * scratch))
-            tasks = DirectTasks(plan, &job, memory, scratch)
+                lay_out(plan, after(&workspace, worker, sizeof(Scratch)), <Scratch*> part_of(&workspace, worker))
+            tasks = DirectTasks(plan, &job, workspace)
             run_tasks(direct_task, &tasks, n_tasks, 1, workers)
-            free(memory)
+            free(workspace.memory)
 
 
 cdef class WeightGradient(Direct):
@@ -736,11 +825,9 @@ cdef class WeightGradient(Direct):
     def __init__(self, blocking, cut):
         Direct.__init__(self, blocking)
         cdef Ledger ledger
-        self.cut.along_lines = cut.along_lines
-        self.cut.parts = cut.parts
-        self.cut.groups = cut.groups
-        self.cut.outputs = cut.outputs
-        self.cut.inputs = cut.inputs
+        self.cut = cut._asdict()
+        demand(self.cut.parts > 0 and self.cut.groups > 0 and self.cut.outputs > 0
+               and 0 < self.cut.inputs <= self.plan.blocking.padded_channels, "a cut into nothing")
         self.scratch_bytes = lay_ledger(&self.plan, &self.cut, NULL, &ledger)
 
     def gather(self, cnp.ndarray x not None, cnp.ndarray grad_y not None, cnp.ndarray target not None, int workers):
@@ -755,10 +842,9 @@ cdef class WeightGradient(Direct):
         cdef Job job
         cdef GradientTasks tasks
         cdef Py_ssize_t n_tasks, batch = 1, bytes_of_parts = 0
-        cdef Py_ssize_t size = aligned(self.scratch_bytes + sizeof(Ledger))
         cdef Py_ssize_t n_values = n_gradients(plan)
+        cdef Workspace workspace
         cdef int axis, worker
-        cdef char* memory = NULL
         cdef real* gradients = <real*> cnp.PyArray_DATA(target)
         cdef real* partial = gradients
         self.check(x, None, None, None, grad_y, None)
@@ -770,7 +856,7 @@ cdef class WeightGradient(Direct):
         for axis in range(job.batch_ndim):
             job.batch_shape[axis] = cnp.PyArray_DIM(grad_y, axis)
             batch *= job.batch_shape[axis]
-        if plan.in_place and not job.x.same:
+        if plan.planes.in_place and not job.x.same:
             return False
         n_tasks = (
             cut.parts * parts(plan.groups, cut.groups) * parts(plan.channels_out, cut.outputs)
@@ -779,20 +865,17 @@ cdef class WeightGradient(Direct):
         workers = <int> max(1, min(workers, n_tasks))
         if cut.parts > 1:
             bytes_of_parts = aligned(cut.parts * n_values * sizeof(real))
-        memory = <char*> allocate(workers * size + bytes_of_parts)
-        if memory == NULL:
-            raise MemoryError(f"ndconv needs {workers * size + bytes_of_parts} bytes of scratch memory")
+        reserve(&workspace, workers, aligned(sizeof(Ledger)) + self.scratch_bytes, bytes_of_parts)
         with nogil:
             if cut.parts > 1:
-                partial = <real*> (memory + workers * size)
+                partial = <real*> part_of(&workspace, workers)
             for worker in range(workers):
-                lay_ledger(plan, cut, memory + worker * size + aligned(sizeof(Ledger)),
-                           <Ledger*> (memory + worker * size))
-            tasks = GradientTasks(plan, cut, &job, batch, partial, n_values, gradients, memory, size)
+                lay_ledger(plan, cut, after(&workspace, worker, sizeof(Ledger)), <Ledger*> part_of(&workspace, worker))
+            tasks = GradientTasks(plan, cut, &job, batch, partial, n_values, gradients, workspace)
             run_tasks(gradient_task, &tasks, n_tasks, 1, workers)
             if cut.parts > 1:
                 run_tasks(add_parts_task, &tasks, parts(n_values, ADDED_TOGETHER), 1, workers)
-            free(memory)
+            free(workspace.memory)
         return True
 
 
@@ -807,6 +890,9 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
     cdef MeansTasks tasks
     cdef int a
     m.ndim = cnp.PyArray_NDIM(y)
+    demand(0 <= axis < m.ndim == cnp.PyArray_NDIM(x) and m.ndim < MAX_AXES, "an axis that is none")
+    demand(cnp.PyArray_ISNOTSWAPPED(y) and ZEROS <= mode <= CIRCULAR and size > 0 and pieces > 0 and workers > 0
+           and cnp.PyArray_SIZE(x) > 0 and cnp.PyArray_SIZE(y) > 0, "means of nothing")
     describe(&m.x, x[None], 0, m.ndim)
     describe(&m.y, y[None], 0, m.ndim)
     m.axis = axis
@@ -814,6 +900,7 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
     m.fill = fill
     for a in range(m.ndim):
         m.shape[a] = cnp.PyArray_DIM(y, a)
+        demand(a == axis or m.shape[a] == cnp.PyArray_DIM(x, a), "lines of other axes")
     m.samples = cnp.PyArray_DIM(x, axis)
     m.size = size
     m.before = before
@@ -839,4 +926,4 @@ cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:
     for axis in range(last):
         if y.stride[axis] % <Py_ssize_t> sizeof(real):
             return False
-    return not plan.flat or last == 0 or y.stride[last - 1] == plan.out_shape[last] * <Py_ssize_t> sizeof(real)
+    return not plan.planes.flat or last == 0 or y.stride[last - 1] == plan.out_shape[last] * <Py_ssize_t> sizeof(real)

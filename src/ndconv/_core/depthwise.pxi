@@ -2,6 +2,16 @@
 # a pixel, of which each has its own weight for a tap. No sample is broadcast, and none is moved to another lane.
 #
 # Its taps come in chains: taps of neighbouring pixels, so that each loaded vector serves several taps.
+#
+# The contract of depthwise(sums, ..., pixels):
+#   lanes   channels, each a group of its own.
+#   sizes   1 to STRIP pixels; a chain has at least one tap.
+#   reads   LANES samples of the bias; of each chain length vectors of weights, one after the other, and
+#           pixels + length - 1 vectors of samples from x + offset on: those of the pixels and nothing beyond.
+#   writes  sums, pixels * LANES of them and nothing beyond; some twice, with the same values.
+#   align   a sample's own.
+#   order   from the bias, chain by chain, tap by tap.
+#   called  by run_depthwise (direct.pxi), with a buffer that is finished later.
 
 cdef enum:
     DEPTHWISE_PIXELS = 8    # enough sums to hide a multiply-add's latency
@@ -60,6 +70,7 @@ cdef void depthwise(
 ) noexcept nogil:
     """Makes the sums of some pixels of a line; where they do not fill a kernel, some are made twice."""
     cdef Py_ssize_t done = 0
+    nd_assert_within(pixels, 1, STRIP)
     while done < pixels:
         if pixels >= DEPTHWISE_PIXELS:
             done = min(done, pixels - DEPTHWISE_PIXELS)

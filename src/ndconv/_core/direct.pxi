@@ -15,15 +15,11 @@ cdef struct Scratch:
     real* sums
 
 
-cdef Py_ssize_t aligned(Py_ssize_t size) noexcept nogil:
-    return parts(size, 64) * 64
-
-
 cdef Py_ssize_t plane_rows(const Plan* plan) noexcept nogil:
     cdef Py_ssize_t rows = 1
     cdef int axis
     for axis in range(plan.ndim - 1):
-        rows *= plan.plane_shape[axis]
+        rows *= plan.planes.shape[axis]
     return rows
 
 
@@ -35,48 +31,42 @@ cdef Py_ssize_t most_runs(const Plan* plan, Py_ssize_t length) noexcept nogil:
 
 cdef Py_ssize_t sums_size(const Plan* plan) noexcept nogil:
     """Samples of a task's unfinished sums: none where one block of channels finishes them."""
-    cdef Py_ssize_t tiles, width = plan.box[plan.ndim - 1]
+    cdef Py_ssize_t tiles, width = plan.blocking.box[plan.ndim - 1]
     cdef int axis, lines = plan.ndim - 1
-    if plan.kernel != TILE or plan.channel_block >= plan.channels_in:
+    if plan.kernel != TILE or plan.blocking.channel_block >= plan.channels_in:
         return 0
-    if plan.flat:
+    if plan.planes.flat:
         lines -= 1
-        width *= plan.box[lines]
+        width *= plan.blocking.box[lines]
     tiles = parts(width, STRIP)
     for axis in range(lines):
-        tiles *= plan.box[axis]
-    if plan.padded_channels < plan.channels_in:
-        tiles *= plan.blocks_per_task
+        tiles *= plan.blocking.box[axis]
+    if plan.blocking.padded_channels < plan.channels_in:
+        tiles *= plan.blocking.blocks_per_task
     return tiles * SUMS
 
 
 cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept nogil:
     """Divides a worker's scratch memory, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
-    cdef Py_ssize_t n_runs = 0, segment
+    cdef Py_ssize_t n_runs = 0, n, segment
     scratch.located = -1
     scratch.padded = -1
     scratch.listed_channels = -1
     if plan.kernel == TILE:
-        scratch.taps = <Tap*> at
-        at += aligned(parts(plan.channel_block, plan.interleave) * plan.taps * sizeof(Tap))
-        scratch.active = <Py_ssize_t*> at
-        at += aligned(plan.taps * sizeof(Py_ssize_t))
-    scratch.sums = <real*> at
-    at += aligned(sums_size(plan) * sizeof(real))
-    if not plan.in_place:
-        scratch.source.rows = <Py_ssize_t*> at
-        at += aligned(plane_rows(plan) * sizeof(Py_ssize_t))
-        scratch.source.first_run = <Py_ssize_t*> at
-        at += aligned((plan.n_segments + 1) * sizeof(Py_ssize_t))
-        for segment in range(plan.n_segments):
-            n_runs += most_runs(plan, plan.segment_length[segment])
-        scratch.source.runs = <Run*> at
-        at += aligned(n_runs * sizeof(Run))
-        scratch.planes = <real*> at
+        n = parts(plan.blocking.channel_block, plan.planes.interleave)
+        scratch.taps = <Tap*> take(&at, n * plan.taps.count * sizeof(Tap))
+        scratch.active = <Py_ssize_t*> take(&at, plan.taps.count * sizeof(Py_ssize_t))
+    scratch.sums = <real*> take(&at, sums_size(plan) * sizeof(real))
+    if not plan.planes.in_place:
+        scratch.source.rows = <Py_ssize_t*> take(&at, plane_rows(plan) * sizeof(Py_ssize_t))
+        scratch.source.first_run = <Py_ssize_t*> take(&at, (plan.planes.n_segments + 1) * sizeof(Py_ssize_t))
+        for segment in range(plan.planes.n_segments):
+            n_runs += most_runs(plan, plan.planes.segment_length[segment])
+        scratch.source.runs = <Run*> take(&at, n_runs * sizeof(Run))
         # A kernel's last vector may reach past the last plane.
-        at += aligned((parts(plan.padded_channels, plan.interleave) * plan.interleave * plan.plane_size
-                       + LONG_ROW_VECTORS * LANES) * sizeof(real))
+        n = parts(plan.blocking.padded_channels, plan.planes.interleave) * plan.planes.interleave
+        scratch.planes = <real*> take(&at, (n * plan.planes.size + LONG_ROW_VECTORS * LANES) * sizeof(real))
     return at - start
 
 
@@ -104,7 +94,7 @@ cdef inline Py_ssize_t output_offset(const Plan* plan, const Samples* samples, c
     cdef Py_ssize_t offset = 0
     for axis in range(last - 1):
         offset += box.outer[axis] * samples.stride[axis]
-    if plan.flat and last > 0:
+    if plan.planes.flat and last > 0:
         line = pixel // box.extent[last]
         pixel = pixel % box.extent[last]
     if last > 0:
@@ -119,7 +109,7 @@ cdef inline const real* block_planes(const Box* box) noexcept nogil:
 
 cdef inline Py_ssize_t line_stride(const Plan* plan) noexcept nogil:
     """Plane samples from line to line."""
-    return plan.plane_stride[plan.ndim - 2] if plan.ndim > 1 else 0
+    return plan.planes.stride[plan.ndim - 2] if plan.ndim > 1 else 0
 
 
 cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const real* runs, Py_ssize_t run,
@@ -133,7 +123,7 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const 
     cdef const char* residual = NULL
     while count > 0:
         n = count
-        if plan.flat and not job.in_vectors:
+        if plan.planes.flat and not job.in_vectors:
             n = min(count, box.extent[plan.ndim - 1] - pixel % box.extent[plan.ndim - 1])
         y = box.y + output_offset(plan, &job.y, box, line, pixel)
         if box.residual != NULL:
@@ -158,7 +148,7 @@ cdef void finish_channels(const Plan* plan, const Job* job, const Box* box, cons
     cdef const char* residual = NULL
     while count > 0:
         n = count
-        if plan.flat:
+        if plan.planes.flat:
             n = min(count, box.extent[last] - pixel % box.extent[last])
         y = box.y + channel * job.y.channel + output_offset(plan, &job.y, box, line, pixel)
         if box.residual != NULL:
@@ -177,7 +167,7 @@ cdef void finish_lines(const Plan* plan, const Job* job, const Box* box, const r
     """Finishes runs of one output channel, below each other in y."""
     cdef int axis = plan.ndim - 2
     cdef const char* residual = NULL
-    if plan.flat or axis < 0:
+    if plan.planes.flat or axis < 0:
         finish_pixels(plan, job, box, runs, run, channel, channel + 1, line, pixel, count)
         return
     if box.residual != NULL:
@@ -192,8 +182,8 @@ cdef bint is_active(const Plan* plan, Py_ssize_t tap, const Py_ssize_t* first, c
     cdef int axis
     for axis in range(plan.ndim):
         if (
-            first[axis] >= plan.tap_end[tap * plan.ndim + axis]
-            or end[axis] <= plan.tap_first[tap * plan.ndim + axis]
+            first[axis] >= plan.taps.end[tap * plan.ndim + axis]
+            or end[axis] <= plan.taps.first[tap * plan.ndim + axis]
         ):
             return False
     return True
@@ -217,7 +207,7 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
             end[axis] = first[axis] + 1
         first[last] = box.start[last] + pixel
         end[last] = box.start[last] + end_pixel
-        if plan.flat:
+        if plan.planes.flat:
             first[last] = box.start[last]
             end[last] = first[last] + box.extent[last]
             first[last - 1] = box.start[last - 1] + pixel // box.extent[last]
@@ -226,10 +216,10 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
             first[last - 1] = box.start[last - 1] + line
             end[last - 1] = first[last - 1] + 1
         for axis in range(plan.ndim):
-            inner = inner and plan.inner_first[axis] <= first[axis] and end[axis] <= plan.inner_end[axis]
-        if same and inner and scratch.n_active == plan.taps:
+            inner = inner and plan.taps.inner_first[axis] <= first[axis] and end[axis] <= plan.taps.inner_end[axis]
+        if same and inner and scratch.n_active == plan.taps.count:
             return
-    for t in range(plan.taps):
+    for t in range(plan.taps.count):
         if not job.skip or is_active(plan, t, first, end):
             same = same and n < scratch.n_active and scratch.active[n] == t
             scratch.active[n] = t
@@ -241,10 +231,11 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
     scratch.listed_width = width
     c = 0
     while c < channels:
-        block = min(plan.interleave, channels - c)
+        block = min(plan.planes.interleave, channels - c)
         for t in range(n):
-            tap.x = c * box.x_channel + plan.tap_offset[scratch.active[t]]
-            tap.weight = (c * plan.taps + scratch.active[t] * block) * width
+            tap.x = c * box.x_channel + plan.taps.offset[scratch.active[t]]
+            nd_assert(plan.planes.in_place | (tap.x < (c + plan.planes.interleave) * plan.planes.size))
+            tap.weight = (c * plan.taps.count + scratch.active[t] * block) * width
             tap.channels = block
             tap += 1
         c += block
@@ -282,10 +273,10 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     cdef real* y = NULL
     cdef const char* residual = NULL
     cdef const real* line_planes
-    tile.weights = (box.weights + start * plan.channels_in * plan.taps
-                    + box.first_channel * plan.taps * width)
+    tile.weights = (box.weights + start * plan.channels_in * plan.taps.count
+                    + box.first_channel * plan.taps.count * width)
     tile.taps = scratch.taps
-    tile.interleaved = plan.interleave > 1
+    tile.interleaved = plan.planes.interleave > 1
     tile.distant = False
     tile.ahead = tile.weights
     tile.ahead_step = 0
@@ -300,6 +291,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             # Whole strips, so that each writes whole cache lines; the tiles of a strip are about equal.
             pixels = min(STRIP, box.width - pixel)
             if not (begins and ends):
+                nd_assert((place + 1) * SUMS <= sums_size(plan))
                 sums = scratch.sums + place * SUMS
                 place += 1
             if job.in_vectors or job.by_pixel:
@@ -322,11 +314,11 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                     for ready in range(ready, (i + 1) * outputs // tiles):
                         send_for_row(y + ready * y_channel,
                                      NULL if residual == NULL else residual + ready * job.residual.channel, pixels)
-                tile.n_taps = parts(channels, plan.interleave) * scratch.n_active
+                tile.n_taps = parts(channels, plan.planes.interleave) * scratch.n_active
                 tile.sums = sums + done * width
                 if not begins:
                     tile.base = tile.sums
-                tile.x = line_planes + (pixel + done) * plan.interleave
+                tile.x = line_planes + (pixel + done) * plan.planes.interleave
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                 done = next_done
             if ends and job.by_pixel:
@@ -383,7 +375,7 @@ cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_
 
     A stretch, and a block of input channels, are as large as their samples stay in the nearest cache.
     """
-    cdef Py_ssize_t line, block, pixel, end, stretch = plan.stretch
+    cdef Py_ssize_t line, block, pixel, end, stretch = plan.blocking.stretch
     for line in range(box.lines):
         pixel = 0
         while pixel < box.width:
@@ -391,7 +383,7 @@ cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_
             end = box.width if box.width - pixel < 2 * stretch else pixel + stretch
             box.first_channel = box.padded_channel
             while True:
-                box.end_channel = min(box.first_channel + plan.channel_block, end_channel)
+                box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
                 for block in range(first_block, end_block):
                     run_bank_stretch(plan, job, box, block, plane, line, pixel, end)
                 box.first_channel = box.end_channel
@@ -403,6 +395,7 @@ cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_
 cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_t block, Py_ssize_t plane,
                            Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end) noexcept nogil:
     cdef real edge[EDGE]
+    cdef Bank b
     cdef Py_ssize_t count, vectors, k, v, last_vector
     cdef Py_ssize_t start = bank_start(plan, block)
     cdef Py_ssize_t outputs = bank_start(plan, block + 1) - start
@@ -411,15 +404,19 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
     cdef bint ends = box.end_channel == plan.channels_in
     cdef bint in_y = job.direct and box.width >= LANES
     cdef const real* weights = (
-        box.weights + start * plan.channels_in * plan.taps + box.first_channel * plan.taps * outputs
+        box.weights + start * plan.channels_in * plan.taps.count + box.first_channel * plan.taps.count * outputs
     )
     cdef const real* line_planes = block_planes(box) + plane + line * line_stride(plan)
     cdef const real* bias = box.bias
     cdef real* y = edge
+    nd_assert(outputs * y_channel <= EDGE)
     if bias != NULL:
         bias += start
     if in_y:
         y_channel = job.y.channel // <Py_ssize_t> sizeof(real)
+    b.bias, b.first, b.weights = bias, begins, weights
+    b.channels, b.x_channel = box.end_channel - box.first_channel, box.x_channel
+    b.taps, b.offsets = plan.taps.count, plan.taps.offset
     while pixel < end:
         vectors = vectors_at(pixel, end, BANK_VECTORS)
         count = min(vectors * LANES, end - pixel)
@@ -432,11 +429,16 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
             for k in range(outputs):
                 for v in range(vectors):
                     prefetch_to_write(y + k * y_channel + v * LANES)
-        bank(y, y_channel, bias, begins, line_planes + pixel, weights, box.end_channel - box.first_channel,
-             box.x_channel, plan.taps, plan.tap_offset, last_vector, <int> outputs, <int> vectors)
+        b.y, b.y_channel, b.x, b.last = y, y_channel, line_planes + pixel, last_vector
+        bank(&b, <int> outputs, <int> vectors)
         if ends and not (in_y and job.plain):
             finish_pixels(plan, job, box, y, y_channel, start, start + outputs, line, pixel, count)
         pixel += count
+
+
+cdef inline void use_chains(Rows* p, const Taps* taps) noexcept nogil:
+    p.chains, p.step = taps.chains, taps.chain_step
+    p.offsets, p.lengths = taps.chain_offset, taps.chain_length
 
 
 cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output, Py_ssize_t plane) noexcept nogil:
@@ -451,8 +453,13 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
         job.y.stride[plan.ndim - 2] == box.width * <Py_ssize_t> sizeof(real)
     )
     cdef real bias = 0 if box.bias == NULL else box.bias[output]
-    cdef const real* weights = box.weights + (output * plan.channels_in + box.first_channel) * plan.taps
+    cdef const real* weights = box.weights + (output * plan.channels_in + box.first_channel) * plan.taps.count
     cdef real* y
+    cdef Rows p
+    nd_assert(ROW_ROWS * LONG_ROW_VECTORS * LANES <= EDGE)
+    p.bias, p.first, p.weights = bias, begins, weights
+    p.channels, p.x_channel = box.end_channel - box.first_channel, box.x_channel
+    use_chains(&p, &plan.taps)
     while line < box.lines:
         rows = min(box.lines - line, ROW_ROWS)
         if box.lines - line == ROW_ROWS + 1:
@@ -477,10 +484,9 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
             if in_y:
                 y_row = job.y.stride[plan.ndim - 2] // <Py_ssize_t> sizeof(real) if plan.ndim > 1 else 0
                 y = <real*> (box.y + channel_offset(&job.y, output) + output_offset(plan, &job.y, box, line, pixel))
-            rows_of_pixels(y, y_row, bias, begins, block_planes(box) + plane + line * line_stride(plan) + pixel,
-                           weights, box.end_channel - box.first_channel, box.x_channel,
-                           plan.chains, plan.chain_offset, plan.chain_length, plan.chain_step,
-                           tiles, last_vector, <int> rows, <int> vectors, plan.chains_alike)
+            p.y, p.y_row, p.x = y, y_row, block_planes(box) + plane + line * line_stride(plan) + pixel
+            p.tiles, p.last = tiles, last_vector
+            rows_of_pixels(&p, <int> rows, <int> vectors, plan.taps.chains_alike)
             if ends and not (in_y and job.plain):
                 finish_lines(plan, job, box, y, y_row, output, line, rows, pixel, count)
             pixel += count
@@ -508,6 +514,7 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
         pixel = 0
         while pixel < box.width:
             pixels = min(STRIP, box.width - pixel)
+            nd_assert(lines * pixels <= STRIP)
             line_planes = block_planes(box) + plane + line * line_stride(plan) + pixel * LANES
             y = box.y + output_offset(plan, &job.y, box, line, pixel)
             if box.residual != NULL:
@@ -522,7 +529,7 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
                                  NULL if residual == NULL else residual + k * job.residual.channel, lines * pixels)
             for i in range(lines):
                 depthwise(sums + i * pixels * LANES, first_sums, line_planes + i * line_stride(plan), box.weights,
-                          plan.chains, plan.chain_offset, plan.chain_length, pixels)
+                          plan.taps.chains, plan.taps.chain_offset, plan.taps.chain_length, pixels)
             if job.by_pixel:
                 finish_channels(plan, job, box, sums, LANES, 0, channels, line, pixel, pixels)
             else:
@@ -539,7 +546,7 @@ cdef Py_ssize_t enter_plane(const Plan* plan, Box* box, Py_ssize_t number) noexc
     for axis in range(plan.ndim - 3, -1, -1):
         box.outer[axis] = number % box.extent[axis]
         number = number // box.extent[axis]
-        plane += box.outer[axis] * plan.plane_stride[axis]
+        plane += box.outer[axis] * plan.planes.stride[axis]
     return plane
 
 
@@ -556,7 +563,7 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
         n_outer *= box.extent[axis]
     box.width = box.extent[last]
     box.lines = box.extent[last - 1] if last > 0 else 1
-    if plan.flat:
+    if plan.planes.flat:
         box.width *= box.lines
         box.lines = 1
     tiles = box.lines * parts(box.width, STRIP)
@@ -567,7 +574,7 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
     for block in range(first_block, end_block):
         box.first_channel = box.padded_channel
         while True:
-            box.end_channel = min(box.first_channel + plan.channel_block, end_channel)
+            box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
             for outer in range(n_outer):
                 if job.phases != NULL and plan.kernel == TILE:
                     run_phase_tiles(plan, job, box, box.group, block, enter_plane(plan, box, outer))
@@ -583,7 +590,7 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
             box.first_channel = box.end_channel
             if box.first_channel >= end_channel:
                 break
-        if plan.padded_channels < plan.channels_in:
+        if plan.blocking.padded_channels < plan.channels_in:
             place += 1
 
 
@@ -595,22 +602,22 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
     cdef Py_ssize_t y_start = 0, x_start = 0, residual_start = 0
     cdef const char* x
     # The task's number, taken apart: output channels change fastest, so that their tasks share padded planes.
-    n = parts(plan.n_blocks, plan.blocks_per_task)
-    first_block = rest % n * plan.blocks_per_task
-    end_block = min(first_block + plan.blocks_per_task, plan.n_blocks)
+    n = parts(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
+    first_block = rest % n * plan.blocking.blocks_per_task
+    end_block = min(first_block + plan.blocking.blocks_per_task, plan.blocking.n_blocks)
     rest = rest // n
-    n = parts(plan.groups, plan.groups_per_task)
-    first_group = rest % n * plan.groups_per_task
-    end_group = min(first_group + plan.groups_per_task, plan.groups)
+    n = parts(plan.groups, plan.blocking.groups_per_task)
+    first_group = rest % n * plan.blocking.groups_per_task
+    end_group = min(first_group + plan.blocking.groups_per_task, plan.groups)
     rest = rest // n
-    box_index = rest % plan.n_boxes
-    batch = rest // plan.n_boxes
+    box_index = rest % plan.blocking.n_boxes
+    batch = rest // plan.blocking.n_boxes
     rest = box_index
     for axis in range(plan.ndim - 1, -1, -1):
-        index = rest % plan.boxes[axis]
-        rest = rest // plan.boxes[axis]
-        box.start[axis] = index * plan.box[axis]
-        box.extent[axis] = min(plan.box[axis], plan.out_shape[axis] - box.start[axis])
+        index = rest % plan.blocking.boxes[axis]
+        rest = rest // plan.blocking.boxes[axis]
+        box.start[axis] = index * plan.blocking.box[axis]
+        box.extent[axis] = min(plan.blocking.box[axis], plan.out_shape[axis] - box.start[axis])
         y_start += box.start[axis] * job.y.stride[axis]
         residual_start += box.start[axis] * job.residual.stride[axis]
         x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
@@ -618,7 +625,7 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
     y_batch = batch_offset(job, job.y.batch, batch)
     residual_batch = batch_offset(job, job.residual.batch, batch)
     weight_set = batch_offset(job, job.weight_batch, batch)
-    if not plan.in_place and scratch.located != box_index:
+    if not plan.planes.in_place and scratch.located != box_index:
         locate(plan, &job.x, box.start, &scratch.source)
         scratch.located = box_index
         scratch.padded = -1
@@ -639,16 +646,17 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
         if plan.kernel == DEPTHWISE:
             channels = min(channels, plan.sets - group * channels)
         while True:
-            end = min(channel + plan.padded_channels, channels)
+            end = min(channel + plan.blocking.padded_channels, channels)
             box.padded_channel = channel
-            if plan.in_place:
+            if plan.planes.in_place:
                 box.planes = <const real*> (x + x_start)
                 box.x_channel = job.x.channel // <Py_ssize_t> sizeof(real)
             else:
                 box.planes = scratch.planes
-                box.x_channel = plan.plane_size
-                key = (batch * plan.n_boxes + box_index) * plan.groups + group
+                box.x_channel = plan.planes.size
+                key = (batch * plan.blocking.n_boxes + box_index) * plan.groups + group
                 if scratch.padded != key:
+                    nd_assert(end - channel <= plan.blocking.padded_channels)
                     pad(plan, &job.x, x, &scratch.source, scratch.planes, channel, end)
                     if end - channel == channels:
                         scratch.padded = key

@@ -1,5 +1,14 @@
 # The epilogue: what happens to a finished run of outputs while it is in cache.
 # residual, activation, and the way into y's dtype and strides. (The bias is where the sums begin.)
+#
+# The contract of finish(job, runs, run, y, y_step, residual, residual_step, n, count):
+#   lanes   neighbours of a run, whatever they are: pixels of a channel, or, by activate_runs, channels of a pixel.
+#   sizes   any; `count` samples of n runs.
+#   reads   `count` samples from runs + k * run on, or a whole vector where there are fewer: buffers of the kernels have
+#           it, and so has y where a run is there already. `count` samples of the residual, if that is not NULL.
+#   writes  `count` samples of y, in its dtype and at its steps; nothing between or beyond them.
+#   align   a sample's own for y and residual where job.in_vectors; none for others.
+#   called  by what has finished sums: direct.pxi, phases.pxi, winograd.pxi. A run may be where it belongs already.
 
 cdef enum:
     RUN = 64    # samples that are finished at a time where y or the residual cannot be read and written as vectors
@@ -54,29 +63,25 @@ cdef inline int finish_vector_runs(
     return 0
 
 
+cdef extern from "ladder.h" nogil:
+    void at_activation "with_constant"(
+        int activation, int most, int (*)(
+            const int, const real*, Py_ssize_t, char*, Py_ssize_t, const char*, Py_ssize_t, Py_ssize_t, Py_ssize_t
+        ) noexcept nogil,
+        const real* runs, Py_ssize_t run, char* y, Py_ssize_t y_step, const char* residual, Py_ssize_t residual_step,
+        Py_ssize_t n, Py_ssize_t count)
+
+
 cdef void activate_runs(
     int activation, const real* runs, Py_ssize_t run, char* y, Py_ssize_t y_step,
     const char* residual, Py_ssize_t residual_step, Py_ssize_t n, Py_ssize_t count,
 ) noexcept nogil:
     # The choice is made outside of the loops.
-    if activation == RELU:
-        finish_vector_runs(RELU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == RELU6:
-        finish_vector_runs(RELU6, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == LEAKY_RELU:
-        finish_vector_runs(LEAKY_RELU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == SILU:
-        finish_vector_runs(SILU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == GELU:
-        finish_vector_runs(GELU, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == SIGMOID:
-        finish_vector_runs(SIGMOID, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == TANH:
-        finish_vector_runs(TANH, runs, run, y, y_step, residual, residual_step, n, count)
-    elif activation == HARDSWISH:
-        finish_vector_runs(HARDSWISH, runs, run, y, y_step, residual, residual_step, n, count)
-    else:
+    if activation == IDENTITY:
         finish_vector_runs(IDENTITY, runs, run, y, y_step, residual, residual_step, n, count)
+    else:
+        at_activation(activation, HARDSWISH, finish_vector_runs,
+                      runs, run, y, y_step, residual, residual_step, n, count)
 
 
 cdef void write_converted(sample* target, Py_ssize_t step, const real* source, Py_ssize_t count) noexcept nogil:
@@ -138,6 +143,8 @@ cdef void finish(
     A run may be where it belongs already, if vectors can be written there.
     """
     cdef Py_ssize_t k
+    nd_assert(n >= 0)
+    nd_assert(count >= 0)
     if job.in_vectors:
         activate_runs(job.activation, runs, run, y, y_step, residual, residual_step, n, count)
         return

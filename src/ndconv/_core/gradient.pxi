@@ -4,6 +4,20 @@
 # outputs' lines.
 #
 # Two micro-kernels: one vectorised over output channels, and one, where those are few, along the lines.
+#
+# The contract of add_pairs(g, pairs, n, size, along_lines); a pair is an input channel and a tap, told by where its
+# samples begin in the planes:
+#   lanes   output channels, or, along lines, neighbouring outputs.
+#   sizes   1 to TILE_VECTORS vectors of output channels and 1 to most_pixels(size) pairs; along lines 1, 2 or 4 output
+#           channels and 1 to most_pairs(size) pairs.
+#   reads   grads, [output][size * LANES], and one sample for each output and pair; along lines grads,
+#           [channel][output], and the samples of each line and pair, by whole vectors. These reach past a line's end by
+#           less than a vector: what they find there counts as zero, but there must be memory.
+#           Where not `begins`, sums are read as they are written.
+#   writes  sums, a vector (or `size` of them) for each pair, rows of them g.row apart.
+#   align   a sample's own.
+#   order   output by output from zero, and then added to the sums of the boxes before.
+#   called  by add_box.
 
 cdef struct Cut:
     # How the work is cut into tasks: a part of all boxes of the batch, and some of the weights.
@@ -31,8 +45,9 @@ cdef struct Ledger:
     real* bias_sums                   # [group][output channel]
 
 
-cdef inline int sum_over_outputs(Gather* g, const Py_ssize_t* pairs, const int n_pairs,
-                                 const int vectors) noexcept nogil:
+cdef inline int sum_over_outputs(
+    const int n_pairs, Gather* g, const Py_ssize_t* pairs, const int vectors
+) noexcept nogil:
     """Adds to the sums of some pairs, each with `vectors` vectors of output channels."""
     cdef vec acc[REGISTERS]
     cdef vec w[TILE_VECTORS]
@@ -67,8 +82,9 @@ cdef inline int sum_over_outputs(Gather* g, const Py_ssize_t* pairs, const int n
     return 0
 
 
-cdef inline int sum_along_lines(Gather* g, const Py_ssize_t* pairs, const int outputs,
-                                const int n_pairs) noexcept nogil:
+cdef inline int sum_along_lines(
+    const int n_pairs, Gather* g, const Py_ssize_t* pairs, const int outputs
+) noexcept nogil:
     """Adds to the sums of some pairs for some output channels; each lane has a sum of its own."""
     cdef vec acc[REGISTERS]
     cdef vec w[MOST_OUTPUTS]
@@ -117,70 +133,46 @@ cdef inline Py_ssize_t most_pairs(const Py_ssize_t outputs) noexcept nogil:
     return min((REGISTERS - 1 - outputs) // outputs, TILE_PIXELS)
 
 
-cdef inline int pairs_of_size(Gather* g, const Py_ssize_t* pairs, int n, const int size,
-                              const bint along_lines) noexcept nogil:
-    # Numbers above the most are constants' dead branches.
-    cdef Py_ssize_t most = most_pairs(size) if along_lines else most_pixels(size)
-    if n == 1:
-        pairs_of_number(g, pairs, 1, size, along_lines)
-    elif n == 2 and most >= 2:
-        pairs_of_number(g, pairs, 2, size, along_lines)
-    elif n == 3 and most >= 3:
-        pairs_of_number(g, pairs, 3, size, along_lines)
-    elif n == 4 and most >= 4:
-        pairs_of_number(g, pairs, 4, size, along_lines)
-    elif n == 5 and most >= 5:
-        pairs_of_number(g, pairs, 5, size, along_lines)
-    elif n == 6 and most >= 6:
-        pairs_of_number(g, pairs, 6, size, along_lines)
-    elif n == 7 and most >= 7:
-        pairs_of_number(g, pairs, 7, size, along_lines)
-    elif n == 8 and most >= 8:
-        pairs_of_number(g, pairs, 8, size, along_lines)
-    elif n == 9 and most >= 9:
-        pairs_of_number(g, pairs, 9, size, along_lines)
-    elif n == 10 and most >= 10:
-        pairs_of_number(g, pairs, 10, size, along_lines)
-    elif n == 11 and most >= 11:
-        pairs_of_number(g, pairs, 11, size, along_lines)
-    elif n == 12 and most >= 12:
-        pairs_of_number(g, pairs, 12, size, along_lines)
+cdef extern from "ladder.h" nogil:
+    void at_pairs "with_constant"(
+        int n, Py_ssize_t most, int (*)(const int, Gather*, const Py_ssize_t*, const int) noexcept nogil,
+        Gather* g, const Py_ssize_t* pairs, int size)
+    void pairs_at_vectors "with_constant"(
+        int vectors, Py_ssize_t most, int (*)(const int, Gather*, const Py_ssize_t*, int) noexcept nogil,
+        Gather* g, const Py_ssize_t* pairs, int n)
+
+
+cdef inline int pairs_of_vectors(const int vectors, Gather* g, const Py_ssize_t* pairs, int n) noexcept nogil:
+    at_pairs(n, most_pixels(vectors), sum_over_outputs, g, pairs, vectors)
     return 0
 
 
-cdef inline int pairs_of_number(Gather* g, const Py_ssize_t* pairs, const int n, const int size,
-                                const bint along_lines) noexcept nogil:
-    if along_lines:
-        sum_along_lines(g, pairs, size, n)
-    else:
-        sum_over_outputs(g, pairs, n, size)
+cdef inline int pairs_of_outputs(const int outputs, Gather* g, const Py_ssize_t* pairs, int n) noexcept nogil:
+    at_pairs(n, most_pairs(outputs), sum_along_lines, g, pairs, outputs)
     return 0
 
 
 cdef void add_pairs(Gather* g, const Py_ssize_t* pairs, int n, int size, bint along_lines) noexcept nogil:
     """Adds a box's products to the sums of some pairs, for `size` output channels or vectors of them."""
-    if along_lines:
-        if size == 1:
-            pairs_of_size(g, pairs, n, 1, True)
-        elif size == 2:
-            pairs_of_size(g, pairs, n, 2, True)
-        elif size == 4:
-            pairs_of_size(g, pairs, n, 4, True)
+    nd_assert_within(size, 1, 4)
+    nd_assert((size != 3) | (not along_lines))
+    nd_assert((along_lines == 0) | (n <= most_pairs(size)))
+    nd_assert((along_lines != 0) | (n <= most_pixels(size)))
+    if not along_lines:
+        pairs_at_vectors(size, TILE_VECTORS, pairs_of_vectors, g, pairs, n)
     elif size == 1:
-        pairs_of_size(g, pairs, n, 1, False)
+        pairs_of_outputs(1, g, pairs, n)
     elif size == 2:
-        pairs_of_size(g, pairs, n, 2, False)
-    elif size == 3 and TILE_VECTORS >= 3:
-        pairs_of_size(g, pairs, n, 3, False)
-    elif size == 4 and TILE_VECTORS >= 4:
-        pairs_of_size(g, pairs, n, 4, False)
+        pairs_of_outputs(2, g, pairs, n)
+    else:
+        pairs_of_outputs(4, g, pairs, n)
 
 
 cdef Py_ssize_t box_size(const Plan* plan) noexcept nogil:
     cdef Py_ssize_t size = 1
     cdef int axis
     for axis in range(plan.ndim):
-        size *= plan.box[axis]
+        size *= plan.blocking.box[axis]
     return size
 
 
@@ -191,7 +183,7 @@ cdef Py_ssize_t lines_of_channels(const Cut* cut) noexcept nogil:
 
 cdef Py_ssize_t sums_of_group(const Plan* plan, const Cut* cut) noexcept nogil:
     """Samples of a task's sums for one group."""
-    cdef Py_ssize_t pairs = cut.inputs * plan.taps
+    cdef Py_ssize_t pairs = cut.inputs * plan.taps.count
     if cut.along_lines:
         return cut.outputs * pairs * LANES
     return lines_of_channels(cut) * pairs
@@ -203,17 +195,12 @@ cdef Py_ssize_t lay_ledger(const Plan* plan, const Cut* cut, char* at, Ledger* l
     cdef Py_ssize_t size = box_size(plan)
     at += lay_out(plan, at, &ledger.scratch)
     at = start + aligned(at - start)
-    ledger.lines = <Py_ssize_t*> at
-    at += aligned(size // plan.box[plan.ndim - 1] * sizeof(Py_ssize_t))
-    ledger.pairs = <Py_ssize_t*> at
-    at += aligned(cut.inputs * plan.taps * sizeof(Py_ssize_t))
-    ledger.grads = <real*> at
+    ledger.lines = <Py_ssize_t*> take(&at, size // plan.blocking.box[plan.ndim - 1] * sizeof(Py_ssize_t))
+    ledger.pairs = <Py_ssize_t*> take(&at, cut.inputs * plan.taps.count * sizeof(Py_ssize_t))
     # A line's last vector may reach past the last channel.
-    at += aligned((lines_of_channels(cut) * size + LANES) * sizeof(real))
-    ledger.sums = <real*> at
-    at += aligned(cut.groups * sums_of_group(plan, cut) * sizeof(real))
-    ledger.bias_sums = <real*> at
-    at += aligned(cut.groups * lines_of_channels(cut) * sizeof(real))
+    ledger.grads = <real*> take(&at, (lines_of_channels(cut) * size + LANES) * sizeof(real))
+    ledger.sums = <real*> take(&at, cut.groups * sums_of_group(plan, cut) * sizeof(real))
+    ledger.bias_sums = <real*> take(&at, cut.groups * lines_of_channels(cut) * sizeof(real))
     return at - start
 
 
@@ -225,7 +212,7 @@ cdef void find_lines(const Plan* plan, Box* box, Gather* g, Py_ssize_t* lines) n
         n_outer *= box.extent[axis]
     box.width = box.extent[last]
     box.lines = box.extent[last - 1] if last > 0 else 1
-    if plan.flat:
+    if plan.planes.flat:
         box.width *= box.lines
         box.lines = 1
     for outer in range(n_outer):
@@ -326,7 +313,7 @@ cdef void add_box(const Plan* plan, const Cut* cut, const Ledger* ledger, Gather
         if cut.along_lines:
             size = 4 if outputs - k >= 4 else 2 if outputs - k >= 2 else 1
             most = most_pairs(size)
-            g.row = cut.inputs * plan.taps * LANES
+            g.row = cut.inputs * plan.taps.count * LANES
         else:
             size = parts(min(outputs - k, TILE_VECTORS * LANES), LANES)
             most = most_pixels(size)
@@ -346,7 +333,7 @@ cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssiz
     cdef real block[MOST_BLOCK]
     cdef Py_ssize_t k, pair, i, j, n, row
     if cut.along_lines:
-        row = cut.inputs * plan.taps * LANES
+        row = cut.inputs * plan.taps.count * LANES
         for k in range(outputs):
             for pair in range(n_pairs):
                 target[k * target_row + pair] = vec_sum(vec_load(sums + k * row + pair * LANES))
@@ -369,7 +356,7 @@ cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssiz
 
 cdef Py_ssize_t n_gradients(const Plan* plan) noexcept nogil:
     """Weights, and after them the entries of the bias."""
-    return plan.groups * plan.channels_out * (plan.channels_in * plan.taps + 1)
+    return plan.groups * plan.channels_out * (plan.channels_in * plan.taps.count + 1)
 
 
 cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t task, Ledger* ledger,
@@ -381,7 +368,7 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
     cdef Py_ssize_t rest = task, n, item, n_items, number, index, box_index, group, channel, tap, x_start, y_start
     cdef Py_ssize_t part, group_0, group_end, output_0, output_end, input_0, input_end, x_channel, n_pairs, listed = -1
     cdef Py_ssize_t group_sums = sums_of_group(plan, cut)
-    cdef Py_ssize_t target_row = plan.channels_in * plan.taps
+    cdef Py_ssize_t target_row = plan.channels_in * plan.taps.count
     cdef const char* x
     cdef const char* y
     cdef int axis
@@ -397,15 +384,15 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
     group_0 = rest % n * cut.groups
     group_end = min(group_0 + cut.groups, plan.groups)
     part = rest // n
-    n_pairs = (input_end - input_0) * plan.taps
-    x_channel = plan.plane_size
-    if plan.in_place:
+    n_pairs = (input_end - input_0) * plan.taps.count
+    x_channel = plan.planes.size
+    if plan.planes.in_place:
         x_channel = job.x.channel // <Py_ssize_t> sizeof(real)
     for channel in range(input_end - input_0):
-        for tap in range(plan.taps):
-            ledger.pairs[channel * plan.taps + tap] = channel * x_channel + plan.tap_offset[tap]
+        for tap in range(plan.taps.count):
+            ledger.pairs[channel * plan.taps.count + tap] = channel * x_channel + plan.taps.offset[tap]
     memset(ledger.bias_sums, 0, (group_end - group_0) * lines_of_channels(cut) * sizeof(real))
-    n_items = batch * plan.n_boxes
+    n_items = batch * plan.blocking.n_boxes
     for item in range(part * n_items // cut.parts, (part + 1) * n_items // cut.parts):
         # Box by box, so that neighbours need not be located again.
         g.begins = item == part * n_items // cut.parts
@@ -415,26 +402,27 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
         x_start = batch_offset(job, job.x.batch, number)
         y_start = batch_offset(job, job.y.batch, number)
         for axis in range(plan.ndim - 1, -1, -1):
-            index = rest % plan.boxes[axis]
-            rest = rest // plan.boxes[axis]
-            box.start[axis] = index * plan.box[axis]
-            box.extent[axis] = min(plan.box[axis], plan.out_shape[axis] - box.start[axis])
+            index = rest % plan.blocking.boxes[axis]
+            rest = rest // plan.blocking.boxes[axis]
+            box.start[axis] = index * plan.blocking.box[axis]
+            box.extent[axis] = min(plan.blocking.box[axis], plan.out_shape[axis] - box.start[axis])
             y_start += box.start[axis] * job.y.stride[axis]
-            if plan.in_place:
+            if plan.planes.in_place:
                 x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
         if listed != box_index:
             find_lines(plan, &box, &g, ledger.lines)
             listed = box_index
-        if not plan.in_place and scratch.located != box_index:
+        if not plan.planes.in_place and scratch.located != box_index:
             locate(plan, &job.x, box.start, &scratch.source)
             scratch.located = box_index
         for group in range(group_0, group_end):
             x = job.x.data + x_start + channel_offset(&job.x, group * plan.channels_in)
             y = job.y.data + y_start + channel_offset(&job.y, group * plan.channels_out)
             g.planes = scratch.planes
-            if plan.in_place:
+            if plan.planes.in_place:
                 g.planes = <const real*> (x + channel_offset(&job.x, input_0))
             else:
+                nd_assert(input_end - input_0 <= plan.blocking.padded_channels)
                 pad(plan, &job.x, x, &scratch.source, scratch.planes, input_0, input_end)
             read_grads(plan, &job.y, &box, y, output_0, output_end, cut.along_lines, g.size, ledger.grads)
             if input_0 == 0:
@@ -444,7 +432,8 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
     partial += part * n_gradients(plan)
     for group in range(group_0, group_end):
         write_sums(plan, cut, ledger.sums + (group - group_0) * group_sums, output_end - output_0, n_pairs,
-                   partial + (group * plan.channels_out + output_0) * target_row + input_0 * plan.taps, target_row)
+                   partial + (group * plan.channels_out + output_0) * target_row + input_0 * plan.taps.count,
+                   target_row)
         if input_0 == 0:
             memcpy(partial + plan.groups * plan.channels_out * target_row + group * plan.channels_out + output_0,
                    ledger.bias_sums + (group - group_0) * lines_of_channels(cut),

@@ -1,4 +1,13 @@
 # Packing: a layer's weights in the order in which its micro-kernel reads them.
+#
+# The contract of pack_part(plan, order, number, part, packed):
+#   lanes   neighbouring output channels for the tile kernel, channels for the depthwise one.
+#   reads   the weights of set `number`, in any order of memory for the tile kernel, C order for the others; by vectors
+#           where those end before order.end.
+#   writes  the part's own of the set's plan.set_size samples, zeros where a vector has more lanes than there are
+#           channels. Parts of a set touch nothing in common, so workers may share one.
+#   align   a sample's own for weights; a cache line for the first set.
+#   called  by pack_task (tasks.pxi). Winograd's values are made by pack_block (winograd.pxi), which reads as this does.
 
 cdef struct Order:
     # Weights (sets, outputs, inputs, taps) in any order of memory: those of a transposed layer are not in this one.
@@ -71,21 +80,21 @@ cdef struct Place:
 cdef inline Place first_place(const Plan* plan) noexcept nogil:
     cdef Place place
     place.first = place.channel = place.tap = 0
-    place.channels = min(plan.interleave, plan.channels_in)
+    place.channels = min(plan.planes.interleave, plan.channels_in)
     return place
 
 
 cdef inline Py_ssize_t next_place(const Plan* plan, Place* place) noexcept nogil:
     """The place of a weight, in the order [channel][tap] of unpacked ones."""
-    cdef Py_ssize_t at = place.first * plan.taps + place.tap * place.channels + place.channel
+    cdef Py_ssize_t at = place.first * plan.taps.count + place.tap * place.channels + place.channel
     place.tap += 1
-    if place.tap == plan.taps:
+    if place.tap == plan.taps.count:
         place.tap = 0
         place.channel += 1
         if place.channel == place.channels:
             place.channel = 0
             place.first += place.channels
-            place.channels = min(plan.interleave, plan.channels_in - place.first)
+            place.channels = min(plan.planes.interleave, plan.channels_in - place.first)
     return at
 
 
@@ -96,7 +105,7 @@ cdef void pack_tile(const Plan* plan, const Order* order, Py_ssize_t number, Py_
     cdef Py_ssize_t places[ROWS_TOGETHER]
     cdef Place place = first_place(plan)
     cdef Py_ssize_t i, v, count, done = 0, width = tile_width(plan, start)
-    cdef Py_ssize_t per_output = plan.channels_in * plan.taps
+    cdef Py_ssize_t per_output = plan.channels_in * plan.taps.count
     packed += start * per_output
     while done < per_output:
         count = min(ROWS_TOGETHER, per_output - done)
@@ -112,14 +121,14 @@ cdef void pack_tile(const Plan* plan, const Order* order, Py_ssize_t number, Py_
 cdef void pack_bank(const Plan* plan, const real* weights, real* packed) noexcept nogil:
     """[block of output channels][channel][tap][output channel]."""
     cdef Py_ssize_t c, t, k, block, start, end
-    cdef Py_ssize_t per_output = plan.channels_in * plan.taps
-    for block in range(plan.n_blocks):
+    cdef Py_ssize_t per_output = plan.channels_in * plan.taps.count
+    for block in range(plan.blocking.n_blocks):
         start = bank_start(plan, block)
         end = bank_start(plan, block + 1)
         for c in range(plan.channels_in):
-            for t in range(plan.taps):
+            for t in range(plan.taps.count):
                 for k in range(start, end):
-                    packed[0] = weights[k * per_output + c * plan.taps + t]
+                    packed[0] = weights[k * per_output + c * plan.taps.count + t]
                     packed += 1
 
 
@@ -127,18 +136,18 @@ cdef void pack_rows(const Plan* plan, const real* weights, real* packed) noexcep
     """[output channel][channel][taps in the order of their chains]."""
     cdef Py_ssize_t k, t
     for k in range(plan.channels_out * plan.channels_in):
-        for t in range(plan.taps):
-            packed[t] = weights[plan.tap_order[t]]
-        packed += plan.taps
-        weights += plan.taps
+        for t in range(plan.taps.count):
+            packed[t] = weights[plan.taps.order[t]]
+        packed += plan.taps.count
+        weights += plan.taps.count
 
 
 cdef void pack_depthwise(const Plan* plan, const real* weights, real* packed) noexcept nogil:
     """[taps in the order of their chains][lanes]."""
     cdef Py_ssize_t k, t
-    for t in range(plan.taps):
+    for t in range(plan.taps.count):
         for k in range(LANES):
-            packed[t * LANES + k] = weights[k * plan.taps + plan.tap_order[t]]
+            packed[t * LANES + k] = weights[k * plan.taps.count + plan.taps.order[t]]
 
 
 cdef Py_ssize_t n_packed_parts(const Plan* plan) noexcept nogil:
@@ -170,15 +179,17 @@ cdef bint pack_part(const Plan* plan, const Order* order, Py_ssize_t number, Py_
 
     Weights of the kernels for few channels are contiguous.
     """
-    cdef Py_ssize_t start = part * TILE_VECTORS * LANES, per_output = plan.channels_in * plan.taps
+    cdef Py_ssize_t start = part * TILE_VECTORS * LANES, per_output = plan.channels_in * plan.taps.count
     cdef const real* weights = <const real*> (order.source + number * order.set)
+    nd_assert_within(part, 0, n_packed_parts(plan) - 1)
+    nd_assert(order.taps == plan.taps.count)
     if plan.kernel == TILE:
         pack_tile(plan, order, number, start, packed)
-        return not plan.zeros or are_finite(packed + start * per_output, tile_width(plan, start) * per_output)
+        return not plan.taps.zeros or are_finite(packed + start * per_output, tile_width(plan, start) * per_output)
     if plan.kernel == DEPTHWISE:
         pack_depthwise(plan, weights, packed)
     elif plan.kernel == BANK:
         pack_bank(plan, weights, packed)
     else:
         pack_rows(plan, weights, packed)
-    return not plan.zeros or are_finite(packed, plan.set_size)
+    return not plan.taps.zeros or are_finite(packed, plan.set_size)

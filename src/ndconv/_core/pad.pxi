@@ -1,5 +1,13 @@
 # The padding stage: copies the part of x that a box of outputs needs into planes of the compute type.
 # Strides, byte order, alignment, dtype and padding mode end here.
+#
+# The contract of pad(plan, x, data, source, planes, first, end), whose `source` is what `locate` found for the box:
+#   lanes   samples of a row, or, where planes are interleaved, channels of a pixel.
+#   reads   the samples of x that the runs name, and no byte beside them: x may end at the end of its page.
+#   writes  a plane of plan.planes.size samples for each channel, or, interleaved, one of LANES times as many for LANES
+#           channels; where they are fewer, the others are zeros. Nothing beyond.
+#   align   none for x; planes begin at a cache line.
+#   called  by run_task (direct.pxi), gather (gradient.pxi) and transform_band (winograd.pxi).
 
 cdef enum:
     # Codes of the sample types that arrays hold; the order is that of `sample_codes` in convolution.pyx.
@@ -139,10 +147,10 @@ cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, So
     source.rows[0] = 0
     for axis in range(last - 1, -1, -1):
         origin = plan.origin[axis] + start[axis] * plan.stride[axis]
-        n = plan.plane_shape[axis]
+        n = plan.planes.shape[axis]
         repeat = source.n_rows
         for i in range(n - 1, -1, -1):
-            run = source_run(plan.mode[axis], plan.in_shape[axis], origin + plan.relative[axis][i], 1, 1)
+            run = source_run(plan.mode[axis], plan.in_shape[axis], origin + plan.planes.relative[axis][i], 1, 1)
             for j in range(repeat):
                 source.rows[i * repeat + j] = (
                     FILL if run.source == FILL or source.rows[j] == FILL
@@ -152,10 +160,11 @@ cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, So
     # Runs of the last axis.
     origin = plan.origin[last] + start[last] * plan.stride[last]
     n = 0
-    for segment in range(plan.n_segments):
+    for segment in range(plan.planes.n_segments):
         source.first_run[segment] = n
-        n = add_runs(plan, x, source, n, origin + plan.segment_start[segment], plan.segment_length[segment])
-    source.first_run[plan.n_segments] = n
+        n = add_runs(plan, x, source, n, origin + plan.planes.segment_start[segment],
+                     plan.planes.segment_length[segment])
+    source.first_run[plan.planes.n_segments] = n
     source.filled = 0
     join_rows(plan, x, source, n)
     find_reads(plan, x, source, n)
@@ -188,7 +197,7 @@ cdef void find_reads(const Plan* plan, const Samples* x, Source* source, Py_ssiz
             source.place[n] = done
             n += 1
         done += source.runs[i].length
-    if plan.flat or not x.same:
+    if plan.planes.flat or not x.same:
         return
     if n == 1 and source.read[0].step == sizeof(real):
         source.n_reads = 1
@@ -288,7 +297,7 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
                      real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fills one plane a channel."""
     cdef Py_ssize_t c, part, row, runs, n_runs
-    cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
+    cdef Py_ssize_t copies = plan.planes.n_segments if plan.planes.flat else 1
     cdef Py_ssize_t n
     cdef bint filled, whole
     cdef const char* channel
@@ -296,7 +305,7 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
     cdef real* target
     for c in range(first, end):
         channel = data + channel_offset(x, c)
-        target = planes + (c - first) * plan.plane_size
+        target = planes + (c - first) * plan.planes.size
         filled = c - first < source.filled
         if filled and source.n_reads > 0:
             for row in range(source.n_rows):
@@ -308,12 +317,12 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
                 else:
                     copy_phases(target + source.place[0], source.read[0].length,
                                 target + source.place[1], source.read[1].length, <const real*> at)
-                target += plan.row_length
+                target += plan.planes.row_length
             continue
         # A flat plane keeps each segment for all rows together; another keeps a row's segments together.
         for part in range(copies):
             runs = source.first_run[part]
-            n_runs = source.first_run[part + 1 if plan.flat else plan.n_segments] - runs
+            n_runs = source.first_run[part + 1 if plan.planes.flat else plan.planes.n_segments] - runs
             # Short rows that are whole in x, and follow each other there, are copied as one.
             whole = (
                 x.same and n_runs == 1 and source.runs[runs].source != FILL
@@ -331,8 +340,9 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
                     copy_samples(target, <const real*> (at + source.runs[runs].source), n * source.runs[runs].length)
                 else:
                     pad_row(x, plan.fill[c % x.parts], filled, at, source.runs + runs, n_runs, target)
-                target += n * plan.row_length
+                target += n * plan.planes.row_length
                 row += n
+        nd_assert(target <= planes + (c - first + 1) * plan.planes.size)
 
 
 cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, const Run* run,
@@ -417,7 +427,7 @@ cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, 
     """Fills one plane for LANES channels, which lie side by side."""
     cdef Py_ssize_t c, channels, part, row, i, n, run, first_run, end_run, row_length, read, place
     cdef bint whole
-    cdef Py_ssize_t copies = plan.n_segments if plan.flat else 1
+    cdef Py_ssize_t copies = plan.planes.n_segments if plan.planes.flat else 1
     cdef real fill[MOST_LANES]
     cdef vec fills
     cdef real* target = planes
@@ -429,7 +439,7 @@ cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, 
         channels = min(LANES, end - c)
         for part in range(copies):
             first_run = source.first_run[part]
-            end_run = source.first_run[part + 1 if plan.flat else plan.n_segments]
+            end_run = source.first_run[part + 1 if plan.planes.flat else plan.planes.n_segments]
             # Whether a row is one run of x, the one at `read`, between what is filled in.
             read = place = -1
             row_length = 0
@@ -478,7 +488,9 @@ cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* sour
 
     What is not read but filled in is the same for every group and channel of a box: it is written once.
     """
-    if plan.interleave > 1:
+    nd_assert(0 <= first)
+    nd_assert(first <= end)
+    if plan.planes.interleave > 1:
         pad_interleaved(plan, x, data, source, planes, first, end)
     else:
         pad_planes(plan, x, data, source, planes, first, end)

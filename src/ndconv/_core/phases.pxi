@@ -19,17 +19,17 @@ cdef void list_all_taps(const Plan* plan, Py_ssize_t start, Tap* tap) noexcept n
     """Lists the taps of all input channels for the block of output channels that begins at `start`."""
     cdef Py_ssize_t c = 0, t, channels, width = tile_width(plan, start)
     while c < plan.channels_in:
-        channels = min(plan.interleave, plan.channels_in - c)
-        for t in range(plan.taps):
-            tap.x = c * plan.plane_size + plan.tap_offset[t]
-            tap.weight = (c * plan.taps + t * channels) * width
+        channels = min(plan.planes.interleave, plan.channels_in - c)
+        for t in range(plan.taps.count):
+            tap.x = c * plan.planes.size + plan.taps.offset[t]
+            tap.weight = (c * plan.taps.count + t * channels) * width
             tap.channels = channels
             tap += 1
         c += channels
 
 
 cdef Py_ssize_t n_listed(const Plan* plan) noexcept nogil:
-    return parts(plan.channels_in, plan.interleave) * plan.taps
+    return parts(plan.channels_in, plan.planes.interleave) * plan.taps.count
 
 
 cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const real* strips, Py_ssize_t strip_size,
@@ -43,6 +43,8 @@ cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const 
     cdef const char* residual = NULL
     cdef char* y = box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel)
     cdef real* target
+    nd_assert_within(phases.n, 1, MOST_PHASES)
+    nd_assert_within(pixels, 1, STRIP)
     if phases.n == 2:
         while i < pixels:
             a = vec_load(strips + i)
@@ -94,7 +96,7 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
     cdef Py_ssize_t i, k, line, pixel, pixels, tiles, done, next_done
     cdef int f
     cdef const real* planes
-    tile.interleaved = plan.interleave > 1
+    tile.interleaved = plan.planes.interleave > 1
     tile.distant = False
     tile.ahead = first_sums
     tile.ahead_step = 0
@@ -111,13 +113,13 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
                 send_for_phases(plan, job, box, start + k, line, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
-                if phase.taps == 0:
+                if phase.taps.count == 0:
                     for k in range(outputs):
                         for i in range(pixels):
                             strips[f * MOST_SUMS + k * STRIP + i] = first_sums[k]
                     continue
                 tile.weights = (phases.weights[f] + group * phase.set_size
-                                + start * phase.channels_in * phase.taps)
+                                + start * phase.channels_in * phase.taps.count)
                 # The last block of output channels may be narrower: its list is the second.
                 tile.taps = phases.taps[f] + (0 if width == TILE_VECTORS * LANES else n_listed(phase))
                 tile.n_taps = n_listed(phase)
@@ -125,7 +127,7 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
                 for i in range(tiles):
                     next_done = (i + 1) * pixels // tiles
                     tile.sums = sums + done * width
-                    tile.x = planes + (pixel + done) * plan.interleave
+                    tile.x = planes + (pixel + done) * plan.planes.interleave
                     multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                     done = next_done
                 transpose_sums(sums, strips + f * MOST_SUMS, pixels, width)
@@ -142,9 +144,11 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
     cdef const Plan* phase
     cdef Py_ssize_t line = 0, pixel, pixels, vectors, rows, r
     cdef Py_ssize_t row = LONG_ROW_VECTORS * LANES
-    cdef real bias = 0 if box.bias == NULL else box.bias[output]
-    cdef const real* weights
+    cdef Rows p
     cdef int f
+    p.y_row, p.first, p.tiles = row, True, 1
+    p.bias = 0 if box.bias == NULL else box.bias[output]
+    p.channels, p.x_channel = plan.channels_in, box.x_channel
     while line < box.lines:
         rows = min(box.lines - line, ROW_ROWS)
         if box.lines - line == ROW_ROWS + 1:
@@ -157,11 +161,11 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
                 send_for_phases(plan, job, box, output, line + r, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
-                weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps
-                rows_of_pixels(strips + f * EDGE, row, bias, True,
-                               box.planes + plane + line * line_stride(plan) + pixel, weights, plan.channels_in,
-                               box.x_channel, phase.chains, phase.chain_offset, phase.chain_length, phase.chain_step,
-                               1, (vectors - 1) * LANES, <int> rows, <int> vectors, phase.chains_alike)
+                use_chains(&p, &phase.taps)
+                p.y = strips + f * EDGE
+                p.weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps.count
+                p.x, p.last = box.planes + plane + line * line_stride(plan) + pixel, (vectors - 1) * LANES
+                rows_of_pixels(&p, <int> rows, <int> vectors, phase.taps.chains_alike)
             for r in range(rows):
                 finish_phases(plan, job, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
             pixel += pixels

@@ -9,40 +9,33 @@ cdef enum:
     ROWS = 2
     DEPTHWISE = 3
 
-cdef struct Plan:
-    int kernel
-    int ndim
-    Py_ssize_t groups, channels_in, channels_out          # channels of one group, real and imaginary parts apart
-    Py_ssize_t sets                                       # of weights: one a group, or LANES of a depthwise kernel
-    Py_ssize_t in_shape[MAX_AXES]
-    Py_ssize_t out_shape[MAX_AXES]
-    Py_ssize_t stride[MAX_AXES]
-    Py_ssize_t origin[MAX_AXES]                           # input sample under the first tap of output 0
-    int mode[MAX_AXES]
-    real fill[2]                                          # of real and imaginary parts
-    # Blocking: a task is a box of outputs, a range of groups and a range of blocks of output channels.
+cdef struct Blocking:
+    # A task is a box of outputs, a range of groups and a range of blocks of output channels.
     Py_ssize_t box[MAX_AXES]
     Py_ssize_t boxes[MAX_AXES]
     Py_ssize_t n_boxes, n_blocks, blocks_per_task, groups_per_task
     Py_ssize_t channel_block                              # input channels summed before the next
     Py_ssize_t padded_channels                            # those whose planes are kept at once
     Py_ssize_t stretch                                    # pixels of a line that a bank takes at a time
-    Py_ssize_t interleave                                 # input channels that lie side by side: 1 or LANES
-    # Planes: the samples that a box needs, in an order in which every output step is one plane sample.
+
+cdef struct Planes:
+    # The samples that a box needs, in an order in which every output step is one plane sample.
     bint in_place                                         # x itself serves as the planes
     bint flat                                             # rows of outputs follow each other without a gap
-    Py_ssize_t plane_shape[MAX_AXES]
-    Py_ssize_t plane_stride[MAX_AXES]
-    Py_ssize_t plane_size, row_length
+    Py_ssize_t interleave                                 # input channels that lie side by side: 1 or LANES
+    Py_ssize_t shape[MAX_AXES]
+    Py_ssize_t stride[MAX_AXES]
+    Py_ssize_t size, row_length
     const Py_ssize_t* relative[MAX_AXES]                  # input position of each plane row, from the box's origin
     Py_ssize_t n_segments
     const Py_ssize_t* segment_start                       # the same for the last axis, as arithmetic progressions
     const Py_ssize_t* segment_length
-    # Taps.
-    Py_ssize_t taps
-    const Py_ssize_t* tap_offset                          # in plane samples
-    const Py_ssize_t* tap_first                           # [tap][axis]: the outputs that a tap finds samples for
-    const Py_ssize_t* tap_end
+
+cdef struct Taps:
+    Py_ssize_t count
+    const Py_ssize_t* offset                              # in plane samples
+    const Py_ssize_t* first                               # [tap][axis]: the outputs that a tap finds samples for
+    const Py_ssize_t* end
     Py_ssize_t inner_first[MAX_AXES]                      # the outputs for which every tap finds samples
     Py_ssize_t inner_end[MAX_AXES]
     bint skip                                             # leave out taps that find only zeros
@@ -51,11 +44,28 @@ cdef struct Plan:
     int chains_alike                                      # MIXED, ALL_OF_3 or ALL_LONG
     const Py_ssize_t* chain_offset
     const Py_ssize_t* chain_length
-    const Py_ssize_t* tap_order                           # the taps chain by chain
+    const Py_ssize_t* order                               # the taps chain by chain
+
+cdef struct Plan:
+    # `_methods.direct.Blocking` in C; `Direct` fills it in and owns what it points to.
+    int kernel
+    int ndim
+    Py_ssize_t groups, channels_in, channels_out          # channels of one group, real and imaginary parts apart
+    Py_ssize_t sets                                       # of weights: one a group, or LANES of a depthwise kernel
     Py_ssize_t set_size                                   # packed weights of one group
+    Py_ssize_t in_shape[MAX_AXES]
+    Py_ssize_t out_shape[MAX_AXES]
+    Py_ssize_t stride[MAX_AXES]
+    Py_ssize_t origin[MAX_AXES]                           # input sample under the first tap of output 0
+    int mode[MAX_AXES]
+    real fill[2]                                          # of real and imaginary parts
+    Blocking blocking
+    Planes planes
+    Taps taps
 
 cdef struct Samples:
-    # An array as the kernels see it. A complex channel is two: its parts.
+    # An array as the kernels see it: not as a memoryview, because its samples may be of another type than the kernels',
+    # byte-swapped, misaligned or of half precision, and its axes any number. A complex channel is two: its parts.
     char* data
     int code
     int last                                              # the last spatial axis
@@ -111,4 +121,4 @@ cdef inline Py_ssize_t tile_width(const Plan* plan, Py_ssize_t start) noexcept n
 
 cdef inline Py_ssize_t bank_start(const Plan* plan, Py_ssize_t block) noexcept nogil:
     """The first output channel of a block, where all blocks are about equal."""
-    return block * plan.channels_out // plan.n_blocks
+    return block * plan.channels_out // plan.blocking.n_blocks

@@ -3,6 +3,20 @@
 #
 # Its taps come in chains: taps whose places differ by exactly one plane row (`step`). Input row p of a chain
 # is tap p - r of output row r.
+#
+# The contract of rows_of_pixels(p, rows, vectors, alike):
+#   lanes   neighbouring pixels of a row.
+#   sizes   1 to ROW_ROWS rows of 1 to ROW_VECTORS vectors, or one row of LONG_ROW_VECTORS; of these `tiles`, at least
+#           1, side by side. The last vector of the last tile begins at `last`, from 0 to (vectors - 1) * LANES, within
+#           the tile. A chain has at least one tap; what `alike` says of their lengths is so.
+#   reads   of each channel the weights of all chains, one after the other, and of each chain length + rows - 1 rows of
+#           samples, `step` apart, from x + channel * x_channel + offset on: whole vectors. Where rows are shorter than
+#           a vector, they reach past the row, and past the last plane, behind which there is room.
+#           Where not `first`, y is read as it is written.
+#   writes  to each row of y, y_row apart, the tiles' vectors: no more than the row where that has a whole vector.
+#   align   a sample's own.
+#   order   from the bias, or what y has, channel by channel, chain by chain, tap by tap.
+#   called  by run_rows (direct.pxi), with y itself or a buffer for it, and run_phase_rows (phases.pxi).
 
 cdef enum:
     # What is known of the lengths of all chains.
@@ -50,32 +64,46 @@ cdef inline int chain(
     return 0
 
 
-cdef inline int rows_kernel(
-    real* y, Py_ssize_t y_row, real bias, bint first,
-    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
-    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t tiles, Py_ssize_t last, const int rows, const int vectors, const int alike,
-) noexcept nogil:
-    """Adds all products to y[row][...], for some neighbouring tiles of so many rows and vectors of pixels.
+cdef struct Rows:
+    # What rows multiply and add: some neighbouring tiles of rows and vectors of pixels.
+    real* y
+    Py_ssize_t y_row                   # from row to row
+    real bias
+    bint first                         # sums begin with the bias, not with what y has
+    const real* x
+    const real* weights
+    Py_ssize_t channels, x_channel
+    Py_ssize_t chains
+    const Py_ssize_t* offsets          # of chains, and how many taps they have
+    const Py_ssize_t* lengths
+    Py_ssize_t step                    # from tap to tap of a chain
+    Py_ssize_t tiles
+    Py_ssize_t last                    # where the last tile's last vector begins: so that it may overlap
 
-    The last tile's last vector begins at `last`, so that it may overlap.
-    """
+
+cdef inline int rows_kernel(const Rows* p, const int rows, const int vectors, const int alike) noexcept nogil:
+    """Adds all products to y[row][...]."""
     # (Compilers keep accumulators in registers from their first value to their last only within a loop.)
     cdef vec acc[ROW_ROWS * ROW_VECTORS]
     cdef Py_ssize_t i, c, t, end = (vectors - 1) * LANES
+    cdef Py_ssize_t channels = p.channels, x_channel = p.x_channel, chains = p.chains, step = p.step
+    cdef const Py_ssize_t* offsets = p.offsets
+    cdef const Py_ssize_t* lengths = p.lengths
+    cdef real* y = p.y
+    cdef const real* x = p.x
     cdef const real* weight
     cdef const real* channel
     cdef int r, v
-    for i in range(tiles):
-        if i == tiles - 1:
-            end = last
+    for i in range(p.tiles):
+        if i == p.tiles - 1:
+            end = p.last
         for r in range(rows):
             for v in range(vectors):
-                if first:
-                    acc[r * vectors + v] = vec_splat(bias)
+                if p.first:
+                    acc[r * vectors + v] = vec_splat(p.bias)
                 else:
-                    acc[r * vectors + v] = vec_load(y + r * y_row + (v * LANES if v < vectors - 1 else end))
-        weight = weights
+                    acc[r * vectors + v] = vec_load(y + r * p.y_row + (v * LANES if v < vectors - 1 else end))
+        weight = p.weights
         channel = x
         for c in range(channels):
             for t in range(chains):
@@ -93,69 +121,43 @@ cdef inline int rows_kernel(
             channel += x_channel
         for r in range(rows):
             for v in range(vectors):
-                vec_store(y + r * y_row + (v * LANES if v < vectors - 1 else end), acc[r * vectors + v])
+                vec_store(y + r * p.y_row + (v * LANES if v < vectors - 1 else end), acc[r * vectors + v])
         x += vectors * LANES
         y += vectors * LANES
     return 0
 
 
-cdef inline int rows_of_chains(
-    real* y, Py_ssize_t y_row, real bias, bint first,
-    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
-    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t tiles, Py_ssize_t last, const int rows, const int vectors, int alike,
-) noexcept nogil:
+cdef inline int rows_of_chains(const int rows, const Rows* p, const int vectors, int alike) noexcept nogil:
     if alike == ALL_OF_3 and rows > 3:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                    last, rows, vectors, ALL_OF_3)
+        rows_kernel(p, rows, vectors, ALL_OF_3)
     elif alike != MIXED:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                    last, rows, vectors, ALL_LONG)
+        rows_kernel(p, rows, vectors, ALL_LONG)
     else:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                    last, rows, vectors, MIXED)
+        rows_kernel(p, rows, vectors, MIXED)
     return 0
 
 
-cdef inline int rows_of_vectors(
-    real* y, Py_ssize_t y_row, real bias, bint first,
-    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
-    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t tiles, Py_ssize_t last, int rows, const int vectors, int alike,
-) noexcept nogil:
-    if rows == 4:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                       last, 4, vectors, alike)
-    elif rows == 3:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                       last, 3, vectors, alike)
-    elif rows == 2:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                       last, 2, vectors, alike)
-    else:
-        rows_of_chains(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                       last, 1, vectors, alike)
+cdef extern from "ladder.h" nogil:
+    void at_rows "with_constant"(
+        int rows, Py_ssize_t most, int (*)(const int, const Rows*, const int, int) noexcept nogil,
+        const Rows* p, int vectors, int alike)
+    void rows_at_vectors "with_constant"(
+        int vectors, Py_ssize_t most, int (*)(const int, const Rows*, int, int) noexcept nogil,
+        const Rows* p, int rows, int alike)
+
+
+cdef inline int rows_of_vectors(const int vectors, const Rows* p, int rows, int alike) noexcept nogil:
+    at_rows(rows, ROW_ROWS, rows_of_chains, p, vectors, alike)
     return 0
 
 
-cdef void rows_of_pixels(
-    real* y, Py_ssize_t y_row, real bias, bint first,
-    const real* x, const real* weights, Py_ssize_t channels, Py_ssize_t x_channel,
-    Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t step,
-    Py_ssize_t tiles, Py_ssize_t last, int rows, int vectors, int alike,
-) noexcept nogil:
+cdef void rows_of_pixels(const Rows* p, int rows, int vectors, int alike) noexcept nogil:
+    nd_assert_within(rows, 1, ROW_ROWS)
+    nd_assert_within(vectors, 1, LONG_ROW_VECTORS)
+    nd_assert((vectors <= ROW_VECTORS) | (vectors == LONG_ROW_VECTORS) & (rows == 1))
+    nd_assert(p.tiles >= 1)
+    nd_assert_within(p.last, 0, (vectors - 1) * LANES)
     if vectors == LONG_ROW_VECTORS:
-        rows_kernel(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                    last, 1, LONG_ROW_VECTORS, ALL_LONG)
-    elif vectors == 1:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                        last, rows, 1, alike)
-    elif vectors == 2:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                        last, rows, 2, alike)
-    elif ROW_VECTORS > 3 and vectors == 3:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                        last, rows, 3, alike)
+        rows_kernel(p, 1, LONG_ROW_VECTORS, ALL_LONG)
     else:
-        rows_of_vectors(y, y_row, bias, first, x, weights, channels, x_channel, chains, offsets, lengths, step, tiles,
-                        last, rows, ROW_VECTORS, alike)
+        rows_at_vectors(vectors, ROW_VECTORS, rows_of_vectors, p, rows, alike)

@@ -6,12 +6,11 @@ cdef enum:
 cdef struct DirectTasks:
     const Plan* plan
     const Job* job
-    char* memory        # a Scratch for each worker
-    Py_ssize_t size     # of one
+    Workspace workspace    # a Scratch for each worker
 
 cdef void direct_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const DirectTasks* s = <const DirectTasks*> shared
-    run_task(s.plan, s.job, task, <Scratch*> (s.memory + worker * s.size))
+    run_task(s.plan, s.job, task, <Scratch*> part_of(&s.workspace, worker))
 
 
 cdef struct PackTasks:
@@ -34,14 +33,14 @@ cdef struct WinogradPackTasks:
     const Order* order
     Py_ssize_t n        # blocks of output channels
     real* packed
-    char* memory        # a PackBench for each worker
-    Py_ssize_t size
+    Workspace workspace    # a PackBench for each worker
 
 cdef void winograd_pack_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradPackTasks* s = <const WinogradPackTasks*> shared
     cdef Py_ssize_t number = task // s.n, start = task % s.n * TILE_VECTORS * LANES
     pack_block(s.plan, s.tiling, s.order, number, start,
-               s.packed + number * s.plan.set_size + block_start(s.plan, s.tiling, start), s.memory + worker * s.size)
+               s.packed + number * s.plan.set_size + block_start(s.plan, s.tiling, start),
+               part_of(&s.workspace, worker))
 
 
 cdef struct WinogradTasks:
@@ -51,24 +50,23 @@ cdef struct WinogradTasks:
     const Round* round
     const Order* order  # of weights that are packed on the way, or NULL
     Py_ssize_t images
-    char* memory        # a Bench for each worker
-    Py_ssize_t size
+    Workspace workspace    # a Bench for each worker
 
 cdef void band_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    transform_band(s.plan, s.tiling, s.job, s.round, task, <Bench*> (s.memory + worker * s.size))
+    transform_band(s.plan, s.tiling, s.job, s.round, task, <Bench*> part_of(&s.workspace, worker))
 
 cdef void chunk_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    multiply_chunk(s.plan, s.tiling, s.job, s.round, task, <Bench*> (s.memory + worker * s.size))
+    multiply_chunk(s.plan, s.tiling, s.job, s.round, task, <Bench*> part_of(&s.workspace, worker))
 
 cdef void block_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    run_block(s.plan, s.tiling, s.job, s.round, s.order, task, <Bench*> (s.memory + worker * s.size))
+    run_block(s.plan, s.tiling, s.job, s.round, s.order, task, <Bench*> part_of(&s.workspace, worker))
 
 cdef void round_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    run_round(s.plan, s.tiling, s.job, s.images, task, <Bench*> (s.memory + worker * s.size))
+    run_round(s.plan, s.tiling, s.job, s.images, task, <Bench*> part_of(&s.workspace, worker))
 
 
 cdef struct GradientTasks:
@@ -79,12 +77,11 @@ cdef struct GradientTasks:
     real* partial
     Py_ssize_t n_values
     real* gradients
-    char* memory        # a Ledger for each worker
-    Py_ssize_t size
+    Workspace workspace    # a Ledger for each worker
 
 cdef void gradient_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const GradientTasks* s = <const GradientTasks*> shared
-    gather(s.plan, s.cut, s.job, task, <Ledger*> (s.memory + worker * s.size), s.partial, s.batch)
+    gather(s.plan, s.cut, s.job, task, <Ledger*> part_of(&s.workspace, worker), s.partial, s.batch)
 
 cdef void add_parts_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const GradientTasks* s = <const GradientTasks*> shared

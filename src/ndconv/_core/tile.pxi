@@ -1,9 +1,20 @@
 # The micro-kernel that is vectorised over output channels: pixels x vectors accumulators.
 # A tap broadcasts one sample of each pixel; strides, dilation and odd widths cost nothing.
-
 #
 # Where input channels are many, LANES of them lie side by side in the planes, so that what a tile reads is whole
 # cache lines on few pages; where they are few, or x itself serves as the planes, each has a plane of its own.
+#
+# The contract of multiply_tile(tile, pixels, vectors):
+#   lanes   neighbouring output channels.
+#   sizes   1 to TILE_VECTORS vectors, and 1 to most_pixels(vectors) pixels.
+#   reads   of each tap channels * vectors * LANES weights, [channel][lane], from weights + tap.weight on, and for each
+#           pixel i and channel c the one sample x[tap.x + i * LANES + c]; where planes are not interleaved, a tap has
+#           one channel and reads x[tap.x + i]. Of the base, vectors * LANES samples for each pixel. Nothing beyond
+#           them: a line's last tile reads no sample after the line. What is prefetched may lie anywhere.
+#   writes  sums, pixels * vectors * LANES of them and nothing beyond. They may be the base.
+#   align   a sample's own: vectors are loaded and stored at any address.
+#   order   products are added up tap by tap, channel by channel, from zero, and then added to the base.
+#   called  by run_tiles (direct.pxi), run_phase_tiles (phases.pxi) and multiply_chunk (winograd.pxi).
 
 cdef struct Tap:
     # One tap of a block of interleaved input channels: where their samples begin in the planes, and their weights in
@@ -40,7 +51,7 @@ cdef inline int add_tap(
 
 
 cdef inline int tile_kernel(
-    const Tile* tile, const int pixels, const int vectors, const bint interleaved
+    const int pixels, const Tile* tile, const int vectors, const bint interleaved
 ) noexcept nogil:
     """Makes sums of the base and of the products of all taps, which are added up first: so errors grow less."""
     cdef vec acc[REGISTERS]
@@ -93,51 +104,28 @@ cdef inline Py_ssize_t most_pixels(const Py_ssize_t vectors) noexcept nogil:
     return min((REGISTERS - 2 * vectors) // vectors, TILE_PIXELS)
 
 
+cdef extern from "ladder.h" nogil:
+    void at_pixels "with_constant"(
+        int pixels, Py_ssize_t most, int (*)(const int, const Tile*, const int, const bint) noexcept nogil,
+        const Tile* tile, int vectors, bint interleaved)
+    void at_vectors "with_constant"(
+        int vectors, Py_ssize_t most, int (*)(const int, const Tile*, int, const bint) noexcept nogil,
+        const Tile* tile, int pixels, bint interleaved)
+
+
 cdef inline int tile_of_vectors(
-    const Tile* tile, const int pixels, const int vectors, const bint interleaved
+    const int vectors, const Tile* tile, int pixels, const bint interleaved
 ) noexcept nogil:
-    # Sizes above most_pixels are constants' dead branches.
-    if pixels == 1 and most_pixels(vectors) >= 1:
-        tile_kernel(tile, 1, vectors, interleaved)
-    elif pixels == 2 and most_pixels(vectors) >= 2:
-        tile_kernel(tile, 2, vectors, interleaved)
-    elif pixels == 3 and most_pixels(vectors) >= 3:
-        tile_kernel(tile, 3, vectors, interleaved)
-    elif pixels == 4 and most_pixels(vectors) >= 4:
-        tile_kernel(tile, 4, vectors, interleaved)
-    elif pixels == 5 and most_pixels(vectors) >= 5:
-        tile_kernel(tile, 5, vectors, interleaved)
-    elif pixels == 6 and most_pixels(vectors) >= 6:
-        tile_kernel(tile, 6, vectors, interleaved)
-    elif pixels == 7 and most_pixels(vectors) >= 7:
-        tile_kernel(tile, 7, vectors, interleaved)
-    elif pixels == 8 and most_pixels(vectors) >= 8:
-        tile_kernel(tile, 8, vectors, interleaved)
-    elif pixels == 9 and most_pixels(vectors) >= 9:
-        tile_kernel(tile, 9, vectors, interleaved)
-    elif pixels == 10 and most_pixels(vectors) >= 10:
-        tile_kernel(tile, 10, vectors, interleaved)
-    elif pixels == 11 and most_pixels(vectors) >= 11:
-        tile_kernel(tile, 11, vectors, interleaved)
-    elif pixels == 12 and most_pixels(vectors) >= 12:
-        tile_kernel(tile, 12, vectors, interleaved)
-    return 0
-
-
-cdef inline int tile_of_layout(const Tile* tile, int pixels, int vectors, const bint interleaved) noexcept nogil:
-    if vectors == 1:
-        tile_of_vectors(tile, pixels, 1, interleaved)
-    elif vectors == 2:
-        tile_of_vectors(tile, pixels, 2, interleaved)
-    elif vectors == 3 and TILE_VECTORS >= 3:
-        tile_of_vectors(tile, pixels, 3, interleaved)
-    elif vectors == 4 and TILE_VECTORS >= 4:
-        tile_of_vectors(tile, pixels, 4, interleaved)
+    at_pixels(pixels, most_pixels(vectors), tile_kernel, tile, vectors, interleaved)
     return 0
 
 
 cdef void multiply_tile(const Tile* tile, int pixels, int vectors) noexcept nogil:
+    nd_assert_within(vectors, 1, TILE_VECTORS)
+    nd_assert_within(pixels, 1, most_pixels(vectors))
+    nd_assert(tile.n_taps >= 0)
+    nd_assert((tile.base_step == 0) | (tile.base_step == vectors * LANES))
     if tile.interleaved:
-        tile_of_layout(tile, pixels, vectors, True)
+        at_vectors(vectors, TILE_VECTORS, tile_of_vectors, tile, pixels, True)
     else:
-        tile_of_layout(tile, pixels, vectors, False)
+        at_vectors(vectors, TILE_VECTORS, tile_of_vectors, tile, pixels, False)

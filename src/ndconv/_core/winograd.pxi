@@ -6,6 +6,18 @@
 # memory: in a round input tiles are transformed, and then multiplied and finished, a chunk of tiles for a block of
 # output channels at a time. Where there are enough rounds, each is done by one worker, in its own cache; else all
 # workers share its chunks.
+#
+# The contracts of the transforms (products are the tile micro-kernel's: a point is a 1x1 layer whose pixels are tiles):
+#   lanes   input channels before the products, output channels after them.
+#   transform_tiles    reads `count` tiles of row_points x column_points vectors, LANES channels of a pixel, from a band
+#                      of planes; a phase of fewer taps reads one more than it needs, which the band has. Writes rows x
+#                      columns points, `point` samples apart, each [tile][lane], and nothing else of the round's values.
+#   untransform_tiles  reads a vector of each of `count` tiles, `tile` samples apart, at each point. Writes
+#                      [row][tile][column][lane], or [row][column][tile][lane] where tiles interlace: rows * columns
+#                      vectors of each tile. Adds the bias. Tells whether all outputs are finite.
+#   transform_filters  reads row_taps * column_taps vectors of weights, [tap][lane]. Writes a vector for each phase and
+#                      point, `step` samples apart.
+#   called  by transform_band, finish_patch and pack_block, with memory of their worker's own, at any address.
 
 cdef extern from * nogil:
     """
@@ -134,22 +146,15 @@ cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Benc
     bench.share = 0
     bench.exponent = 0
     bench.exponents = NULL
-    bench.source.rows = <Py_ssize_t*> at
-    at += aligned(rows * sizeof(Py_ssize_t))
-    bench.source.first_run = <Py_ssize_t*> at
-    at += aligned(2 * sizeof(Py_ssize_t))
-    bench.source.runs = <Run*> at
-    at += aligned(most_runs(plan, width) * sizeof(Run))
-    bench.taps = <Tap*> at
-    at += aligned(tiling.phases * parts(plan.channels_in, LANES) * plan.taps * sizeof(Tap))
-    bench.patches = <Patch*> at
-    at += aligned(tiling.chunk * sizeof(Patch))
-    bench.planes = <real*> at
-    at += aligned(rows * width * LANES * sizeof(real))
-    bench.products = <real*> at
+    bench.source.rows = <Py_ssize_t*> take(&at, rows * sizeof(Py_ssize_t))
+    bench.source.first_run = <Py_ssize_t*> take(&at, 2 * sizeof(Py_ssize_t))
+    bench.source.runs = <Run*> take(&at, most_runs(plan, width) * sizeof(Run))
+    bench.taps = <Tap*> take(&at, tiling.phases * parts(plan.channels_in, LANES) * plan.taps.count * sizeof(Tap))
+    bench.patches = <Patch*> take(&at, tiling.chunk * sizeof(Patch))
+    bench.planes = <real*> take(&at, rows * width * LANES * sizeof(real))
     # Not a multiple of the page size, so that the points do not compete for the same places in cache.
     bench.product_point = (tiling.chunk * TILE_VECTORS + 1) * LANES
-    at += aligned(tiling.points * bench.product_point * sizeof(real))
+    bench.products = <real*> take(&at, tiling.points * bench.product_point * sizeof(real))
     return at - start
 
 
@@ -249,10 +254,10 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     rows = min(tiling.band, r.rows - band)
     n = position
     for axis in range(tiling.outer - 1, -1, -1):
-        index = plan.origin[axis] + plan.relative[axis][n % plan.plane_shape[axis]]
+        index = plan.origin[axis] + plan.planes.relative[axis][n % plan.planes.shape[axis]]
         run = source_run(plan.mode[axis], plan.in_shape[axis], index, 1, 1)
         outer = FILL if outer == FILL or run.source == FILL else outer + run.source * job.x.stride[axis]
-        n = n // plan.plane_shape[axis]
+        n = n // plan.planes.shape[axis]
     source.n_rows = 1
     source.rows[0] = outer
     if tiling.rows > 1:
@@ -486,6 +491,9 @@ cdef void transform_tiles(const Tiling* tiling, const real* x, Py_ssize_t x_row,
     Each tile is transformed at all points, and a phase of fewer taps reads a sample too much for that: the band of
     samples has it.
     """
+    nd_assert_within(rows, 1, tiling.row_points)
+    nd_assert_within(columns, 1, tiling.column_points)
+    nd_assert((tiling.row_points == 1) | (tiling.row_points == tiling.column_points))
     if tiling.column_points == 6:
         if tiling.row_points == 6:
             transform_tiles_at(tiling, x, x_row, count, y, point, 6, 6, rows, columns)
@@ -543,11 +551,11 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
         c = 0
         while c < n_blocks:
             end = min(c + tiling.together, n_blocks)
-            tile.taps = bench.taps + c * plan.taps
-            tile.n_taps = (end - c) * plan.taps
+            tile.taps = bench.taps + c * plan.taps.count
+            tile.n_taps = (end - c) * plan.taps.count
             # Of the weights that follow these, the first tiles ask for a vector for each product: that is all of them.
             products = 0
-            for t in range(c * plan.taps, end * plan.taps):
+            for t in range(c * plan.taps.count, end * plan.taps.count):
                 products += bench.taps[t].channels
             tile.ahead = tile.weights + tile.taps.weight + products * width
             tile.ahead_step = LANES
@@ -565,7 +573,7 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
                 tile.ahead += products * tile.ahead_step
                 done = next_done
             c = end
-        tile.weights += n_blocks // blocks * plan.channels_in * plan.taps * width
+        tile.weights += n_blocks // blocks * plan.channels_in * plan.taps.count * width
     for i in range(bench.n_patches):
         finish_patch(plan, tiling, job, bench.patches + i, r.group * plan.channels_out + block, channels, width, bench)
 
@@ -582,8 +590,8 @@ cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const Round
             start = ((row_phase * tiling.column_step + column_phase) * tiling.points + point) * blocks
             for c in range(blocks):
                 channels = min(LANES, plan.channels_in - c * LANES)
-                for t in range(plan.taps):
-                    tap.x = ((start + c) * r.values + plan.tap_offset[t] * r.tiles) * LANES
+                for t in range(plan.taps.count):
+                    tap.x = ((start + c) * r.values + plan.taps.offset[t] * r.tiles) * LANES
                     tap.weight = weight
                     tap.channels = channels
                     tap += 1
@@ -599,7 +607,7 @@ cdef Py_ssize_t line_position(const Plan* plan, const Tiling* tiling, Py_ssize_t
         if axis < tiling.outer - 1:
             position += line % plan.out_shape[axis] * step
             line = line // plan.out_shape[axis]
-        step *= plan.plane_shape[axis]
+        step *= plan.planes.shape[axis]
     return position
 
 
@@ -692,8 +700,8 @@ cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* jo
 cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, const Patch* patch, Py_ssize_t channel,
                        Py_ssize_t channels, Py_ssize_t width, Bench* bench) noexcept nogil:
     """Transforms, transposes and finishes a patch, the vectors of output channels one by one."""
-    cdef real turned[16 * MOST_BLOCK]          # [line][pixel][channel]: run after run
-    cdef real rows[16 * MOST_BLOCK]            # [line][channel][pixel]
+    cdef real turned[MOST_SIDE * MOST_SIDE * MOST_BLOCK]     # [line][pixel][channel]: run after run
+    cdef real rows[MOST_SIDE * MOST_SIDE * MOST_BLOCK]       # [line][channel][pixel]
     cdef real bias[MOST_LANES]
     cdef real base[MOST_LANES]                 # the bias, but where sums are scaled
     cdef bint is_scaled = bench.exponent != 0 or bench.exponents != NULL
@@ -702,6 +710,8 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
     cdef bint in_y
     cdef char* y
     cdef const char* residual = NULL
+    nd_assert_within(patch.lines, 1, tiling.rows)
+    nd_assert(tiling.rows * pixels * LANES <= MOST_SIDE * MOST_SIDE * MOST_BLOCK)
     if plan.ndim > 1:
         y_line = tiling.row_dilation * job.y.stride[plan.ndim - 2]
         residual_line = tiling.row_dilation * job.residual.stride[plan.ndim - 2]
@@ -816,6 +826,8 @@ cdef bint untransform_tiles(const Tiling* tiling, const real* x, Py_ssize_t tile
     # Of interlacing tiles, all outputs of a place lie side by side.
     cdef Py_ssize_t y_tile = LANES * (columns if tiling.column_dilation == 1 else 1)
     cdef Py_ssize_t y_column = LANES * (1 if tiling.column_dilation == 1 else count)
+    nd_assert(rows + parts(tiling.row_taps, tiling.row_step) - 1 == tiling.row_points)
+    nd_assert(columns + parts(tiling.column_taps, tiling.column_step) - 1 == tiling.column_points)
     # Loops of known lengths for the usual tiles.
     if tiling.column_points == 6:
         if rows == 4 and columns == 4:
@@ -852,23 +864,23 @@ cdef struct PackBench:
 cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench) noexcept nogil:
     cdef char* start = at
     cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
-    bench.rows = <real*> at
-    at += aligned(PACKED_TOGETHER * taps * LANES * sizeof(real))
-    bench.values = <real*> at
-    at += aligned(tiling.phases * tiling.points * (PACKED_TOGETHER * MOST_VECTOR + LANES) * sizeof(real))
+    bench.rows = <real*> take(&at, PACKED_TOGETHER * taps * LANES * sizeof(real))
+    bench.values = <real*> take(
+        &at, tiling.phases * tiling.points * (PACKED_TOGETHER * MOST_VECTOR + LANES) * sizeof(real)
+    )
     return at - start
 
 
 cdef inline Py_ssize_t block_start(const Plan* plan, const Tiling* tiling, Py_ssize_t channel) noexcept nogil:
     """Where the packed weights of the block that begins with an output channel begin; each ends with the shares."""
-    return channel * (tiling.weight_values * plan.channels_in * plan.taps + 1)
+    return channel * (tiling.weight_values * plan.channels_in * plan.taps.count + 1)
 
 
 cdef double share_of_block(const Plan* plan, const Tiling* tiling, const real* packed, Py_ssize_t block) noexcept nogil:
     """The largest part that a single weight has in the sum of all of an output channel, in absolute values."""
     cdef Py_ssize_t k, width = tile_width(plan, block)
     cdef double share = 0
-    packed += width * tiling.weight_values * plan.channels_in * plan.taps
+    packed += width * tiling.weight_values * plan.channels_in * plan.taps.count
     for k in range(min(width, plan.channels_out - block)):
         share = max(share, packed[k])
     return share
@@ -883,7 +895,7 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
     cdef Py_ssize_t i, j, k, v, at, count, run
     cdef Py_ssize_t places[PACKED_TOGETHER]
     cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
-    cdef Py_ssize_t n = plan.channels_in * plan.taps, width = tile_width(plan, block)
+    cdef Py_ssize_t n = plan.channels_in * plan.taps.count, width = tile_width(plan, block)
     # Not a multiple of the page size, so that the points do not compete for the same places in cache.
     cdef Py_ssize_t step = PACKED_TOGETHER * width + LANES
     cdef int point, row_phase, column_phase, row_phases, column_phases
@@ -919,7 +931,7 @@ cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order,
                     i = 0
                     while i < count:
                         # Neighbours stay neighbours where there is one tap.
-                        run = count if plan.taps == 1 else 1
+                        run = count if plan.taps.count == 1 else 1
                         memcpy(packed + (k * n + places[i]) * width, bench.values + at + i * width,
                                run * width * sizeof(real))
                         i += run

@@ -113,7 +113,7 @@ NONE = np.empty(0, np.intp)
 
 
 class Blocking(NamedTuple):
-    """What ``_core``'s `Direct` is told; the names are those of `Plan` in ``_core/plan.pxi``."""
+    """What ``_core``'s `Direct` is told; `Plan` in ``_core/plan.pxi`` says what each is."""
 
     kernel: str
     groups: int

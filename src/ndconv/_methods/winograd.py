@@ -526,11 +526,11 @@ def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
         zeros=False,
         plane_shape=(*(layout.size for layout in axes), *[1] * cut),
         plane_stride=(1,) * g.ndim,
-        plane_size=1,
+        plane_size=math.prod(layout.size for layout in axes),
         row_length=1,
         relative=(
             *(layout.positions(stride) for layout, stride in zip(axes, g.stride, strict=False)),
-            *[none] * cut,
+            *[np.zeros(1, np.intp)] * cut,
         ),
         segment_start=np.zeros(1, np.intp),
         segment_length=np.ones(1, np.intp),
