@@ -23,7 +23,7 @@ from scipy.optimize import least_squares
 
 import ndconv
 from ndconv import _methods
-from ndconv._geometry import layer_geometry
+from ndconv._call.geometry import layer_geometry
 from ndconv._methods import METHODS, Problem
 
 # What predictions are made of: constants of the methods, all positive, and the clock.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import ndconv
-from ndconv import _caches
+from ndconv._runtime import caches as _caches
 
 MIB = 1 << 20
 
@@ -168,7 +168,7 @@ def test_a_wrong_limit(value, error):
 
 
 def test_the_environment_sets_the_limit():
-    code = "import ndconv, ndconv._caches; ndconv.set_cache_limit(None); print(ndconv._caches._state.limit)"
+    code = "from ndconv._runtime import caches; caches.set_cache_limit(None); print(caches._state.limit)"
     assert isolated.run(code, NDCONV_CACHE_LIMIT="12345") == "12345"
     assert isolated.run(code, NDCONV_CACHE_LIMIT="") == str(256 * MIB)
     failed = isolated.start(code, NDCONV_CACHE_LIMIT="64MB")

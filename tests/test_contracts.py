@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from ndconv import _core
-from ndconv._geometry import layer_geometry
+from ndconv._call.geometry import layer_geometry
+from ndconv._gradients.weight import Cut, _block
 from ndconv._methods import Problem, winograd
 from ndconv._methods.direct import make_blocking
-from ndconv._weight_gradient import Cut, _block
 
 CORE = _core.load("float32")
 

@@ -5,7 +5,7 @@ import pytest
 
 import ndconv
 from ndconv import _core
-from ndconv._geometry import layer_geometry
+from ndconv._call.geometry import layer_geometry
 from ndconv._methods import Problem
 from ndconv._methods.direct import make_blocking
 

@@ -13,9 +13,9 @@ fig, ax = plt.subplots(figsize=(9.2, 5.5))
 blank(ax, (0, 12.4), (0.3, 7.7), aspect="auto")
 
 python = {
-    "public function": "conv_layer, ConvLayer,\ncorrelate_nd, convolve_nd\n_layer.py, _correlate.py",
-    "arguments": "names and numbers to one\nspelling, by pure functions\n_arguments.py, _modes.py",
-    "Geometry": "all arithmetic on shapes,\nchecked and frozen\n_geometry.py",
+    "public function": "conv_layer, ConvLayer,\ncorrelate_nd, convolve_nd\n_layers/, _correlation/",
+    "arguments": "names and numbers to one\nspelling, by pure functions\n_call/",
+    "Geometry": "all arithmetic on shapes,\nchecked and frozen\n_call/geometry.py",
     "Plan": "method, blocks, offsets;\nfrozen\n_methods/",
 }
 for x, (name, text) in zip(LEFT, python.items(), strict=True):

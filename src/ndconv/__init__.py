@@ -9,21 +9,21 @@ import types as _types
 import typing as _typing
 
 # The first, since it refuses to be imported in a sub-interpreter.
-from . import _threads as _threads  # isort: split
-
-from ._backward import conv_layer_backward
-from ._caches import CacheInfo, cache_info, clear_caches, set_cache_limit
-from ._config import show_config
+from . import _threads as _threads
 from ._core import machine
 from ._correlation.correlate import convolve_nd, correlate_nd
-from ._cost import LayerCost, ReceptiveField, layer_cost, output_shape, receptive_field
-from ._fold import fold_batch_norm
-from ._gradients import ConvGradients
-from ._graph import graph_conv, graph_conv_backward
-from ._layer import ConvLayer, conv_layer
-from ._stream import CorrelateStream, LayerStream
-from ._transpose_layer import conv_transpose_layer, conv_transpose_layer_backward
-from ._workers import set_workers
+from ._gradients.layer import conv_layer_backward
+from ._gradients.result import ConvGradients
+from ._layers.batch_norm import fold_batch_norm
+from ._layers.cost import LayerCost, ReceptiveField, layer_cost, output_shape, receptive_field
+from ._layers.graph import graph_conv, graph_conv_backward
+from ._layers.layer import ConvLayer, conv_layer
+from ._layers.transposed import conv_transpose_layer, conv_transpose_layer_backward
+from ._runtime.caches import CacheInfo, cache_info, clear_caches, set_cache_limit
+from ._runtime.config import show_config
+from ._runtime.workers import set_workers
+from ._streams.correlate import CorrelateStream
+from ._streams.layer import LayerStream
 
 if _typing.TYPE_CHECKING:
     from . import ndimage as ndimage

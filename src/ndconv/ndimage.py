@@ -20,12 +20,12 @@ import scipy.ndimage as _scipy
 from numpy.lib.array_utils import normalize_axis_index
 from numpy.typing import ArrayLike
 
-from . import _filtering
-from ._dtypes import Array
-from ._engine import new_output
-from ._modes import BY_NAME, PaddingMode
-from ._passes import Pass
-from ._scipy_fallback import NDIMAGE_DTYPES, handing_on
+from ._call.arrays import new_output
+from ._call.dtypes import Array
+from ._call.modes import BY_NAME, PaddingMode
+from ._dropins import filtering as _filtering
+from ._dropins.fallback import NDIMAGE_DTYPES, handing_on
+from ._dropins.passes import Pass
 
 __all__ = [
     "convolve",

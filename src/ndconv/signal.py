@@ -19,17 +19,17 @@ import numpy as np
 import scipy.signal as _scipy
 from numpy.typing import ArrayLike
 
-from ._caches import CHOICE_BYTES, Cache
+from ._call.dtypes import Array
+from ._call.geometry import Geometry, single_channel_geometry
+from ._call.modes import BY_NAME
 from ._correlation.correlate import convolve_nd, correlate_nd
-from ._dtypes import Array
-from ._geometry import Geometry, single_channel_geometry
-from ._limbs import exact_sums
+from ._dropins.fallback import PLANE_DTYPES, SIGNAL_DTYPES, handing_on
+from ._dropins.limbs import exact_sums
+from ._dropins.passes import is_finite
+from ._dropins.resampling import resampled
 from ._methods import direct, fourier
 from ._methods.problem import Problem
-from ._modes import BY_NAME
-from ._passes import is_finite
-from ._resampling import resampled
-from ._scipy_fallback import PLANE_DTYPES, SIGNAL_DTYPES, handing_on
+from ._runtime.caches import CHOICE_BYTES, Cache
 
 __all__ = [
     "choose_conv_method",
@@ -543,7 +543,7 @@ def _planes(
     return x, kernel, {"padding_mode": padding_mode if x.size else "zeros", "fill_value": fill}, swapped
 
 
-# See `_scipy_fallback`.
+# See `_dropins.fallback`.
 _FOR_SCIPY: Array = NotImplemented
 
 

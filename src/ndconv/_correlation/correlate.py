@@ -6,10 +6,10 @@ from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike
 
-from .._arguments import Pair, PerAxis, flag, one_of
-from .._dtypes import Array, as_array, result_dtype, wider_dtype
-from .._engine import with_room_for
-from .._workers import checked_workers
+from .._call.arguments import Pair, PerAxis, flag, one_of
+from .._call.dtypes import Array, as_array, result_dtype, wider_dtype
+from .._call.values import with_room_for
+from .._runtime.workers import checked_workers
 from .missing import POLICIES, omitting, refuse_masked_kernel, refuse_nan, unmasked, with_mask
 from .normalized import normalized_correlation
 from .slide import Arguments, slide

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._dtypes import Array, compute_type
+from .._call.dtypes import Array, compute_type
 from .._methods import AUTO, PLAIN_SUMS
 from .normalized import DOUBLE, coefficient_dtype, sample_dtype
 from .slide import Arguments, delivered, placed, slide
@@ -23,7 +23,6 @@ POLICIES = ("propagate", "omit", "raise")
 # Where the weights of the samples that are there add up to less than this part of all, they must be more exact than
 # spectra make them.
 THIN = 1 / 64
-
 
 # --- Masked arrays ------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .._dtypes import Array, result_dtype
-from .._engine import new_output
+from .._call.arrays import new_output
+from .._call.dtypes import Array, result_dtype
 from .slide import Arguments, delivered, placed
 from .windows import Windows, windows_of
 

@@ -8,24 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._arguments import MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
-from .._caches import Cache
-from .._dtypes import Array, compute_type, result_dtype
-from .._engine import (
-    Prepared,
-    apart_from,
-    checked_out,
-    fill_in,
-    is_in_place,
-    is_new_in_place,
-    new_output,
-    prepare,
-    remember,
-    typed,
-)
-from .._geometry import Geometry, Shape, reordered, single_channel_geometry
+from .._call.arguments import MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
+from .._call.arrays import apart_from, checked_out, is_in_place, is_new_in_place, new_output
+from .._call.dtypes import Array, compute_type, result_dtype
+from .._call.geometry import Geometry, Shape, reordered, single_channel_geometry
+from .._call.modes import BY_NAME, PaddingMode
+from .._call.values import fill_in
+from .._engine import Prepared, prepare, remember, typed
 from .._methods import AUTO, allows_plain_sums, checked_method, seen_in
-from .._modes import BY_NAME, PaddingMode
+from .._runtime.caches import Cache
 
 # NumPy's limit, less the channel axis that the engine wants.
 MOST_AXES = 63

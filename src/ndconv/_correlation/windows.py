@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .._dtypes import Array
-from .._geometry import Geometry
+from .._call.dtypes import Array
+from .._call.geometry import Geometry
 from .._methods import PASSES, PLAIN_SUMS, checked_method
 from .slide import Arguments, Checked, check, slide
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .._arguments import one_of
-from .._caches import CHOICE_BYTES, Cache, clear_caches
-from .._dtypes import Array
+from .._call.arguments import one_of
+from .._call.dtypes import Array
+from .._runtime.caches import CHOICE_BYTES, Cache, clear_caches
 from . import direct, fourier, separable, winograd
 from .problem import REMEMBERED_TAPS, Method, Plan, Problem
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _core
-from .._caches import CHOICE_BYTES, Cache
-from .._dtypes import Array, compute_type
-from .._geometry import reordered
-from .._modes import BY_NAME
+from .._call.dtypes import Array, compute_type
+from .._call.geometry import reordered
+from .._call.modes import BY_NAME
+from .._runtime.caches import CHOICE_BYTES, Cache
 from . import extent, nonfinite
 from .problem import REMEMBERED_TAPS, Problem, remembered
 

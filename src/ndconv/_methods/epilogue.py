@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .._arguments import ACTIVATIONS
-from .._dtypes import Array
+from .._call.arguments import ACTIVATIONS
+from .._call.dtypes import Array
 
 
 def _root_of_tail(v: Array) -> Array:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .._dtypes import Array
-from .._geometry import Geometry
-from .._modes import BY_NAME
+from .._call.dtypes import Array
+from .._call.geometry import Geometry
+from .._call.modes import BY_NAME
 from .problem import Problem
 
 

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._arguments import LARGEST
-from .._caches import CHOICE_BYTES, Cache
-from .._dtypes import Array, compute_type
-from .._geometry import batch_of, make_geometry
+from .._call.arguments import LARGEST
+from .._call.dtypes import Array, compute_type
+from .._call.geometry import batch_of, make_geometry
+from .._runtime.caches import CHOICE_BYTES, Cache
 from .._threads.python_tasks import for_each
 from . import direct, extent
 from .epilogue import finish

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .._dtypes import Array, compute_type
-from .._geometry import batch_of
+from .._call.dtypes import Array, compute_type
+from .._call.geometry import batch_of
 from .problem import Plan, Problem
 
 # Products an output up to which the counts of a float32 are told apart from 0 whatever method makes them.

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .._caches import Cache
-from .._dtypes import Array
-from .._geometry import Geometry
+from .._call.dtypes import Array
+from .._call.geometry import Geometry
+from .._runtime.caches import Cache
 
 # What methods promise, in eps of the largest B: see the guide, "Accuracy".
 PROMISE = 32.0

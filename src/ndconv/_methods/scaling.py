@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._dtypes import Array
+from .._call.dtypes import Array
 
 
 def exponents_of_tiny(array: Array, axes: Sequence[int]) -> Array | None:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .._dtypes import Array, compute_type
-from .._geometry import single_channel_geometry
+from .._call.dtypes import Array, compute_type
+from .._call.geometry import single_channel_geometry
 from . import direct, extent, nonfinite
 from .problem import Plan, Problem
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._dtypes import Array, compute_type
-from .._geometry import Geometry, batch_of, single_channel_geometry
+from .._call.dtypes import Array, compute_type
+from .._call.geometry import Geometry, batch_of, single_channel_geometry
 from .._threads.python_tasks import for_each
 from . import direct
 from .problem import Problem, remembered, run_aligned

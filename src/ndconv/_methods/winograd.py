@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _core
-from .._caches import CHOICE_BYTES, Cache
-from .._dtypes import Array, compute_type
-from .._geometry import batch_of
+from .._call.dtypes import Array, compute_type
+from .._call.geometry import batch_of
+from .._runtime.caches import CHOICE_BYTES, Cache
 from . import direct, extent
 from .epilogue import finish
 from .problem import PROMISE, Problem, remembered

@@ -1,0 +1,1 @@
+"""Backwards: the gradients of layers."""

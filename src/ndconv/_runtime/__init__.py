@@ -1,0 +1,1 @@
+"""What the process keeps and uses: caches, numbers of threads, the configuration."""

@@ -1,0 +1,1 @@
+"""Filters whose signal comes in chunks."""
