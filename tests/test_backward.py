@@ -368,9 +368,7 @@ def test_time_is_that_of_the_products(monkeypatch, mode, padding, stride, dilati
     """Not that of the padding: what is computed of it are a few samples for each product."""
     made = []
     add_border = backward._add_border
-    monkeypatch.setattr(
-        backward, "_add_border", lambda slab, *rest: (made.append(slab.size), add_border(slab, *rest))
-    )
+    monkeypatch.setattr(backward, "_add_border", lambda slab, *rest: (made.append(slab.size), add_border(slab, *rest)))
     x, weight = np.arange(10.0)[None], np.array([[[1.0, 10.0, 100.0]]])
     keywords = {"padding": padding, "padding_mode": mode, "stride": stride, "dilation": dilation}
     y = ndconv.conv_layer(x, weight, **keywords)
