@@ -10,7 +10,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from libc.math cimport HUGE_VAL, frexp, ldexp
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from ndconv._threads.tasks cimport raise_flag, run_tasks
 
@@ -501,7 +501,6 @@ cdef class Direct:
         if not depthwise:
             inputs, outputs = plan.groups * plan.channels_in, plan.groups * plan.channels_out
         demand(0 <= batch_ndim <= MAX_AXES, "an output of other axes")
-        demand(cnp.PyArray_ISNOTSWAPPED(y), "an output of the other byte order")
         demand_shape(x, y, batch_ndim, inputs, plan.in_shape, ndim, False)
         demand_shape(y, y, batch_ndim, outputs, plan.out_shape, ndim, True)
         if residual is not None:
@@ -526,6 +525,7 @@ cdef class Direct:
         cdef int axis, ndim = plan.ndim
         cdef Py_ssize_t batch = 1
         self.check(x, packed, bias, residual, y, weight_batch)
+        demand(cnp.PyArray_ISNOTSWAPPED(y), "an output of the other byte order")
         demand(IDENTITY <= activation <= HARDSWISH, "an activation that is none")
         job.batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
         describe(&job.x, x, job.batch_ndim, ndim)
@@ -753,6 +753,8 @@ cdef class Interleaved:
             demand(
                 phase.plan.kernel == first.plan.kernel and phase.plan.kernel in (TILE, ROWS)
                 and phase.plan.ndim == first.plan.ndim and phase.plan.planes.size == first.plan.planes.size
+                and memcmp(phase.plan.planes.stride, first.plan.planes.stride, sizeof(first.plan.planes.stride)) == 0
+                and memcmp(&phase.plan.blocking, &first.plan.blocking, sizeof(Blocking)) == 0
                 and phase.plan.channels_in == first.plan.channels_in <= first.plan.blocking.padded_channels
                 and phase.plan.channels_out == first.plan.channels_out
                 and phase.plan.planes.interleave == first.plan.planes.interleave and not first.plan.planes.in_place,
