@@ -9,8 +9,9 @@ from ._call.arguments import ACTIVATIONS
 from ._call.arrays import is_in_place
 from ._call.dtypes import Array, compute_type, real_vector, real_weights
 from ._call.geometry import Geometry, batch_of
-from ._methods import AUTO, is_remembered, make_plan, sections
+from ._methods import AUTO, is_remembered, make_plan
 from ._methods.problem import Plan, Problem, run_aligned
+from ._methods.split_k import SplitKPlan, pays_to_split_k
 from ._runtime.caches import Cache
 from ._runtime.workers import SERIAL_MULTIPLY_ADDS, Threads
 
@@ -97,7 +98,7 @@ def prepare(
         packing=packing,
         zeros_are_samples=zeros_are_samples,
     )
-    plan = sections.SectionsPlan(problem) if split_k and sections.pays(problem) else make_plan(problem, method)
+    plan = SplitKPlan(problem) if split_k and pays_to_split_k(problem) else make_plan(problem, method)
     code = ACTIVATIONS.index(activation) if dtype.kind == "f" else 0
     return Prepared(plan, dtype, x_is_complex, geometry.multiply_adds * batch, activation, code, weight_batch)
 
@@ -149,11 +150,11 @@ def convolve(
     call.run(x, weights, y, None if bias is None else real_vector(bias, y.dtype), residual, workers)
 
 
-def typed(value: Any) -> Any:
+def exact_key(value: Any) -> Any:
     """Return a key for an argument: 2.0 and True are equal to integers, but are none."""
     if type(value) is int or value is None:
         return value
-    return (tuple, *map(typed, value)) if type(value) is tuple else (type(value), value)
+    return (tuple, *map(exact_key, value)) if type(value) is tuple else (type(value), value)
 
 
 def remember(calls: Cache[Any], key: Any, entry: Any, geometry: Geometry) -> None:

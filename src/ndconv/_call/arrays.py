@@ -106,11 +106,11 @@ def _overlaps_itself(array: Array) -> bool:
     return bool((np.diff(offsets) < array.itemsize).any())
 
 
-def with_parts_of(residual: Array, dtype: np.dtype[Any]) -> Array:
+def with_components_of(residual: Array, dtype: np.dtype[Any]) -> Array:
     """Return a residual as complex numbers if the result's are, for the core, which adds part to part."""
     return residual.astype(dtype) if dtype.kind == "c" and residual.dtype.kind != "c" else residual
 
 
-def apart_from(array: Array, out: Array) -> Array:
+def copy_if_overlapping(array: Array, out: Array) -> Array:
     """Return an array, or a copy of it where writing to `out` might change it."""
     return array.copy() if np.may_share_memory(array, out) else array

@@ -7,14 +7,14 @@ import numpy as np
 from .dtypes import Array
 
 
-def with_room_for(x: Array, fill_value: Any) -> Array:
+def promoted_for_fill(x: Array, fill_value: Any) -> Array:
     """Return x, as complex samples if those outside it are complex and it is not."""
     if x.dtype.kind != "c" and np.iscomplexobj(fill_value) and np.ndim(fill_value) == 0 and fill_value.imag:
         return x.astype(np.result_type(x.dtype, np.complex64))
     return x
 
 
-def fill_in(fill_value: Any, dtype: np.dtype[Any]) -> complex:
+def checked_fill_value(fill_value: Any, dtype: np.dtype[Any]) -> complex:
     """Return the value of samples outside x, checked against the result's dtype."""
     value = np.asarray(fill_value)
     if isinstance(fill_value, int) and value.dtype.kind == "O":

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .._call.arguments import Pair, PerAxis, flag, one_of
 from .._call.dtypes import Array, as_array, result_dtype, wider_dtype
-from .._call.values import with_room_for
+from .._call.values import promoted_for_fill
 from .._runtime.workers import checked_workers
 from .missing import POLICIES, omitting, refuse_masked_kernel, refuse_nan, unmasked, with_mask
 from .normalized import normalized_correlation
@@ -220,7 +220,7 @@ def _correlate(
     """Correlate, or convolve if `mirror`, in whichever of the ways."""
     x, masked = unmasked(x)
     refuse_masked_kernel(kernel)
-    x, kernel = with_room_for(as_array(x, "x"), arguments.fill_value), as_array(kernel, "kernel")
+    x, kernel = promoted_for_fill(as_array(x, "x"), arguments.fill_value), as_array(kernel, "kernel")
     threads = checked_workers(workers)
     template = kernel
     if dtype is not None:

@@ -100,7 +100,7 @@ def omitting(
 ) -> Array:
     """Return the correlation, or the convolution if `mirror`, without the samples of x that are missing."""
     checked, windows = windows_of(x, kernel, arguments, out, workers, mirror)
-    weights = placed(kernel, x.ndim, checked.slid)
+    weights = placed(kernel, x.ndim, checked.kernel_axes)
     check_weights(weights, windows.axes, checked.dtype)
     if 0 in checked.y_shape or not (has_nan(x) or np.isnan(checked.fill_value)):
         return slide(x, kernel, arguments, out, workers, mirror)

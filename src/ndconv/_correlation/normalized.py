@@ -45,7 +45,7 @@ def normalized_correlation(
     """
     kernel = kernel.astype(coefficient_dtype(result_dtype(x, kernel)), copy=False)
     checked, windows = windows_of(x, kernel, arguments, out, workers, False)
-    kernel = unit_kernel(placed(template, x.ndim, checked.slid), windows.axes)
+    kernel = unit_kernel(placed(template, x.ndim, checked.kernel_axes), windows.axes)
     if 0 in checked.y_shape:
         return new_output(checked.y_shape, checked.dtype) if out is None else out
     outside = arguments.fill_value if windows.are_filled else 0

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._call.arguments import MODES, Pair, axes_of, lag_ranges, one_of, padding_modes, per_axis
-from .._call.arrays import apart_from, checked_out, is_in_place, is_new_in_place, new_output
+from .._call.arrays import checked_out, copy_if_overlapping, is_in_place, is_new_in_place, new_output
 from .._call.dtypes import Array, compute_type, result_dtype
 from .._call.geometry import Geometry, Shape, reordered, single_channel_geometry
 from .._call.modes import BY_NAME, PaddingMode
-from .._call.values import fill_in
-from .._engine import Prepared, prepare, remember, typed
+from .._call.values import checked_fill_value
+from .._engine import Prepared, exact_key, prepare, remember
 from .._methods import AUTO, allows_plain_sums, checked_method, seen_in
 from .._runtime.caches import Cache
 
@@ -45,12 +45,12 @@ class Checked(NamedTuple):
     dtype: np.dtype[Any]
     fill_value: complex
     y_shape: Shape
-    slid: tuple[int, ...]  # as given: the axes that a kernel with fewer axes than x has
+    kernel_axes: tuple[int, ...]  # as given: the axes that a kernel with fewer axes than x has
 
     @property
     def axes(self) -> tuple[int, ...]:
         """The axes that the kernel slides along, in x's order."""
-        return tuple(sorted(self.slid))
+        return tuple(sorted(self.kernel_axes))
 
 
 class _Call(NamedTuple):
@@ -60,7 +60,7 @@ class _Call(NamedTuple):
     prepared: Prepared | None  # unless it is turned
     order: tuple[
         int, ...
-    ]  # (*batch, channel, *spatial), for the engine, whose spatial axes may be more than those slid
+    ]  # (*batch, channel, *spatial), for the engine, whose spatial axes may be more than the kernel's
     n_batch: int
     channel: int  # the axis of the bank of filters; a new last one, if there is none
     turned: Arguments | None  # those of the same call with x and kernel in each other's place, where that is less work
@@ -81,7 +81,7 @@ def slide(x: Array, kernel: Array, arguments: Arguments, out: Array | None, work
     seen = seen_in(kernel, result_dtype(x, kernel), method, x.size * kernel.size)
     call = key = None
     if out is None:
-        key = (mirror, seen, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(typed, arguments))
+        key = (mirror, seen, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(exact_key, arguments))
         try:
             call = _calls.get(key)
         except TypeError:  # lists are welcome, but have no hash
@@ -96,8 +96,8 @@ def slide(x: Array, kernel: Array, arguments: Arguments, out: Array | None, work
     if out is None:
         y = new_output(call.checked.y_shape, call.checked.dtype)
     else:
-        y, x, kernel = out, apart_from(x, out), apart_from(kernel, out)
-    _run(call, x, placed(kernel, x.ndim, call.checked.slid), y, workers, mirror)
+        y, x, kernel = out, copy_if_overlapping(x, out), copy_if_overlapping(kernel, out)
+    _run(call, x, placed(kernel, x.ndim, call.checked.kernel_axes), y, workers, mirror)
     return y
 
 
@@ -110,12 +110,12 @@ def delivered(y: Array, checked: Checked, out: Array | None) -> Array:
     return out
 
 
-def placed(kernel: Array, ndim: int, slid: tuple[int, ...]) -> Array:
+def placed(kernel: Array, ndim: int, kernel_axes: tuple[int, ...]) -> Array:
     """Return the kernel with as many axes as x: one with the sliding axes alone has each put in its place."""
     if kernel.ndim == ndim:
         return kernel
-    kernel = kernel.reshape((1,) * (ndim - len(slid)) + kernel.shape)
-    return np.moveaxis(kernel, range(ndim - len(slid), ndim), slid)
+    kernel = kernel.reshape((1,) * (ndim - len(kernel_axes)) + kernel.shape)
+    return np.moveaxis(kernel, range(ndim - len(kernel_axes), ndim), kernel_axes)
 
 
 # --- Arguments -> what is checked ---------------------------------------------------------------------------------
@@ -124,11 +124,11 @@ def placed(kernel: Array, ndim: int, slid: tuple[int, ...]) -> Array:
 def check(x: Array, kernel: Array, arguments: Arguments, out: Array | None, mirror: bool) -> Checked:
     """Return what the arguments come to, or raise for what does not fit; all but the method."""
     mode = one_of(arguments.mode, "mode", MODES)
-    slid = _sliding_axes(x, kernel, arguments.axes)
-    ndim = len(slid)
-    kernel = placed(kernel, x.ndim, slid)
+    kernel_axes = _sliding_axes(x, kernel, arguments.axes)
+    ndim = len(kernel_axes)
+    kernel = placed(kernel, x.ndim, kernel_axes)
     dilation = per_axis(arguments.dilation, ndim, "dilation", minimum=1)
-    in_shape, taps = (tuple(array.shape[axis] for axis in slid) for array in (x, kernel))
+    in_shape, taps = (tuple(array.shape[axis] for axis in kernel_axes) for array in (x, kernel))
     modes = padding_modes(arguments.padding_mode, ndim)
     geometry = single_channel_geometry(
         in_shape,
@@ -141,12 +141,12 @@ def check(x: Array, kernel: Array, arguments: Arguments, out: Array | None, mirr
         may_be_empty=mode != "valid" and arguments.lags is None,
     )
     dtype = result_dtype(x, kernel)
-    fill_value = fill_in(arguments.fill_value, dtype)
-    y_shape = _y_shape(x.shape, kernel.shape, slid, geometry.out_shape)
+    fill_value = checked_fill_value(arguments.fill_value, dtype)
+    y_shape = _y_shape(x.shape, kernel.shape, kernel_axes, geometry.out_shape)
     if out is not None:
         checked_out(out, y_shape, dtype)
-    in_order = reordered(geometry, sorted(range(ndim), key=lambda i: slid[i]))
-    return Checked(in_order, dtype, fill_value, y_shape, slid)
+    in_order = reordered(geometry, sorted(range(ndim), key=lambda i: kernel_axes[i]))
+    return Checked(in_order, dtype, fill_value, y_shape, kernel_axes)
 
 
 def _sliding_axes(x: Array, kernel: Array, axes: Any) -> tuple[int, ...]:
@@ -157,20 +157,20 @@ def _sliding_axes(x: Array, kernel: Array, axes: Any) -> tuple[int, ...]:
         raise ValueError(f"kernel must not have more axes than x, got {kernel.ndim} against {x.ndim}")
     if x.ndim > MOST_AXES:
         raise ValueError(f"x must have at most {MOST_AXES} axes, got {x.ndim}")
-    slid = axes_of(axes, x.ndim, kernel.ndim)
-    if kernel.ndim < x.ndim and len(slid) != kernel.ndim:
+    kernel_axes = axes_of(axes, x.ndim, kernel.ndim)
+    if kernel.ndim < x.ndim and len(kernel_axes) != kernel.ndim:
         raise ValueError(
             f"axes must be as many as kernel's axes ({kernel.ndim}) where x has more ({x.ndim}), got {axes!r}"
         )
-    return slid
+    return kernel_axes
 
 
-def _y_shape(x_shape: Shape, kernel_shape: Shape, slid: tuple[int, ...], out_shape: Shape) -> Shape:
+def _y_shape(x_shape: Shape, kernel_shape: Shape, kernel_axes: tuple[int, ...], out_shape: Shape) -> Shape:
     """Return the shape of the result, whose other axes broadcast."""
     shape = list(x_shape)
     for axis, size in enumerate(kernel_shape):
-        if axis in slid:
-            shape[axis] = out_shape[slid.index(axis)]
+        if axis in kernel_axes:
+            shape[axis] = out_shape[kernel_axes.index(axis)]
         elif x_shape[axis] != size and 1 not in (x_shape[axis], size):
             raise ValueError(
                 f"kernel must broadcast with x on the axes that it does not slide along: axis {axis} has "
@@ -219,7 +219,7 @@ def _planned(
 ) -> _Call:
     """Return the call: which axis is what to the engine, and the plan."""
     g, axes = checked.geometry, checked.axes
-    kernel = placed(kernel, x.ndim, checked.slid)
+    kernel = placed(kernel, x.ndim, checked.kernel_axes)
     others = [axis for axis in range(x.ndim) if axis not in axes]
     turned = None
     if allows_plain_sums(method):
@@ -228,14 +228,13 @@ def _planned(
     banks = [axis for axis in others if kernel.shape[axis] > 1 and x.shape[axis] == 1]
     channel = max(banks, key=lambda axis: kernel.shape[axis], default=x.ndim)
     split_k = by_lags and allows_plain_sums(method)
-    near = () if split_k else _near_axes(x, kernel, axes, g)
-    batch = tuple(axis for axis in others if axis != channel and axis not in near)
-    order = (*batch, channel, *axes, *near)
+    trailing = () if split_k else _trailing_axes(x, kernel, axes, g)
+    batch = tuple(axis for axis in others if axis != channel and axis not in trailing)
+    order = (*batch, channel, *axes, *trailing)
     if turned is not None:
         return _Call(checked, None, order, len(batch), channel, turned._replace(method=method))
-    slides = _with_axes(
-        replace(g, channels_out=kernel.shape[channel] if channel < x.ndim else 1), tuple(x.shape[axis] for axis in near)
-    )
+    banked = replace(g, channels_out=kernel.shape[channel] if channel < x.ndim else 1)
+    slides = _with_axes(banked, tuple(x.shape[axis] for axis in trailing))
     compute = compute_type(checked.dtype)
     if out is None:
         y_in_place = is_new_in_place(checked.y_shape, order, slides.ndim, checked.dtype)
@@ -258,17 +257,17 @@ def _planned(
     return _Call(checked, prepared, order, len(batch), channel, None)
 
 
-def _near_axes(x: Array, kernel: Array, slid: tuple[int, ...], geometry: Geometry) -> tuple[int, ...]:
+def _trailing_axes(x: Array, kernel: Array, kernel_axes: tuple[int, ...], geometry: Geometry) -> tuple[int, ...]:
     """Return x's last axes, such as an image's colours, where the kernel slides along others and is the same for all.
 
     With a single tap it slides along these as well: what is next in memory is then next to a micro-kernel.
     """
-    near = tuple(range(max(slid) + 1, x.ndim))
+    trailing = tuple(range(max(kernel_axes) + 1, x.ndim))
     if geometry.ndim == 1 and geometry.stride[0] > 1:
         return ()  # sums along one axis have one order, and with several axes a stride would give them another
-    if any(kernel.shape[axis] > 1 for axis in near) or x.strides[-1] != x.itemsize or x.size == 0:
+    if any(kernel.shape[axis] > 1 for axis in trailing) or x.strides[-1] != x.itemsize or x.size == 0:
         return ()
-    return near
+    return trailing
 
 
 def _with_axes(geometry: Geometry, sizes: Shape) -> Geometry:
@@ -333,11 +332,11 @@ def _laid_out(array: Array, channel: int, order: tuple[int, ...]) -> Array:
 def _run_turned(call: _Call, x: Array, kernel: Array, out: Array | None, workers: int | None, mirror: bool) -> Array:
     """Correlate by sliding x over the kernel, which gives the outputs in the opposite order."""
     assert call.turned is not None
-    slid = call.checked.slid
-    kernel = placed(kernel, x.ndim, slid)
-    samples = np.flip(kernel, slid) if mirror else kernel.conj()
+    kernel_axes = call.checked.kernel_axes
+    kernel = placed(kernel, x.ndim, kernel_axes)
+    samples = np.flip(kernel, kernel_axes) if mirror else kernel.conj()
     if out is None:
         y = slide(samples, x.conj(), call.turned, None, workers, False)
-        return np.ascontiguousarray(np.flip(y, slid))
-    slide(samples, x.conj(), call.turned, np.flip(out, slid), workers, False)
+        return np.ascontiguousarray(np.flip(y, kernel_axes))
+    slide(samples, x.conj(), call.turned, np.flip(out, kernel_axes), workers, False)
     return out

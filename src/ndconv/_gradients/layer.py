@@ -15,7 +15,7 @@ from .._call.arguments import Padding, PerAxis, channel_axis_of
 from .._call.arrays import new_output
 from .._call.dtypes import Array, compute_type, result_dtype, unmasked_array
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
-from .._call.values import fill_in, with_room_for
+from .._call.values import checked_fill_value, promoted_for_fill
 from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
 from .._transposed.phases import box_of_samples, transposed_phases, transposed_sets
@@ -122,7 +122,7 @@ def conv_layer_backward(
     geometry = layer_geometry(array.shape, filters.shape, stride, padding, padding_mode, dilation, groups)
     shape = geometry.y_shape(batch_of(array.shape, ndim))
     gradient = checked_gradient(gradient, shape, ndim, last)
-    fill_in(fill_value, result_dtype(with_room_for(array[..., :0], fill_value), filters))
+    checked_fill_value(fill_value, result_dtype(promoted_for_fill(array[..., :0], fill_value), filters))
     return layer_gradients(gradient, array, filters, geometry, fill_value, wanted, last, threads)
 
 
@@ -137,9 +137,9 @@ def layer_gradients(
 ) -> ConvGradients:  # fmt: skip
     """Return the gradients from checked arrays, channels first; that to x with its channels last if asked to."""
     grad_x = grad_weight = grad_bias = by_bias = None
-    padded = with_room_for(x, fill_value) if "weight" in needs else x
+    padded = promoted_for_fill(x, fill_value) if "weight" in needs else x
     if "weight" in needs:
-        fill_in(fill_value, result_dtype(grad_y, padded))
+        checked_fill_value(fill_value, result_dtype(grad_y, padded))
     if "x" in needs:
         grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
     if "weight" in needs:

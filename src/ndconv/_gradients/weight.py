@@ -13,7 +13,7 @@ from .. import _core
 from .._call.arrays import is_in_place
 from .._call.dtypes import Array, compute_type
 from .._call.geometry import Geometry, batch_of
-from .._call.values import fill_in
+from .._call.values import checked_fill_value
 from .._methods import is_remembered
 from .._methods.direct import TASK_MULTIPLY_ADDS, TASKS, channels, finish_blocking, largest_box, smallest_box
 from .._methods.problem import Problem, run_aligned
@@ -62,8 +62,8 @@ def weight_gradient(
     if grad_y.size == 0 or math.prod(shape) == 0:
         return np.zeros(shape, dtype), None
     problem = Problem(
-        geometry=geometry, dtype=dtype, x_is_complex=not real_x, fill_value=fill_in(fill_value, dtype), batch=batch,
-        x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)), y_in_place=False,
+        geometry=geometry, dtype=dtype, x_is_complex=not real_x, fill_value=checked_fill_value(fill_value, dtype),
+        batch=batch, x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)), y_in_place=False,
     )  # fmt: skip
     core = (_remembered_plan if is_remembered(geometry.taps) else _make_plan)(problem)
     inputs, outputs = channels(problem)

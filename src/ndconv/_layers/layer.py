@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._call.arguments import ACTIVATIONS, Padding, PerAxis, channel_axis_of, integer, one_of, padding_pairs, per_axis
-from .._call.arrays import apart_from, checked_out, is_in_place, new_output, with_parts_of
+from .._call.arrays import checked_out, copy_if_overlapping, is_in_place, new_output, with_components_of
 from .._call.dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
-from .._call.values import check_activation, fill_in, with_room_for
-from .._engine import Prepared, packings_of, prepare, remember, typed
+from .._call.values import check_activation, checked_fill_value, promoted_for_fill
+from .._engine import Prepared, exact_key, packings_of, prepare, remember
 from .._gradients.layer import checked_gradient, layer_gradients
 from .._gradients.result import ConvGradients, checked_needs
 from .._methods import CYCLES_PER_SECOND, candidates, checked_method, choose, make_plan
@@ -75,7 +75,7 @@ def _prepare(
     )  # fmt: skip
     dtype = result_dtype(x, weight, *(a for a in (bias, residual) if a is not None))
     check_activation(activation, dtype)
-    fill_value = fill_in(settings.fill_value, dtype)
+    fill_value = checked_fill_value(settings.fill_value, dtype)
     batch, compute = batch_of(x.shape, ndim), compute_type(dtype)
     y_shape = geometry.y_shape(batch, channels_last=order is not None)
     y_in_place = order is None and dtype == compute
@@ -108,10 +108,10 @@ def _run(
         y = new_output(call.y_shape, call.prepared.dtype)
     else:
         y = out
-        x = apart_from(x, out)
-        residual = None if residual is None else apart_from(residual, out)
+        x = copy_if_overlapping(x, out)
+        residual = None if residual is None else copy_if_overlapping(residual, out)
     if residual is not None:
-        residual = with_parts_of(residual, call.prepared.dtype)
+        residual = with_components_of(residual, call.prepared.dtype)
     xs, ys, rs = x, y, residual
     if call.channels_first is not None:
         xs, ys = x.transpose(call.channels_first), y.transpose(call.channels_first)
@@ -251,8 +251,9 @@ def conv_layer(
     key: Any = None
     if type(x) is np.ndarray and type(weight) is np.ndarray:
         key = (
-            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, typed(stride), typed(padding), padding_mode,
-            type(fill_value), fill_value, typed(dilation), typed(groups), activation, typed(channel_axis), method,
+            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, exact_key(stride), exact_key(padding),
+            padding_mode, type(fill_value), fill_value, exact_key(dilation), exact_key(groups), activation,
+            exact_key(channel_axis), method,
             None if bias is None else getattr(bias, "dtype", bias), _layout(residual), _layout(out),
         )  # fmt: skip
         try:
@@ -262,7 +263,7 @@ def conv_layer(
         if call is not None:
             threads = checked_workers(workers)
             return _conv(call, x, weight, _checked_bias(bias, weight), cast("Array | None", residual), out, threads)
-    array, filters = with_room_for(unmasked_array(x, "x"), fill_value), unmasked_array(weight, "weight")
+    array, filters = promoted_for_fill(unmasked_array(x, "x"), fill_value), unmasked_array(weight, "weight")
     if filters.ndim < 3:
         layer_geometry(array.shape, filters.shape, 1, 0, "zeros", 1, 1)  # raises
     vector = _checked_bias(bias, filters)
@@ -283,8 +284,8 @@ def _conv(
     workers: int | None,
 ) -> Array:  # fmt: skip
     if out is not None:
-        weight = apart_from(weight, out)
-        bias = None if bias is None else apart_from(bias, out)
+        weight = copy_if_overlapping(weight, out)
+        bias = None if bias is None else copy_if_overlapping(bias, out)
     packed = call.prepared.pack(_as_sets(weight, call.geometry.groups), workers, once=True)
     vector = None if bias is None else real_vector(bias, call.prepared.dtype)
     return _run(call, x, packed, vector, residual, out, workers)
@@ -477,7 +478,7 @@ class ConvLayer:
                 call, place = found
                 packed, vector = self._packed.get(place) or self._pack(call, place)
                 return _run(call, x, packed, vector, cast("Array | None", residual), out, threads)
-        array = with_room_for(unmasked_array(x, "x"), self.fill_value)
+        array = promoted_for_fill(unmasked_array(x, "x"), self.fill_value)
         other = None if residual is None else unmasked_array(residual, "residual")
         threads = self._workers if workers is None else checked_workers(workers)
         call = _prepare(array, self.weight, self.bias, other, self._settings, out)
@@ -538,7 +539,9 @@ class ConvLayer:
             _checked_residual(other, self.output_shape(array.shape))
         if self.activation is not None:
             added = [a for a in (self.bias, other) if a is not None]
-            check_activation(self.activation, result_dtype(with_room_for(array, self.fill_value), self.weight, *added))
+            check_activation(
+                self.activation, result_dtype(promoted_for_fill(array, self.fill_value), self.weight, *added)
+            )
             values = self._linear()(array, workers=threads, residual=other)
             if last:
                 values = values.transpose(channels_first(values.ndim, geometry.ndim))
@@ -629,8 +632,8 @@ class ConvLayer:
         g = self._geometry(input_shape)
         dtype = result_dtype(self.weight)
         problem = Problem(
-            geometry=g, dtype=dtype, x_is_complex=dtype.kind == "c", fill_value=fill_in(self.fill_value, dtype),
-            batch=math.prod(batch_of(input_shape, g.ndim)),
+            geometry=g, dtype=dtype, x_is_complex=dtype.kind == "c",
+            fill_value=checked_fill_value(self.fill_value, dtype), batch=math.prod(batch_of(input_shape, g.ndim)),
             x_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
             y_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
             bias=self.bias is not None,
@@ -652,7 +655,7 @@ def _check_alone(weight: Array, settings: _Settings) -> None:
     one_of(settings.activation, "activation", ACTIVATIONS)
     checked_method(settings.method)
     channel_axis_of(settings.channel_axis)
-    fill_in(settings.fill_value, np.dtype(np.complex128))
+    checked_fill_value(settings.fill_value, np.dtype(np.complex128))
     ndim, kernel = max(weight.ndim - 2, 1), weight.shape[2:] or (1,)
     stride = per_axis(settings.stride, ndim, "stride", minimum=1)
     spread = per_axis(settings.dilation, ndim, "dilation", minimum=1)

@@ -19,7 +19,7 @@ from .._call.arguments import (
     padding_pairs,
     per_axis,
 )
-from .._call.arrays import apart_from, checked_out, new_output, with_parts_of
+from .._call.arrays import checked_out, copy_if_overlapping, new_output, with_components_of
 from .._call.dtypes import Array, compute_type, result_dtype, unmasked_array
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, make_geometry
 from .._call.values import check_activation
@@ -138,10 +138,10 @@ def conv_transpose_layer(
         y = new_output(call.y_shape, dtype)
     else:
         y = checked_out(out, call.y_shape, dtype)
-        array, filters = apart_from(array, out), apart_from(filters, out)
-        vector = None if vector is None else apart_from(vector, out)
-        other = None if other is None else apart_from(other, out)
-    other = None if other is None else with_parts_of(other, dtype)
+        array, filters = copy_if_overlapping(array, out), copy_if_overlapping(filters, out)
+        vector = None if vector is None else copy_if_overlapping(vector, out)
+        other = None if other is None else copy_if_overlapping(other, out)
+    other = None if other is None else with_components_of(other, dtype)
     run_transposed(
         transposed_phases(g, box_of_samples(g), _core.load(compute_type(dtype)).most_phases),
         call.first(array), transposed_sets(filters, g.groups), call.first(y), bias=vector,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._call.arguments import LARGEST, Pair, padding_modes
 from .._call.dtypes import Array, unmasked_array
-from .._call.values import fill_in, with_room_for
+from .._call.values import checked_fill_value, promoted_for_fill
 from .._methods import AUTO, PLAIN_SUMS, checked_method, fourier
 from .filter import Filter
 from .state import State
@@ -86,7 +86,7 @@ class Stream:
         if x.ndim == 0:
             raise ValueError(f"chunk must have at least one axis, that of time, got the scalar {chunk!r}")
         if self._fill_value:
-            x = with_room_for(x, self._fill_value)
+            x = promoted_for_fill(x, self._fill_value)
         axis = self._axis(x.ndim)
         if self._first is None:
             self._check(x)
@@ -95,7 +95,7 @@ class Stream:
             if 16 * math.prod(rows) * (self._reach + 1) > LARGEST:
                 raise MemoryError(f"a stream has to keep the last {self._reach} samples of each of {rows} channels")
             made = self._make_filter(first)
-            fill_in(self._fill_value, made.weights.dtype)
+            checked_fill_value(self._fill_value, made.weights.dtype)
             self._state = made.begin(*rows)
             self._filter, self._first = made, first
         else:
@@ -154,7 +154,7 @@ class Stream:
         if self._padding_mode == "replicate":
             return np.repeat(sample, count, axis=-1)
         assert self._filter is not None
-        fill = fill_in(self._fill_value, self._filter.weights.dtype)
+        fill = checked_fill_value(self._fill_value, self._filter.weights.dtype)
         number = np.asarray(fill if sample.dtype.kind == "c" else fill.real).astype(sample.dtype)
         return np.full((*sample.shape[:-1], count), number)
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._call.arguments import MODES, integer, one_of
 from .._call.arrays import new_output
 from .._call.dtypes import Array, result_dtype, unmasked_array
-from .._call.values import fill_in
+from .._call.values import checked_fill_value
 from .._correlation.slide import padding_of_mode
 from .._runtime.workers import checked_workers
 from .base import Stream, stream_method, stream_padding_mode
@@ -110,7 +110,7 @@ class CorrelateStream(Stream):
         self._method = stream_method(method)
         taps, spread = each.shape[-1:], (self._dilation,)
         padding = padding_of_mode(one_of(mode, "mode", MODES), None, (0,), taps, spread, False, ())[0]
-        fill_in(fill_value, np.dtype(np.complex128))
+        checked_fill_value(fill_value, np.dtype(np.complex128))
         reach = self._dilation * (taps[0] - 1)
         name = stream_padding_mode(padding_mode, reach)
         super().__init__(reach, padding, name, fill_value, checked_workers(workers))

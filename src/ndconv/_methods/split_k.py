@@ -28,7 +28,7 @@ LEAST_SECTIONS = 8
 SECTION_OUTPUTS = 2048
 
 
-def pays(problem: Problem) -> bool:
+def pays_to_split_k(problem: Problem) -> bool:
     """Whether a correlation along one axis has taps for several sections, and few outputs."""
     g = problem.geometry
     return (
@@ -39,7 +39,7 @@ def pays(problem: Problem) -> bool:
     )
 
 
-class SectionsPlan:
+class SplitKPlan:
     """The `Plan` of a correlation of a single channel along one axis."""
 
     nbytes = 0
@@ -51,7 +51,7 @@ class SectionsPlan:
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
-        return "sections"
+        return "split_k"
 
     def pack(self, weights: Array, workers: int = 1, once: bool = False) -> Any:
         """Return the weights as they are, those that are not finite apart: each is used once, some packed at a time."""
