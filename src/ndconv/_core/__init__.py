@@ -1,11 +1,55 @@
-"""The compiled core: which of its builds this machine runs."""
+"""The compiled core: which of its builds this machine runs, and what Python knows of one."""
+
+from __future__ import annotations
 
 import importlib
 import os
 from functools import cache
-from types import ModuleType
+from typing import Any, Protocol, cast
+
+import numpy as np
 
 from . import machine
+
+
+class Core(Protocol):
+    """The core for one compute type."""
+
+    __name__: str
+    compute_dtype: np.dtype[Any]
+    lanes: int
+    """Samples of a vector."""
+    strip: int
+    """Pixels that a tile kernel stores together."""
+    tile_vectors: int
+    """Most vectors of output channels of a tile."""
+    tile_channels: int
+    """The same in channels."""
+    tile_pixels: list[int]
+    """Most pixels of a tile of 1, 2, ... vectors."""
+    bank_channels: int
+    """Most output channels of a bank."""
+    bank_vectors: int
+    """Most vectors of pixels of a bank."""
+    most_phases: int
+    """Most phases of a transposed layer that are computed together."""
+
+    def Direct(self, blocking: Any) -> Any:
+        """Return a plan of the direct method."""
+
+    def Winograd(self, blocking: Any, tiling: Any) -> Any:
+        """Return a plan of Winograd's method."""
+
+    def Interleaved(self, blockings: list[Any]) -> Any:
+        """Return a plan of the phases of a transposed layer, in turns along the last axis."""
+
+    def WeightGradient(self, blocking: Any, cut: Any) -> Any:
+        """Return a plan of the gradient to weights."""
+
+    def running_means(
+        self, x: Any, y: Any, axis: int, size: int, before: int, mode: int, fill: float, pieces: int, workers: int
+    ) -> bool:
+        """Write to y the means over windows along an axis; whether all sums are finite."""
 
 
 def supported_levels() -> tuple[str, ...]:
@@ -33,6 +77,6 @@ def level() -> str:
 
 
 @cache
-def load(compute_type: str) -> ModuleType:
+def load(compute_type: str) -> Core:
     """Return the core for a compute type: "float32", "float64", "uint32" or "uint64"."""
-    return importlib.import_module(f"{__name__}.{compute_type}_{_level.replace('-', '_')}")
+    return cast(Core, importlib.import_module(f"{__name__}.{compute_type}_{_level.replace('-', '_')}"))

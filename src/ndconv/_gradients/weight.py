@@ -14,6 +14,7 @@ from .._call.arrays import is_in_place
 from .._call.dtypes import Array, compute_type
 from .._call.geometry import Geometry, batch_of
 from .._call.values import checked_fill_value
+from .._core import Core
 from .._methods import is_remembered
 from .._methods.direct import TASK_MULTIPLY_ADDS, TASKS, channels, finish_blocking, largest_box, smallest_box
 from .._methods.problem import Problem, run_aligned
@@ -109,7 +110,7 @@ def _make_plan(problem: Problem) -> Any:
 _remembered_plan = Cache[Any]("plans of gradients").remembered(_make_plan)
 
 
-def _along_lines(problem: Problem, core: Any) -> bool:
+def _along_lines(problem: Problem, core: Core) -> bool:
     """Return which micro-kernel takes fewer cycles for a product: that of lines, or that of channels."""
     g = problem.geometry
     _, outputs = channels(problem)
@@ -119,7 +120,7 @@ def _along_lines(problem: Problem, core: Any) -> bool:
     return along_lines * -(-width // lanes) / width < over_channels * -(-outputs // lanes) / outputs
 
 
-def _block(problem: Problem, core: Any) -> tuple[Any, Cut]:
+def _block(problem: Problem, core: Core) -> tuple[Any, Cut]:
     """Return the blocking of the padded samples and the cut into tasks, which depend on the problem alone."""
     g = problem.geometry
     inputs, outputs = channels(problem)

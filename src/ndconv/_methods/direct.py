@@ -18,6 +18,7 @@ from .. import _core
 from .._call.dtypes import Array, compute_type
 from .._call.geometry import reordered
 from .._call.modes import BY_NAME
+from .._core import Core
 from .._runtime.caches import CHOICE_BYTES, Cache
 from . import extent, nonfinite
 from .problem import REMEMBERED_TAPS, Problem, remembered
@@ -238,7 +239,7 @@ def _split(total: int, most: int) -> tuple[int, float]:
     return parts, total / parts
 
 
-def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
+def kernels(problem: Problem, core: Core) -> list[tuple[str, bool, float]]:
     """Return (kernel, flat, predicted cycles) of each way to run a problem, the first preferred among equals.
 
     A tap costs a cycle for two multiply-adds of vectors, never less than the latency of a sum, and something more for
@@ -308,7 +309,7 @@ def kernels(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
 
 
 @Cache[list[tuple[str, bool, float]]]("rankings of kernels", CHOICE_BYTES).remembered
-def _ranked(problem: Problem, core: Any) -> list[tuple[str, bool, float]]:
+def _ranked(problem: Problem, core: Core) -> list[tuple[str, bool, float]]:
     """Return the ways to run a problem, best first.
 
     Of taps along one axis, all that add up products in the same order as the way that is best for a long signal come
@@ -337,7 +338,7 @@ def _long_signal(problem: Problem, axis: int) -> Problem:
     return replace(problem, geometry=line, batch=1, y_in_place=True)
 
 
-def _sum_order(problem: Problem, axis: int, core: Any, kernel: str) -> tuple[Any, ...]:
+def _sum_order(problem: Problem, axis: int, core: Core, kernel: str) -> tuple[Any, ...]:
     """Return what tells apart the orders in which kernels add up the products of an output, of taps along one axis."""
     if kernel == "rows" and problem.geometry.stride[axis] > 1:
         return ("phases",)
@@ -350,7 +351,7 @@ def _sum_order(problem: Problem, axis: int, core: Any, kernel: str) -> tuple[Any
     return ("taps",)
 
 
-def _has_room(problem: Problem, core: Any, kernel: str) -> bool:
+def _has_room(problem: Problem, core: Core, kernel: str) -> bool:
     """Whether the planes of all input channels stay within bounds, along one axis, for a box of any length.
 
     Also where x itself would serve: it does not for few outputs, nor to every kernel.
@@ -409,7 +410,7 @@ def _shares_lines(problem: Problem) -> bool:
     return problem.geometry.groups > 1 and channels(problem)[0] == 1 and _is_scattered(problem)
 
 
-def _channel_blocks(problem: Problem, core: Any, in_place: bool) -> tuple[int, int]:
+def _channel_blocks(problem: Problem, core: Core, in_place: bool) -> tuple[int, int]:
     """Return how many input channels a tile's planes interleave, and how many it sums at a time.
 
     The latter does not depend on where x lies: of a single tap, that then leaves an output's bits as they are.
@@ -422,7 +423,7 @@ def _channel_blocks(problem: Problem, core: Any, in_place: bool) -> tuple[int, i
     return interleave, max(min(math.ceil(blocks) * step, inputs), 1)
 
 
-def _tile_blocks(outputs: int, core: Any) -> list[int]:
+def _tile_blocks(outputs: int, core: Core) -> list[int]:
     """Return the vectors of each block of output channels."""
     vectors = -(-outputs // core.lanes)
     whole, rest = divmod(vectors, core.tile_vectors)
@@ -506,7 +507,7 @@ def plane_samples(g: Any, axis: int, outputs: int) -> int:
 # --- The blocking --------------------------------------------------------------------------------------------------
 
 
-def make_blocking(problem: Problem, core: Any) -> Blocking:
+def make_blocking(problem: Problem, core: Core) -> Blocking:
     """Return the blocking of a problem for one core."""
     for kernel, flat, _ in _ranked(problem, core):
         blocking = _try_blocking(problem, core, kernel, flat)
@@ -515,7 +516,7 @@ def make_blocking(problem: Problem, core: Any) -> Blocking:
     raise AssertionError("the tile kernel can always run")
 
 
-def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Blocking | None:
+def _try_blocking(problem: Problem, core: Core, kernel: str, flat: bool) -> Blocking | None:
     """Return the blocking for one kernel, or None where its planes would not stay within bounds."""
     if kernel == "depthwise":
         return _depthwise_blocking(problem, core)
@@ -595,7 +596,7 @@ def _try_blocking(problem: Problem, core: Any, kernel: str, flat: bool) -> Block
     )
 
 
-def _depthwise_blocking(problem: Problem, core: Any) -> Blocking | None:
+def _depthwise_blocking(problem: Problem, core: Core) -> Blocking | None:
     """Return the blocking of the kernel that takes a vector of groups, of one channel each, as one group."""
     g = problem.geometry
     lanes = int(core.lanes)
@@ -621,7 +622,7 @@ def _depthwise_blocking(problem: Problem, core: Any) -> Blocking | None:
     )._replace(groups=-(-g.groups // lanes), channels_in=lanes, channels_out=lanes)
 
 
-def pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
+def pays_to_interleave(problem: Problem, core: Core, in_place: bool) -> bool:
     """Return whether the tile reads enough more quickly to make up for a copy of x in another order."""
     g = problem.geometry
     inputs, outputs = channels(problem)
@@ -631,7 +632,7 @@ def pays_to_interleave(problem: Problem, core: Any, in_place: bool) -> bool:
     return not in_place or g.taps * outputs >= INTERLEAVED_USES
 
 
-def _stretch(problem: Problem, core: Any, channel_block: int) -> int:
+def _stretch(problem: Problem, core: Core, channel_block: int) -> int:
     """Return how many pixels of a line a bank takes at a time: whole tiles whose samples stay in the nearest cache."""
     g = problem.geometry
     tile = int(core.bank_vectors * core.lanes)
@@ -644,13 +645,13 @@ def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
     return size * (box[-1] * copies if flat else plane_samples(g, g.ndim - 1, box[-1]))
 
 
-def smallest_box(g: Any, core: Any, flat: bool) -> list[int]:
+def smallest_box(g: Any, core: Core, flat: bool) -> list[int]:
     """Return the least box that still fills a micro-kernel."""
     least = g.out_shape[-1] if flat else min(g.out_shape[-1], 4 * core.lanes)
     return [1] * (g.ndim - 1) + [least]
 
 
-def largest_box(g: Any, samples: int, copies: int, core: Any, flat: bool, pixels: int) -> list[int] | None:
+def largest_box(g: Any, samples: int, copies: int, core: Core, flat: bool, pixels: int) -> list[int] | None:
     """Return a box whose plane has at most so many samples, cut along outer axes first; None if there is none."""
     box = list(g.out_shape)
     for axis in range(g.ndim):
@@ -679,7 +680,7 @@ def largest_box(g: Any, samples: int, copies: int, core: Any, flat: bool, pixels
     return None
 
 
-def _even(g: Any, box: list[int], core: Any) -> list[int]:
+def _even(g: Any, box: list[int], core: Core) -> list[int]:
     """Return a box no larger, of which whole numbers cover the output evenly."""
     even = [math.ceil(_split(size, part)[1]) if size else 1 for size, part in zip(g.out_shape, box, strict=True)]
     if even[-1] < g.out_shape[-1]:
@@ -688,7 +689,7 @@ def _even(g: Any, box: list[int], core: Any) -> list[int]:
 
 
 def cut(
-    problem: Problem, core: Any, kernel: str, box: list[int], n_blocks: int, in_place: bool, flat: bool
+    problem: Problem, core: Core, kernel: str, box: list[int], n_blocks: int, in_place: bool, flat: bool
 ) -> tuple[list[int], int, int]:
     """Return (box, blocks of output channels per task, groups per task), so that there are enough tasks for all cores.
 
@@ -725,14 +726,14 @@ def cut(
     return box, blocks_per_task, groups_per_task
 
 
-def _least_lines(g: Any, core: Any) -> int:
+def _least_lines(g: Any, core: Core) -> int:
     """Return how many lines a box should have: enough to share a halo, or without one, to fill some strips."""
     return 4 if g.kernel[-2] > 1 else -(-4 * int(core.strip) // max(g.out_shape[-1], 1))
 
 
 def finish_blocking(
     problem: Problem,
-    core: Any,
+    core: Core,
     *,
     kernel: str,
     box: tuple[int, ...],
@@ -818,7 +819,7 @@ def finish_blocking(
     )
 
 
-def fill_values(problem: Problem, core: Any) -> Array:
+def fill_values(problem: Problem, core: Core) -> Array:
     """Return what fills real and imaginary parts of samples outside x, in the compute type."""
     compute = core.compute_dtype
     fill = [problem.fill_value.real, problem.fill_value.imag]

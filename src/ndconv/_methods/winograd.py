@@ -18,6 +18,7 @@ import numpy as np
 from .. import _core
 from .._call.dtypes import Array, compute_type
 from .._call.geometry import batch_of
+from .._core import Core
 from .._runtime.caches import CHOICE_BYTES, Cache
 from . import direct, extent
 from .epilogue import finish
@@ -280,7 +281,7 @@ def _tile_sizes(g: Any, axis: int) -> dict[int, int]:
     return {points: size for points, size in sizes.items() if 2 <= size <= MOST_OUTPUTS and taps > 1}
 
 
-def _tiling(problem: Problem, core: Any, points: int, rows: int, columns: int) -> Tiling:
+def _tiling(problem: Problem, core: Core, points: int, rows: int, columns: int) -> Tiling:
     """Return the tiling of a problem into tiles of `rows` and `columns` outputs; of 1 row if only one axis is cut.
 
     It has one round for each image, before `_in_rounds` says more.
@@ -338,14 +339,14 @@ def _tiles(outputs: int, size: int, dilation: int) -> int:
     return groups * dilation + min(rest, dilation)
 
 
-def _in_rounds(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
+def _in_rounds(problem: Problem, core: Core, tiling: Tiling) -> Tiling:
     """Return the tiling with rounds of one worker each, or else with those that all workers share."""
     tiling = _guarded(problem, tiling)
     alone = _round_of_one(problem, core, tiling)
     return alone if alone is not None else _shared_round(problem, core, tiling)
 
 
-def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
+def _round_of_one(problem: Problem, core: Core, tiling: Tiling) -> Tiling | None:
     """Return the tiling with rounds whose values stay in one worker's cache; None if they are too few or small."""
     if tiling.column_dilation > 1:
         return None
@@ -371,7 +372,7 @@ def _round_of_one(problem: Problem, core: Any, tiling: Tiling) -> Tiling | None:
     )
 
 
-def _shared_round(problem: Problem, core: Any, tiling: Tiling) -> Tiling:
+def _shared_round(problem: Problem, core: Core, tiling: Tiling) -> Tiling:
     """Return the tiling with rounds as large as their values fit the memory that all workers share."""
     most = max(VALUE_BYTES // _value_bytes(problem, core, tiling, 1), 1)
     images = rows = 1
@@ -397,7 +398,7 @@ def _evenly(total: int, most: int) -> int:
     return -(-total // -(-total // most))
 
 
-def _value_bytes(problem: Problem, core: Any, tiling: Tiling, tiles: int) -> int:
+def _value_bytes(problem: Problem, core: Core, tiling: Tiling, tiles: int) -> int:
     """Return the bytes of the values of so many tiles (at all positions)."""
     lanes: int = core.lanes
     item: int = core.compute_dtype.itemsize
@@ -449,7 +450,7 @@ def _cuts(problem: Problem) -> list[tuple[int, int, int]]:
     ]
 
 
-def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
+def _cycles(problem: Problem, core: Core, tiling: Tiling) -> float:
     """Return the predicted cycles of a tiling on one core, but for those that wait for weights."""
     g = problem.geometry
     inputs, outputs = direct.channels(problem)
@@ -472,7 +473,7 @@ def _cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     )
 
 
-def _weight_cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
+def _weight_cycles(problem: Problem, core: Core, tiling: Tiling) -> float:
     """Return the cycles in which the weights' values are read, once for each chunk of tiles."""
     g = problem.geometry
     inputs, outputs = direct.channels(problem)
@@ -487,7 +488,7 @@ def _weight_cycles(problem: Problem, core: Any, tiling: Tiling) -> float:
     return float(max(tiles / tiling.chunk, 1.0) * values * core.compute_dtype.itemsize / rate)
 
 
-def _blocking(problem: Problem, core: Any, tiling: Tiling) -> direct.Blocking:
+def _blocking(problem: Problem, core: Core, tiling: Tiling) -> direct.Blocking:
     """Return what the padding stage and the micro-kernel are told: as for the direct method, with one box for all."""
     g = problem.geometry
     inputs, outputs = direct.channels(problem)
