@@ -4,10 +4,19 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+export PATH := $(abspath $(BIN)):$(PATH)
+
+SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build meson.options pyproject.toml README.md LICENSE
+
+# What is compiled stays in a folder of build/ for the levels asked for: after an edit, only what depends on it is built.
+LEVELS ?= all
+in_build = --no-build-isolation -Cbuild-dir=build/$(1) -Csetup-args=-Dlevels=$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-isa test-scipy fuzz lint docs bench bench-publish bench-check compare fit clean
+.DELETE_ON_ERROR:
+.PHONY: help build demo examples test test-isa test-scipy fuzz lint docs bench bench-publish bench-check compare fit \
+        clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,15 +24,28 @@ help:  ## List the targets
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The package is built once, when a source changed; each target adds the extra that it needs.
-$(VENV)/wheel: $(BIN)/python $(SOURCES)
-	@rm -rf $@
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $@ .
-	@$(BIN)/python -m pip uninstall --quiet --yes ndconv
+$(VENV)/build-tools: $(BIN)/python pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $@
+	$(PIP) install --requirement $@
+
+# A wheel of all levels, built when a source changed; each target adds the extra that it needs.
+$(VENV)/wheel: $(VENV)/build-tools $(SOURCES)
+	@rm -rf $@ $(VENV)/editable-*
+	$(PIP) wheel --no-deps --wheel-dir $@ $(call in_build,all) .
+	@$(PIP) uninstall --yes ndconv
 
 $(VENV)/installed-%: $(VENV)/wheel pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(ls $(VENV)/wheel/ndconv-*.whl)[$*]"
+	$(PIP) install "$$(ls $(VENV)/wheel/ndconv-*.whl)[$*]"
 	@touch $@
+
+# The sources in the place of a wheel: Python as it is, the rest built whenever it is out of date at import.
+$(VENV)/editable-$(LEVELS): $(VENV)/build-tools pyproject.toml
+	@rm -rf $(VENV)/wheel $(VENV)/installed-* $(VENV)/editable-*
+	$(PIP) install $(call in_build,$(LEVELS)) --editable ".[test]"
+	@touch $@
+
+build: $(VENV)/editable-$(LEVELS)  ## Install the sources, so that an edit builds what depends on it alone; LEVELS=x86-64-v3 for one level
+	$(BIN)/ninja -C build/$(LEVELS)
 
 demo: $(VENV)/installed-demo  ## Run layers on a real ECG, photograph and MRI, check them against SciPy, draw them
 	$(BIN)/python examples/demo.py
@@ -53,7 +75,7 @@ fuzz: $(VENV)/installed-test  ## Compare random calls of everything with answers
 lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src/ndconv/_core src/ndconv/_threads
+	$(BIN)/cython-lint src/ndconv/_core src/ndconv/_threads
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-docs  ## Build the HTML documentation, warnings as errors

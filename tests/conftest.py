@@ -13,12 +13,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Importing an editable install builds what is out of date: once here, before the processes of pytest-xdist start.
+import ndconv
+import ndconv._core
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("default", max_examples=200, derandomize=True, **common)
 settings.register_profile("thorough", max_examples=5000, print_blob=True, **common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_report_header():
+    return f"ndconv {ndconv.__version__} at {ndconv._core.level()}, from {Path(ndconv.__file__).parent}"
 
 
 @pytest.fixture
