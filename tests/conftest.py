@@ -22,7 +22,30 @@ sys.path.insert(0, str(Path(__file__).parent))
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("default", max_examples=200, derandomize=True, **common)
 settings.register_profile("thorough", max_examples=5000, print_blob=True, **common)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.register_profile("quick", max_examples=10, derandomize=True, **common)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--quick", action="store_true", help="a sample of all tests: a case of each, few random calls, nothing slow"
+    )
+
+
+def pytest_configure(config):
+    settings.load_profile("quick" if config.option.quick else os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep, for a quick run, one case of each test: the same each time, but not the first of all."""
+    if not config.option.quick:
+        return
+    cases = {}
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            cases.setdefault((item.path, item.originalname), []).append(item)
+    kept = {of_test[zlib.crc32(name.encode()) % len(of_test)] for (_, name), of_test in cases.items()}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 def pytest_report_header():

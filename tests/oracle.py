@@ -51,11 +51,15 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Reference:
-    """The exact answer, the type that ndconv must return, and how far from exact it may be (None: not at all)."""
+    """The exact answer, the type that ndconv must return, and how far from exact it may be (None: not at all).
+
+    With `magnitude`, the sums of the absolute values of what was added up, where that is a layer's.
+    """
 
     value: np.ndarray
     dtype: np.dtype
     bound: np.ndarray | None
+    magnitude: np.ndarray | None = None
 
     @property
     def shape(self):
@@ -309,7 +313,9 @@ def _finish(value, magnitude, count, dtype, d, batched, channel_axis, bias=None,
         a = a if batched else a[0]
         return np.moveaxis(a, -1 - d, -1) if channel_axis == -1 else a
 
-    return Reference(laid_out(value), dtype, None if bound is None else laid_out(bound))
+    if bound is None:
+        return Reference(laid_out(value), dtype, None)
+    return Reference(laid_out(value), dtype, laid_out(bound), laid_out(magnitude))
 
 
 def _batched(a, d, channel_axis):
@@ -345,7 +351,7 @@ def _meetings(windows, samples, shape, groups, there=None):
 
     def lines(a):
         """Return what each channel has, of the whole batch, as one line."""
-        return np.moveaxis(a, 0, 2).reshape(*a.shape[1:3], -1)
+        return np.moveaxis(a, 0, 2).reshape(*a.shape[1:3], a.shape[0] * math.prod(a.shape[3:]))
 
     outputs = lines(samples)
     for tap in np.ndindex(*shape[2:]):

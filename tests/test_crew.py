@@ -50,11 +50,13 @@ def harness(folder, flags, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "callers"), [("1000000", "4"), ("100000", "1"), ("100000", "40")])
 def test_jobs_of_random_sizes(tmp_path, jobs, callers):
     assert " 0 wrong" in harness(tmp_path, FAKE, jobs, callers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("50000", "1"), ("50000", "4"), ("30000", "3", "nested")])
 def test_no_race(tmp_path, arguments):
     assert " 0 wrong" in harness(tmp_path, FAKE + TSAN, *arguments)
@@ -64,6 +66,7 @@ def test_on_the_cpus_of_this_machine(tmp_path):
     assert " 0 wrong" in harness(tmp_path, [], "100000", "3", "nested")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], FAKE])
 def test_forks_at_any_time(tmp_path, flags):
     assert " 0 wrong" in harness(tmp_path, flags, "100000", "4", "nested", "forks")

@@ -12,6 +12,9 @@ KNOWN = ("baseline", "x86-64-v3", "x86-64-v4")
 LEVELS = tuple(ndconv._core.supported_levels())
 BUILT = tuple(ndconv.show_config(mode="dicts")["instruction_sets_built"])
 
+#: What runs every level itself.
+once = pytest.mark.skipif(bool(os.environ.get("NDCONV_ISA")), reason="the run at the best level does it")
+
 CHECK = """
     import itertools
     import ndconv, numpy as np, oracle
@@ -78,11 +81,14 @@ def test_the_best_level_is_the_default():
     assert isolated.run("import ndconv._core; print(ndconv._core.level())", NDCONV_ISA="") == LEVELS[-1]
 
 
+@pytest.mark.slow
+@once
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_level_agrees_with_the_reference(level):
     isolated.run(CHECK, NDCONV_ISA=level, timeout=240)
 
 
+@once
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_level_gives_the_same_bits_for_every_number_of_workers(level):
     isolated.run(
@@ -136,7 +142,7 @@ def test_a_level_that_the_machine_lacks_is_a_clear_error():
     assert "baseline" in last
 
 
-def test_configuration(capsys):
+def test_configuration(subtests, capsys):
     told = ndconv.show_config(mode="dicts")
     assert set(told) >= {"version", "instruction_set", "instruction_sets_built", "compiler", "openmp", "workers"}
     assert told["version"] == ndconv.__version__
@@ -147,4 +153,5 @@ def test_configuration(capsys):
     assert ndconv.show_config() is None
     printed = capsys.readouterr().out
     for name in ("version", "instruction_set", "compiler", "openmp", "workers"):
-        assert str(told[name]) in printed
+        with subtests.test(name=name):
+            assert str(told[name]) in printed
