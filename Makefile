@@ -9,14 +9,17 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build meson.options pyproject.toml README.md LICENSE
 
-# What is compiled stays in a folder of build/ for the levels asked for: after an edit, only what depends on it is built.
+# What is compiled stays in a folder of build/: after an edit, only what depends on it is built.
+in_folder = --no-build-isolation -Cbuild-dir=build/$(1) $(addprefix -Csetup-args=,$(2))
 LEVELS ?= all
-in_build = --no-build-isolation -Cbuild-dir=build/$(1) -Csetup-args=-Dlevels=$(1)
+
+# What a list of pyproject.toml requires, a line each.
+requirements = $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))$(1), sep="\n")'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo examples test test-isa test-scipy fuzz lint docs bench bench-publish bench-check compare fit \
-        clean
+.PHONY: help build demo examples test-quick test test-isa test-scipy fuzz coverage lint docs bench bench-publish \
+        bench-check compare fit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +28,17 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/build-tools: $(BIN)/python pyproject.toml
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' > $@
+	$(call requirements,["build-system"]["requires"]) > $@
+	$(PIP) install --requirement $@
+
+$(VENV)/lint-tools: $(VENV)/build-tools
+	$(call requirements,["project"]["optional-dependencies"]["lint"]) > $@
 	$(PIP) install --requirement $@
 
 # A wheel of all levels, built when a source changed; each target adds the extra that it needs.
 $(VENV)/wheel: $(VENV)/build-tools $(SOURCES)
 	@rm -rf $@ $(VENV)/editable-*
-	$(PIP) wheel --no-deps --wheel-dir $@ $(call in_build,all) .
+	$(PIP) wheel --no-deps --wheel-dir $@ $(call in_folder,all) .
 	@$(PIP) uninstall --yes ndconv
 
 $(VENV)/installed-%: $(VENV)/wheel pyproject.toml
@@ -39,12 +46,20 @@ $(VENV)/installed-%: $(VENV)/wheel pyproject.toml
 	@touch $@
 
 # The sources in the place of a wheel: Python as it is, the rest built whenever it is out of date at import.
-$(VENV)/editable-$(LEVELS): $(VENV)/build-tools pyproject.toml
-	@rm -rf $(VENV)/wheel $(VENV)/installed-* $(VENV)/editable-*
-	$(PIP) install $(call in_build,$(LEVELS)) --editable ".[test]"
-	@touch $@
+define install_sources
+@rm -rf $(VENV)/wheel $(VENV)/installed-* $(VENV)/editable-*
+$(PIP) install $(1) --editable ".[$(2)]"
+@touch $@
+endef
 
-build: $(VENV)/editable-$(LEVELS)  ## Install the sources, so that an edit builds what depends on it alone; LEVELS=x86-64-v3 for one level
+$(VENV)/editable-$(LEVELS): $(VENV)/build-tools pyproject.toml
+	$(call install_sources,$(call in_folder,$(LEVELS),-Dlevels=$(LEVELS)),test)
+
+# With counters, at the level that every machine has.
+$(VENV)/editable-coverage: $(VENV)/build-tools pyproject.toml
+	$(call install_sources,$(call in_folder,coverage,-Dlevels=baseline -Db_coverage=true),coverage)
+
+build: $(VENV)/editable-$(LEVELS)  ## Install the sources: an edit builds what depends on it alone; LEVELS=x86-64-v3 for one level
 	$(BIN)/ninja -C build/$(LEVELS)
 
 demo: $(VENV)/installed-demo  ## Run layers on a real ECG, photograph and MRI, check them against SciPy, draw them
@@ -52,6 +67,9 @@ demo: $(VENV)/installed-demo  ## Run layers on a real ECG, photograph and MRI, c
 
 examples: $(VENV)/installed-examples  ## Run the scripts of the gallery, and write their pictures to output/
 	$(BIN)/python examples/run_gallery.py
+
+test-quick: build  ## Run a sample of all tests, on the sources
+	$(BIN)/python -m pytest --quick --numprocesses auto
 
 test: $(VENV)/installed-test  ## Run the tests at the best instruction-set level of this machine
 	$(BIN)/python -m pytest --numprocesses auto
@@ -72,7 +90,16 @@ SEED    ?= 0
 fuzz: $(VENV)/installed-test  ## Compare random calls of everything with answers of others, for SECONDS=600 from SEED=0
 	$(BIN)/python tests/fuzz.py --seconds $(SECONDS) --seed $(SEED)
 
-lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
+coverage: $(VENV)/editable-coverage  ## Report the lines that tests run, to output/coverage too; TESTS=--quick for a sample
+	@rm -rf output/coverage && mkdir -p output/coverage/compiled
+	@find build/coverage -name '*.gcda' -delete
+	$(BIN)/coverage run -m pytest --numprocesses auto $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report
+	$(BIN)/gcovr --root src --object-directory build/coverage --html-details output/coverage/compiled/index.html --txt
+
+lint: $(VENV)/lint-tools  ## Check style and types (ruff, cython-lint, mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/cython-lint src/ndconv/_core src/ndconv/_threads

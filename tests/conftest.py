@@ -59,8 +59,10 @@ def rng(request):
 
 
 @pytest.fixture(scope="session")
-def torch():
-    """Return PyTorch, where it is installed."""
+def torch(pytestconfig):
+    """Return PyTorch, where it is installed, but not to quick runs: its import takes seconds."""
+    if pytestconfig.option.quick:
+        pytest.skip("no peer for a quick run")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("torch")

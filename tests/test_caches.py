@@ -224,6 +224,7 @@ def test_a_stream_goes_on_without_its_plans(rng):
         stream = copy.copy(stream)
 
 
+@pytest.mark.slow
 def test_caches_are_cleared_while_others_compute(rng):
     layer = ndconv.ConvLayer(rng.standard_normal((16, 8, 3, 3)), padding=1)
     inputs = [rng.standard_normal((8, 10 + i, 12)) for i in range(8)]
