@@ -36,16 +36,21 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Keep, for a quick run, one case of each test: the same each time, but not the first of all."""
-    if not config.option.quick:
-        return
-    cases = {}
-    for item in items:
-        if item.get_closest_marker("slow") is None:
-            cases.setdefault((item.path, item.originalname), []).append(item)
-    kept = {of_test[zlib.crc32(name.encode()) % len(of_test)] for (_, name), of_test in cases.items()}
+    kept = set(items)
+    if os.environ.get("NDCONV_ISA"):
+        kept = {item for item in kept if item.get_closest_marker("once") is None}
+    if config.option.quick:
+        kept &= one_case_of_each([item for item in items if item.get_closest_marker("slow") is None])
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
+
+
+def one_case_of_each(items):
+    """Return one case of each test: the same each time, but not the first of all."""
+    cases = {}
+    for item in items:
+        cases.setdefault((item.path, item.originalname), []).append(item)
+    return {of_test[zlib.crc32(name.encode()) % len(of_test)] for (_, name), of_test in cases.items()}
 
 
 def pytest_report_header():

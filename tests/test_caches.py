@@ -179,6 +179,7 @@ def test_the_environment_sets_the_limit():
 # --- Layers -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_packings_of_a_layer_are_bounded(rng):
     """Other images are cut into other blocks, which have other spectra."""
@@ -322,6 +323,7 @@ def shapes(count):
 """
 
 
+@pytest.mark.once
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_thousand_shapes_of_each_call():
@@ -346,6 +348,7 @@ def test_a_thousand_shapes_of_each_call():
     assert float(grown) < 64, name
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_every_call_lets_go():
     code = """

@@ -11,7 +11,10 @@ HERE = Path(__file__).parent
 SOURCES = HERE.parent / "src" / "ndconv" / "_threads"
 compiler = shutil.which(os.environ.get("CC", "cc"))
 
-pytestmark = pytest.mark.skipif(compiler is None or not SOURCES.exists(), reason="needs a C compiler and the sources")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(compiler is None or not SOURCES.exists(), reason="needs a C compiler and the sources"),
+]
 
 FAKE = ["-DFAKE_CPUS=8"]  # helpers for more CPUs than this machine may have
 TSAN = ["-fsanitize=thread", "-g", "-O1"]

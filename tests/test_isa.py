@@ -12,9 +12,6 @@ KNOWN = ("baseline", "x86-64-v3", "x86-64-v4")
 LEVELS = tuple(ndconv._core.supported_levels())
 BUILT = tuple(ndconv.show_config(mode="dicts")["instruction_sets_built"])
 
-#: What runs every level itself.
-once = pytest.mark.skipif(bool(os.environ.get("NDCONV_ISA")), reason="the run at the best level does it")
-
 CHECK = """
     import itertools
     import ndconv, numpy as np, oracle
@@ -82,13 +79,13 @@ def test_the_best_level_is_the_default():
 
 
 @pytest.mark.slow
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_level_agrees_with_the_reference(level):
     isolated.run(CHECK, NDCONV_ISA=level, timeout=240)
 
 
-@once
+@pytest.mark.once
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_level_gives_the_same_bits_for_every_number_of_workers(level):
     isolated.run(

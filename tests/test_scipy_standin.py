@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 FILTERS = "scipy.ndimage.tests.test_filters"
 TOOLS = "scipy.signal.tests.test_signaltools"
