@@ -4,10 +4,22 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build pyproject.toml README.md LICENSE
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+export PATH := $(abspath $(BIN)):$(PATH)
+
+SOURCES := $(shell find src -type f -not -name '*.pyc') meson.build meson.options pyproject.toml README.md LICENSE
+
+# What is compiled stays in a folder of build/: after an edit, only what depends on it is built.
+in_folder = --no-build-isolation -Cbuild-dir=build/$(1) $(addprefix -Csetup-args=,$(2))
+LEVELS ?= all
+
+# What a list of pyproject.toml requires, a line each.
+requirements = $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))$(1), sep="\n")'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples test test-isa test-scipy fuzz lint docs bench bench-publish bench-check compare fit clean
+.DELETE_ON_ERROR:
+.PHONY: help build demo examples test-quick test test-isa test-scipy fuzz coverage lint docs bench bench-publish \
+        bench-check compare fit clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,21 +27,49 @@ help:  ## List the targets
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The package is built once, when a source changed; each target adds the extra that it needs.
-$(VENV)/wheel: $(BIN)/python $(SOURCES)
-	@rm -rf $@
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $@ .
-	@$(BIN)/python -m pip uninstall --quiet --yes ndconv
+$(VENV)/build-tools: $(BIN)/python pyproject.toml
+	$(call requirements,["build-system"]["requires"]) > $@
+	$(PIP) install --requirement $@
+
+$(VENV)/lint-tools: $(VENV)/build-tools
+	$(call requirements,["project"]["optional-dependencies"]["lint"]) > $@
+	$(PIP) install --requirement $@
+
+# A wheel of all levels, built when a source changed; each target adds the extra that it needs.
+$(VENV)/wheel: $(VENV)/build-tools $(SOURCES)
+	@rm -rf $@ $(VENV)/editable-*
+	$(PIP) wheel --no-deps --wheel-dir $@ $(call in_folder,all) .
+	@$(PIP) uninstall --yes ndconv
 
 $(VENV)/installed-%: $(VENV)/wheel pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(ls $(VENV)/wheel/ndconv-*.whl)[$*]"
+	$(PIP) install "$$(ls $(VENV)/wheel/ndconv-*.whl)[$*]"
 	@touch $@
+
+# The sources in the place of a wheel: Python as it is, the rest built whenever it is out of date at import.
+define install_sources
+@rm -rf $(VENV)/wheel $(VENV)/installed-* $(VENV)/editable-*
+$(PIP) install $(1) --editable ".[$(2)]"
+@touch $@
+endef
+
+$(VENV)/editable-$(LEVELS): $(VENV)/build-tools pyproject.toml
+	$(call install_sources,$(call in_folder,$(LEVELS),-Dlevels=$(LEVELS)),test)
+
+# With counters, at the level that every machine has.
+$(VENV)/editable-coverage: $(VENV)/build-tools pyproject.toml
+	$(call install_sources,$(call in_folder,coverage,-Dlevels=baseline -Db_coverage=true),coverage)
+
+build: $(VENV)/editable-$(LEVELS)  ## Install the sources: an edit builds what depends on it alone; LEVELS=x86-64-v3 for one level
+	$(BIN)/ninja -C build/$(LEVELS)
 
 demo: $(VENV)/installed-demo  ## Run layers on a real ECG, photograph and MRI, check them against SciPy, draw them
 	$(BIN)/python examples/demo.py
 
 examples: $(VENV)/installed-examples  ## Run the scripts of the gallery, and write their pictures to output/
 	$(BIN)/python examples/run_gallery.py
+
+test-quick: build  ## Run a sample of all tests, on the sources
+	$(BIN)/python -m pytest --quick --numprocesses auto
 
 test: $(VENV)/installed-test  ## Run the tests at the best instruction-set level of this machine
 	$(BIN)/python -m pytest --numprocesses auto
@@ -50,10 +90,22 @@ SEED    ?= 0
 fuzz: $(VENV)/installed-test  ## Compare random calls of everything with answers of others, for SECONDS=600 from SEED=0
 	$(BIN)/python tests/fuzz.py --seconds $(SECONDS) --seed $(SEED)
 
-lint: $(VENV)/installed-lint  ## Check style and types (ruff, cython-lint, mypy)
+# To gcovr, Cython's functions are internal ones and its own fragments have no source; threads lose a count now and then.
+coverage: $(VENV)/editable-coverage  ## Report the lines that tests run, to output/coverage too; TESTS=--quick for a sample
+	@rm -rf output/coverage && mkdir -p output/coverage/compiled
+	@find build/coverage -name '*.gcda' -delete
+	$(BIN)/coverage run -m pytest --numprocesses auto $(TESTS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report
+	$(BIN)/gcovr --root src --object-directory build/coverage --include-internal-functions --merge-lines \
+	    --gcov-ignore-errors=source_not_found --gcov-ignore-parse-errors=negative_hits.warn \
+	    --html-details output/coverage/compiled/index.html --txt
+
+lint: $(VENV)/lint-tools  ## Check style and types (ruff, cython-lint, mypy)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint src/ndconv/_core src/ndconv/_threads
+	$(BIN)/cython-lint src/ndconv/_core src/ndconv/_threads
 	$(BIN)/mypy
 
 docs: $(VENV)/installed-docs  ## Build the HTML documentation, warnings as errors

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -50,11 +51,15 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Reference:
-    """The exact answer, the type that ndconv must return, and how far from exact it may be (None: not at all)."""
+    """The exact answer, the type that ndconv must return, and how far from exact it may be (None: not at all).
+
+    With `magnitude`, the sums of the absolute values of what was added up, where that is a layer's.
+    """
 
     value: np.ndarray
     dtype: np.dtype
     bound: np.ndarray | None
+    magnitude: np.ndarray | None = None
 
     @property
     def shape(self):
@@ -223,9 +228,9 @@ def layer(
     for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
         stop = x.shape[2 + i] + after
         x, there = extend(x, 2 + i, -before, stop, mode, fill_value), extend(there, 2 + i, -before, stop, mode)
-    windows, there = (_windows(a, tuple(range(2, 2 + d)), kernel, stride, dilation) for a in (x, there))
-
-    value, magnitude = _sums(_products, windows, weight, groups, None if fill_value else there)
+    windows = partial(_windows, axes=tuple(range(2, 2 + d)), kernel=kernel, stride=stride, dilation=dilation)
+    there = None if fill_value else windows(there)
+    value, magnitude = _sums(lambda x, weight: _products(windows(x), weight, groups, there), x, weight)
     winograd = method == "auto" and 1 < -(-kernel[-1] // stride[-1]) <= 5 and 1 in (stride[-1], dilation[-1])
     return _finish(
         value, magnitude, weight.shape[1] * math.prod(kernel), dtype, d, batched, channel_axis, bias, residual,
@@ -233,27 +238,32 @@ def layer(
     )  # fmt: skip
 
 
-def _groups(weight, groups):
-    """Yield each group's output and input channels."""
-    outputs, inputs = weight.shape[0] // groups, weight.shape[1]
-    for g in range(groups):
-        yield slice(g * outputs, (g + 1) * outputs), slice(g * inputs, (g + 1) * inputs)
+def _by_group(a, axis, groups):
+    """Return an array with an axis of channels split into groups and their channels."""
+    return a.reshape(*a.shape[:axis], groups, a.shape[axis] // groups, *a.shape[axis + 1 :])
+
+
+def _matrices(weight, groups):
+    """Return filters (out, in, *kernel) as matrices of each tap and group: (*kernel, groups, out, in)."""
+    grouped = _by_group(weight, 0, groups)
+    return np.ascontiguousarray(np.moveaxis(grouped, (0, 1, 2), (-3, -2, -1)))
 
 
 def _products(windows, weight, groups, there=None):
     """Return the sums of windows (N, in, *positions, *kernel) times weights, of what is `there`."""
-    kernel = weight.shape[2:]
-    total = np.zeros((windows.shape[0], weight.shape[0], *windows.shape[2 : 2 + len(kernel)]), windows.dtype)
-    for outputs, inputs in _groups(weight, groups):
-        for tap in np.ndindex(*kernel):
-            samples = windows[(slice(None), inputs, ..., *tap)]
-            matrix = weight[(outputs, slice(None), *tap)]
-            if there is None or np.isfinite(matrix).all():
-                total[:, outputs] += np.moveaxis(np.tensordot(matrix, samples, axes=(1, 1)), 0, 1)
-                continue
-            weights = matrix.reshape(*matrix.shape, *(1,) * len(kernel))
-            total[:, outputs] += _product(weights, samples[:, None], there[(..., *tap)][:, None]).sum(axis=2)
-    return total
+    d = weight.ndim - 2
+    batch, positions = windows.shape[0], windows.shape[2 : 2 + d]
+    grouped, matrices = _by_group(windows, 1, groups), _matrices(weight, groups)
+    total = np.zeros((batch, groups, weight.shape[0] // groups, *positions), windows.dtype)
+    for tap in np.ndindex(*weight.shape[2:]):
+        samples, matrix = grouped[(..., *tap)], matrices[tap]
+        if there is None or np.isfinite(matrix).all():
+            lines = samples.reshape(*samples.shape[:3], math.prod(positions))
+            total += np.matmul(matrix, lines).reshape(total.shape)
+            continue
+        weights = matrix.reshape(*matrix.shape, *(1,) * d)
+        total += _product(weights, samples[:, :, None], there[(..., *tap)][:, None, None]).sum(axis=3)
+    return total.reshape(batch, weight.shape[0], *positions)
 
 
 def _product(a, b, there):
@@ -266,7 +276,15 @@ def _sums(function, *operands):
     """Return sums of products, and the sums of their absolute values, which integers have no use for."""
     if operands[0].dtype.kind in "iu":
         return function(*operands), None
-    return function(*operands), function(*(np.abs(a) if isinstance(a, np.ndarray) else a for a in operands))
+    return function(*operands), function(*_sizes(*operands))
+
+
+def _sizes(*operands):
+    """Return absolute values: as doubles, whose digits are enough for a bound, if they are far from overflow."""
+    sizes = [np.abs(np.asarray(a)) for a in operands]
+    if all(a.max(initial=0) < 1e100 for a in sizes):
+        return [a.astype(np.float64, copy=False) for a in sizes]
+    return sizes
 
 
 def _finish(value, magnitude, count, dtype, d, batched, channel_axis, bias=None, residual=None, activation=None,
@@ -295,7 +313,9 @@ def _finish(value, magnitude, count, dtype, d, batched, channel_axis, bias=None,
         a = a if batched else a[0]
         return np.moveaxis(a, -1 - d, -1) if channel_axis == -1 else a
 
-    return Reference(laid_out(value), dtype, None if bound is None else laid_out(bound))
+    if bound is None:
+        return Reference(laid_out(value), dtype, None)
+    return Reference(laid_out(value), dtype, laid_out(bound), laid_out(magnitude))
 
 
 def _batched(a, d, channel_axis):
@@ -310,35 +330,38 @@ def _spread(samples, weight, groups, stride, dilation):
     """Lay the filters (in, out, *kernel), scaled by each of the samples (N, in, *S), over an array and add them up."""
     kernel = weight.shape[2:]
     sizes = [(n - 1) * s + reach(k, e) for n, s, k, e in zip(samples.shape[2:], stride, kernel, dilation, strict=True)]
-    total = np.zeros((samples.shape[0], groups * weight.shape[1], *sizes), samples.dtype)
-    for outputs, inputs in _groups(weight, groups):
-        for tap in np.ndindex(*kernel):
-            there = tuple(
-                slice(t * e, t * e + (n - 1) * s + 1, s)
-                for t, e, n, s in zip(tap, dilation, samples.shape[2:], stride, strict=True)
-            )
-            matrix = weight[(outputs, slice(None), *tap)]
-            product = np.tensordot(matrix, samples[:, outputs], axes=(0, 1))
-            total[(slice(None), inputs, *there)] += np.moveaxis(product, 0, 1)
-    return total
+    batch, places = samples.shape[0], samples.shape[2:]
+    lines = _by_group(samples.reshape(*samples.shape[:2], math.prod(places)), 1, groups)
+    matrices = _matrices(weight, groups).swapaxes(-1, -2)
+    total = np.zeros((batch, groups, weight.shape[1], *sizes), samples.dtype)
+    for tap in np.ndindex(*kernel):
+        there = tuple(
+            slice(t * e, t * e + (n - 1) * s + 1, s) for t, e, n, s in zip(tap, dilation, places, stride, strict=True)
+        )
+        total[(..., *there)] += np.matmul(matrices[tap], lines).reshape(*total.shape[:3], *places)
+    return total.reshape(batch, groups * weight.shape[1], *sizes)
 
 
 def _meetings(windows, samples, shape, groups, there=None):
     """Return, for each weight of a shape, the sum of the products of the samples and what it met in their windows."""
     spoilt = there is not None and not np.isfinite(samples).all()
-    total = np.zeros(shape, samples.dtype)
-    others = (0, *range(2, samples.ndim))
-    for outputs, inputs in _groups(total, groups):
-        for tap in np.ndindex(*shape[2:]):
-            met = windows[(slice(None), inputs, ..., *tap)]
-            if spoilt:
-                products = _product(samples[:, outputs][:, :, None], met[:, None], there[(..., *tap)][:, None])
-                total[(outputs, slice(None), *tap)] = np.moveaxis(products, (1, 2), (0, 1)).sum(
-                    axis=tuple(range(2, products.ndim))
-                )
-                continue
-            total[(outputs, slice(None), *tap)] = np.tensordot(samples[:, outputs], met, axes=(others, others))
-    return total
+    samples, windows = _by_group(samples, 1, groups), _by_group(windows, 1, groups)
+    of_groups = (groups, samples.shape[2], windows.shape[2])
+    total = np.zeros((*of_groups, *shape[2:]), samples.dtype)
+
+    def lines(a):
+        """Return what each channel has, of the whole batch, as one line."""
+        return np.moveaxis(a, 0, 2).reshape(*a.shape[1:3], a.shape[0] * math.prod(a.shape[3:]))
+
+    outputs = lines(samples)
+    for tap in np.ndindex(*shape[2:]):
+        met = windows[(..., *tap)]
+        if spoilt:
+            products = _product(samples[:, :, :, None], met[:, :, None], there[(..., *tap)][:, None, None])
+            total[(..., *tap)] = products.sum(axis=(0, *range(4, products.ndim)))
+            continue
+        total[(..., *tap)] = np.matmul(outputs, lines(met).swapaxes(-1, -2))
+    return total.reshape(shape)
 
 
 def fold(padded, axis, start, stop, size, mode):
@@ -388,7 +411,8 @@ def layer_gradients(grad_y, x, weight, *, stride=1, padding=0, padding_mode="zer
 
     dtype = result_dtype(grad_y, weight)
     folded = []
-    for part in _sums(_spread, _widen(grad_y, dtype), np.conj(_widen(weight, dtype)), groups, stride, dilation):
+    spread = partial(_spread, groups=groups, stride=stride, dilation=dilation)
+    for part in _sums(spread, _widen(grad_y, dtype), np.conj(_widen(weight, dtype))):
         for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
             if part is not None:
                 part = extend(part, 2 + i, 0, before + sizes[i] + after, "zeros")  # what the last window did not reach
@@ -401,8 +425,10 @@ def layer_gradients(grad_y, x, weight, *, stride=1, padding=0, padding_mode="zer
     padded = _widen(x, dtype)
     for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
         padded = extend(padded, 2 + i, -before, sizes[i] + after, mode, _widen(np.asarray(fill_value), dtype)[()])
-    windows = np.conj(_windows(padded, tuple(range(2, 2 + d)), kernel, stride, dilation))
-    sums = _sums(_meetings, windows, _widen(grad_y, dtype), weight.shape, groups)
+    windows = partial(_windows, axes=tuple(range(2, 2 + d)), kernel=kernel, stride=stride, dilation=dilation)
+    sums = _sums(
+        lambda x, samples: _meetings(windows(x), samples, weight.shape, groups), np.conj(padded), _widen(grad_y, dtype)
+    )
     grad_weight = _gradient(*sums, len(grad_y) * math.prod(positions), dtype, weight, d)
     return References(grad_x, grad_weight, _bias_gradient(grad_y))
 
@@ -440,7 +466,8 @@ def transpose_layer(x, weight, bias=None, *, stride=1, padding=0, output_padding
     residual = None if residual is None else _batched(residual, d, channel_axis)
     pairs, shape = transposed_size(padding, output_padding, x.shape[2:], kernel, stride, dilation)
     sums = []
-    for part in _sums(_spread, _widen(x, dtype), _widen(weight, dtype), groups, stride, dilation):
+    spread = partial(_spread, groups=groups, stride=stride, dilation=dilation)
+    for part in _sums(spread, _widen(x, dtype), _widen(weight, dtype)):
         for i, ((before, _), size) in enumerate(zip(pairs, shape, strict=True)):
             part = None if part is None else extend(part, 2 + i, before, before + size, "zeros")
         sums.append(part)
@@ -469,18 +496,23 @@ def transpose_layer_gradients(grad_y, x, weight, *, stride=1, padding=0, output_
 
     dtype = result_dtype(grad_y, weight)
     there = windows(np.ones((1, 1, *grad_y.shape[2:]), bool))
-    sums = _sums(_products, windows(_widen(grad_y, dtype)), np.conj(_widen(weight, dtype)), groups, there)
+    sums = _sums(
+        lambda whole, weight: _products(windows(whole), weight, groups, there),
+        _widen(grad_y, dtype), np.conj(_widen(weight, dtype)),
+    )  # fmt: skip
     count = weight.shape[1] * math.prod(kernel)
     grad_x = _gradient(*sums, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
     dtype = result_dtype(grad_y, x)
-    whole, samples = windows(_widen(grad_y, dtype)), np.conj(_widen(x, dtype))
-    sums = _sums(_meetings, whole, samples, weight.shape, groups, there)
+    sums = _sums(
+        lambda whole, samples: _meetings(windows(whole), samples, weight.shape, groups, there),
+        _widen(grad_y, dtype), np.conj(_widen(x, dtype)),
+    )  # fmt: skip
     grad_weight = _gradient(*sums, len(x) * math.prod(x.shape[2:]), dtype, weight, d)
     return References(grad_x, grad_weight, _bias_gradient(grad_y))
 
 
-def _correlated(x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags):
-    """Return the windows of x, with an axis per kernel axis at the end, the kernel with as many axes as x, its axes."""
+def _correlated(x, kernel, fill_value, mode, padding_mode, stride, dilation, axes, lags):
+    """Return the windows of x and the kernel, both with axes for taps behind those of x, and how many these are."""
     if axes is None:
         axes = tuple(range(x.ndim - kernel.ndim, x.ndim))
         kernel = kernel.reshape((1,) * (x.ndim - kernel.ndim) + kernel.shape)
@@ -502,7 +534,8 @@ def _correlated(x, kernel, mode, padding_mode, fill_value, stride, dilation, axe
         last = first + (count - 1) // stride[i] * stride[i]
         x = extend(x, axis, first, last + span, modes[i], fill_value)
     taps = tuple(kernel.shape[axis] for axis in axes)
-    return _windows(x, axes, taps, stride, dilation), kernel, axes
+    kernel = np.expand_dims(np.moveaxis(kernel, axes, range(-d, 0)), axes)
+    return _windows(x, axes, taps, stride, dilation), kernel, d
 
 
 def correlate(
@@ -526,26 +559,26 @@ def correlate(
     fill_value = _widen(np.asarray(fill_value), dtype)[()]
     if conjugate:
         kernel = np.conj(kernel)
+    arguments = (mode, padding_mode, stride, dilation, axes, lags)
+    arguments = (mode, padding_mode, stride, dilation, axes, lags)
+    windows, kernels, d = _correlated(x, kernel, fill_value, *arguments)
+    taps = kernels.shape[-d:]
     there = None
-    if not fill_value:
-        ones = np.ones(x.shape, bool)
-        there = _correlated(ones, kernel, mode, padding_mode, False, stride, dilation, axes, lags)[0]
-    windows, kernel, axes = _correlated(x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, lags)
-    taps = tuple(kernel.shape[axis] for axis in axes)
+    if not fill_value and not np.isfinite(kernel).all():
+        there = _correlated(np.ones(x.shape, bool), kernel, False, *arguments)[0]
 
-    def products(windows, kernel):
-        total = 0
-        for tap in np.ndindex(*taps):
-            at = [slice(None)] * kernel.ndim
-            for axis, t in zip(axes, tap, strict=True):
-                at[axis] = slice(t, t + 1)
-            total = total + _product(windows[(..., *tap)], kernel[tuple(at)], there is None or there[(..., *tap)])
-        return total
+    def products(windows, kernels):
+        if there is not None:
+            each = [(..., *tap) for tap in np.ndindex(*taps)]
+            return sum(_product(windows[tap], kernels[tap], there[tap]) for tap in each)
+        lines = [(..., *tap, slice(None)) for tap in np.ndindex(*taps[:-1])]
+        return sum(np.einsum("...t,...t->...", windows[line], kernels[line]) for line in lines)
 
-    value = products(windows, kernel)
+    value = products(windows, kernels)
     if dtype.kind in "iu":
         return Reference(value.astype(dtype), dtype, None)
-    bound = direct_bound(dtype, products(np.abs(windows), np.abs(kernel)), math.prod(taps))
+    magnitude = products(*_correlated(*_sizes(x, kernel, fill_value), *arguments)[:2])
+    bound = direct_bound(dtype, magnitude, math.prod(taps))
     return Reference(value, dtype, _round_to_half(bound, value, dtype))
 
 
@@ -553,11 +586,9 @@ def pairs_of_windows(
     x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None, lags=None
 ):
     """Return, for each output of `correlate_nd`, the samples under the kernel and the kernel, each as a line."""
-    windows, kernel, axes = _correlated(
-        np.asarray(x), np.asarray(kernel), mode, padding_mode, fill_value, stride, dilation, axes, lags
+    windows, kernels, d = _correlated(
+        np.asarray(x), np.asarray(kernel), fill_value, mode, padding_mode, stride, dilation, axes, lags
     )
-    d = len(axes)
-    kernels = np.expand_dims(np.moveaxis(kernel, axes, range(-d, 0)), axes)
     shape = np.broadcast_shapes(windows.shape, kernels.shape)
     lines = (*shape[: windows.ndim - d], math.prod(shape[windows.ndim - d :]))
     return tuple(np.broadcast_to(a, shape).reshape(lines) for a in (windows, kernels))

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from layouts import DTYPES, FLOATS, LAYOUTS, Place, swapped, values
 from oracle import ACTIVATIONS, CANONICAL, per_axis, positions, reach, resolve_padding, result_dtype, transposed_size
 
 NAMED_PADDINGS = ("valid", "same", "same_lower", "full", "causal")
+
+
+def examples(count):
+    """Let a test draw so many examples by default, and more or fewer by hypothesis' other profiles."""
+    usual = settings.get_profile("default").max_examples
+    return settings(max_examples=max(1, count * settings.default.max_examples // usual))
 
 
 def _describe(a):

@@ -183,13 +183,14 @@ def test_nan_stays_and_stays_alone(activation, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", EXACT)
-def test_a_sample_decides_alone(activation, dtype, rng):
+def test_a_sample_decides_alone(subtests, activation, dtype, rng):
     # However its row is cut into vectors.
     v = (3 * rng.standard_normal(131)).astype(dtype)
     whole = activate(v, activation)
     for length in (1, 3, 7, 15, 16, 17, 40, 64, 65):
-        assert np.array_equal(activate(v[:length], activation), whole[:length])
-        assert np.array_equal(activate(v[-length:], activation), whole[-length:])
+        with subtests.test(length=length):
+            assert np.array_equal(activate(v[:length], activation), whole[:length])
+            assert np.array_equal(activate(v[-length:], activation), whole[-length:])
 
 
 @pytest.mark.parametrize("kernel", [1, 3])

@@ -8,6 +8,7 @@ import numpy as np
 import oracle
 import pytest
 from layouts import LAYOUTS, Place, values
+from pairs import paired
 
 import ndconv
 
@@ -23,16 +24,19 @@ def refusal(call):
     return None
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64", "int16", "uint64", "bool"])
-@pytest.mark.parametrize(("c_in", "c_out", "groups"), CHANNELS)
-def test_layouts_of_x(rng, layout, dtype, c_in, c_out, groups):
+@pytest.mark.parametrize(
+    ("layout", "dtype", "channels"),
+    paired(LAYOUTS, ["float16", "float32", "float64", "complex64", "int16", "uint64", "bool"], CHANNELS),
+)
+def test_layouts_of_x(rng, subtests, layout, dtype, channels):
+    c_in, c_out, groups = channels
     x = LAYOUTS[layout](values(rng, (2, c_in, 7, 30), dtype))
     weight = values(rng, (c_out, c_in // groups, 3, 3), dtype)
     kept = x.copy()
     for keywords in ({"padding": 1}, {"stride": 2}, {"padding": 3, "padding_mode": "symmetric"}):
-        expected = oracle.layer(x, weight, groups=groups, **keywords)
-        expected.check(ndconv.conv_layer(x, weight, groups=groups, **keywords))
+        with subtests.test(keywords=keywords):
+            expected = oracle.layer(x, weight, groups=groups, **keywords)
+            expected.check(ndconv.conv_layer(x, weight, groups=groups, **keywords))
     np.testing.assert_array_equal(x, kept)
 
 
@@ -49,12 +53,13 @@ def test_layouts_of_the_other_arrays(rng, layout, dtype):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", [(50,), (12, 13), (5, 6, 7)])
-def test_layouts_of_a_correlation(rng, layout, shape):
+def test_layouts_of_a_correlation(rng, subtests, layout, shape):
     x = LAYOUTS[layout](values(rng, shape, "float32"))
     kernel = LAYOUTS[layout](values(rng, (3,) * len(shape), "float32"))
     for mode in ("full", "same", "valid"):
-        oracle.correlate(x, kernel, mode).check(ndconv.correlate_nd(x, kernel, mode))
-        oracle.convolve(x, kernel, mode).check(ndconv.convolve_nd(x, kernel, mode))
+        with subtests.test(mode=mode):
+            oracle.correlate(x, kernel, mode).check(ndconv.correlate_nd(x, kernel, mode))
+            oracle.convolve(x, kernel, mode).check(ndconv.convolve_nd(x, kernel, mode))
 
 
 def test_every_memory_order(rng):
@@ -99,6 +104,7 @@ def test_dlpack():
     np.testing.assert_array_equal(ndconv.correlate_nd(Exporter(np.arange(4.0)), Exporter(np.ones(1))), np.arange(4))
 
 
+@pytest.mark.slow
 def test_tensors(torch, rng):
     x, weight = values(rng, (2, 9), "float32"), values(rng, (3, 2, 2), "float32")
     y = ndconv.conv_layer(torch.from_numpy(x), torch.from_numpy(weight))
@@ -205,12 +211,13 @@ def test_out_is_returned(rng):
 
 
 @pytest.mark.parametrize("bias", [None, "float32"])
-def test_what_out_held_before_does_not_matter(rng, bias):
+def test_what_out_held_before_does_not_matter(rng, subtests, bias):
     for c_in, c_out, groups in CHANNELS:
-        x, weight = values(rng, (c_in, 9, 8), "float32"), values(rng, (c_out, c_in // groups, 3, 3), "float32")
-        b = None if bias is None else values(rng, c_out, bias)
-        out = np.full((c_out, 7, 6), np.nan, np.float32)
-        oracle.layer(x, weight, b, groups=groups).check(ndconv.conv_layer(x, weight, b, groups=groups, out=out))
+        with subtests.test(c_in=c_in, c_out=c_out, groups=groups):
+            x, weight = values(rng, (c_in, 9, 8), "float32"), values(rng, (c_out, c_in // groups, 3, 3), "float32")
+            b = None if bias is None else values(rng, c_out, bias)
+            out = np.full((c_out, 7, 6), np.nan, np.float32)
+            oracle.layer(x, weight, b, groups=groups).check(ndconv.conv_layer(x, weight, b, groups=groups, out=out))
 
 
 @pytest.mark.parametrize("shift", [0, 1, 3, -2])

@@ -8,10 +8,10 @@ import isolated
 import numpy as np
 import oracle
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from layouts import COMPLEX, FLOATS, LAYOUTS, values
-from strategies import NEEDS, generators, layer_backward_calls, names_of
+from strategies import NEEDS, examples, generators, layer_backward_calls, names_of
 
 import ndconv
 from ndconv._gradients import layer as backward
@@ -42,7 +42,6 @@ def same_bits(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-@settings(max_examples=200)
 @given(call=layer_backward_calls())
 def test_random_calls(call):
     keywords = dict(call.keywords)
@@ -51,7 +50,7 @@ def test_random_calls(call):
     references.check(ndconv.conv_layer_backward(*call.arrays, **call.keywords), needs)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(call=layer_backward_calls(), rng=generators(), dtype=st.sampled_from(["float64", "complex128"]))
 def test_inner_products(call, rng, dtype):
     """<layer(x), g> = <x, gradient of x to g>, and likewise for the weights: the layer is linear in each."""
@@ -97,14 +96,15 @@ def test_types_and_dimensions(rng, dtype, d, c_in, c_out, groups):
 
 @pytest.mark.parametrize("dtype", ["float32", "complex128", "int16"])
 @pytest.mark.parametrize("width", [1, 2, 7, 8, 9, 15, 16, 17, 33])
-def test_ragged_widths(rng, dtype, width):
+def test_ragged_widths(rng, subtests, dtype, width):
     """Where vectors end within a line, or among channels."""
     for c_in, c_out, groups in ((1, 1, 1), (2, 3, 1), (3, 5, 1), (9, 17, 1), (4, 8, 4)):
         for stride in (1, 2):
-            x = values(rng, (2, c_in, 3, width + 2), dtype)
-            weight = values(rng, (c_out, c_in // groups, 2, 3), dtype)
-            g = gradient_for(rng, x, weight, stride=stride, groups=groups)
-            agree(g, x, weight, stride=stride, groups=groups)
+            with subtests.test(c_in=c_in, c_out=c_out, groups=groups, stride=stride):
+                x = values(rng, (2, c_in, 3, width + 2), dtype)
+                weight = values(rng, (c_out, c_in // groups, 2, 3), dtype)
+                g = gradient_for(rng, x, weight, stride=stride, groups=groups)
+                agree(g, x, weight, stride=stride, groups=groups)
 
 
 def test_four_dimensions(rng):
@@ -117,12 +117,13 @@ def test_four_dimensions(rng):
 @pytest.mark.parametrize("mode", PADDED)
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("stride", [1, 3])
-def test_padding_wider_than_the_array(rng, dtype, mode, size, stride):
+def test_padding_wider_than_the_array(rng, subtests, dtype, mode, size, stride):
     """What was read many times receives as often."""
     x, weight = values(rng, (2, 3, size), dtype), values(rng, (4, 3, 3), dtype)
     for padding in (13, ((0, 17),), ((17, 1),)):
-        keywords = {"padding": padding, "padding_mode": mode, "stride": stride}
-        agree(gradient_for(rng, x, weight, **keywords), x, weight, **keywords)
+        with subtests.test(padding=padding):
+            keywords = {"padding": padding, "padding_mode": mode, "stride": stride}
+            agree(gradient_for(rng, x, weight, **keywords), x, weight, **keywords)
     x, weight = values(rng, (2, size, size + 1), dtype), values(rng, (3, 2, 3, 2), dtype)
     keywords = {"padding": ((9, 4), (0, 11)), "padding_mode": (mode, "replicate"), "stride": stride}
     agree(gradient_for(rng, x, weight, **keywords), x, weight, **keywords)
@@ -203,18 +204,20 @@ def test_channels_last(rng, mode, dtype, batch, c_in, c_out, groups):
     ("x_shape", "weight_shape"),
     [((0, 3, 9), (4, 3, 3)), ((2, 0, 9), (4, 0, 3)), ((0, 9), (4, 0, 3)), ((3, 9), (0, 3, 3)), ((2, 0, 9), (0, 0, 3))],
 )
-def test_empty(rng, mode, x_shape, weight_shape):
+def test_empty(rng, subtests, mode, x_shape, weight_shape):
     for dtype in ("float32", "float16", "int32", "complex64"):
-        x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
-        keywords = {"padding": 2, "padding_mode": mode, "stride": 2}
-        agree(gradient_for(rng, x, weight, **keywords), x, weight, **keywords)
+        with subtests.test(dtype=dtype):
+            x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
+            keywords = {"padding": 2, "padding_mode": mode, "stride": 2}
+            agree(gradient_for(rng, x, weight, **keywords), x, weight, **keywords)
 
 
-def test_an_axis_of_nothing_but_padding(rng):
+def test_an_axis_of_nothing_but_padding(rng, subtests):
     x, weight = values(rng, (3, 0, 4), "float64"), values(rng, (2, 3, 2, 2), "float64")
     for fill_value in (0, 3):
-        g = gradient_for(rng, x, weight, padding=2)
-        agree(g, x, weight, padding=2, fill_value=fill_value)
+        with subtests.test(fill_value=fill_value):
+            g = gradient_for(rng, x, weight, padding=2)
+            agree(g, x, weight, padding=2, fill_value=fill_value)
 
 
 def test_lists_and_scalars():
@@ -253,7 +256,7 @@ def test_integers_wrap_around():
 
 @pytest.mark.parametrize("operands", ["float16", "float64", "complex64"])
 @pytest.mark.parametrize("dtype", ["int8", "int32", "uint64"])
-def test_the_sum_of_integers_wraps_around_beside_floats(operands, dtype):
+def test_the_sum_of_integers_wraps_around_beside_floats(subtests, operands, dtype):
     """Whichever gradients are asked for, that to the bias is the sum of grad_y in its own type."""
     largest = np.iinfo(dtype).max
     g = np.array([[largest, largest, 5]], dtype)
@@ -261,14 +264,15 @@ def test_the_sum_of_integers_wraps_around_beside_floats(operands, dtype):
     x, weight = np.ones((1, 4), operands), np.ones((1, 1, 2), operands)
     transposed = np.ones((1, 2), operands)
     for needs in ("bias", NEEDS):
-        for found in (
-            ndconv.conv_layer_backward(g, x, weight, needs=needs),
-            ndconv.ConvLayer(weight).backward(g, x, needs=needs),
-            ndconv.ConvLayer(weight, np.ones(1, operands)).backward(g, x, needs=needs),
-            ndconv.conv_transpose_layer_backward(g, transposed, weight, needs=needs),
-        ):
-            assert found.bias.dtype == dtype
-            np.testing.assert_array_equal(found.bias, expected)
+        with subtests.test(needs=needs):
+            for found in (
+                ndconv.conv_layer_backward(g, x, weight, needs=needs),
+                ndconv.ConvLayer(weight).backward(g, x, needs=needs),
+                ndconv.ConvLayer(weight, np.ones(1, operands)).backward(g, x, needs=needs),
+                ndconv.conv_transpose_layer_backward(g, transposed, weight, needs=needs),
+            ):
+                assert found.bias.dtype == dtype
+                np.testing.assert_array_equal(found.bias, expected)
 
 
 def test_a_complex_fill_value(rng):
@@ -287,7 +291,7 @@ def test_a_complex_fill_value(rng):
         assert found.x.dtype == found.weight.dtype == "float32"
 
 
-def test_half_precision_is_rounded_once(rng):
+def test_half_precision_is_rounded_once(rng, subtests):
     """What padding adds up is rounded to half precision in the end, and what is too large is infinite, silently."""
     x, weight = values(rng, (1, 4), "float16"), np.ones((1, 1, 1), np.float16)
     g = np.r_[np.full(4000, 0.3), np.zeros(4)].astype("float16")[None]
@@ -298,11 +302,12 @@ def test_half_precision_is_rounded_once(rng):
     np.testing.assert_allclose([found.x[0, 0], found.bias[0]], exact, rtol=2**-11)
     large = np.full((1, 6), 60_000, np.float16)
     for mode in ("zeros", "reflect"):
-        found = ndconv.conv_layer_backward(
-            large, np.ones((1, 4), "e"), np.ones((1, 1, 3), "e"), padding=2, padding_mode=mode
-        )
-        assert np.isposinf(found.weight).all()
-        assert np.isposinf(found.bias).all()
+        with subtests.test(mode=mode):
+            found = ndconv.conv_layer_backward(
+                large, np.ones((1, 4), "e"), np.ones((1, 1, 3), "e"), padding=2, padding_mode=mode
+            )
+            assert np.isposinf(found.weight).all()
+            assert np.isposinf(found.bias).all()
 
 
 @pytest.mark.parametrize("function", [ndconv.conv_layer_backward, ndconv.conv_transpose_layer_backward])
@@ -335,7 +340,7 @@ GEOMETRIES = [
 ]
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(data=st.data(), rng=generators())
 def test_strides_and_dilations_that_pass_over_padding(data, rng):
     """What padding repeats is read by few taps, or in runs far apart."""
@@ -378,7 +383,6 @@ def test_time_is_that_of_the_products(monkeypatch, mode, padding, stride, dilati
     np.testing.assert_allclose(found.x.sum(), 111 * y.size)
 
 
-@settings(max_examples=200)
 @given(call=layer_backward_calls(), rng=generators(), value=st.sampled_from((np.nan, np.inf, -np.inf)))
 def test_special_weights_reach_what_their_taps_read(call, rng, value):
     """The gradient to x sums over outputs that there are; there is no zero beyond them."""
@@ -548,22 +552,26 @@ def test_gradients_of_real_arrays_are_arrays_of_their_own(rng, channel_axis, mod
         assert gradient.dtype.kind != "c"
 
 
-def test_small_slopes_are_exact():
+def test_small_slopes_are_exact(subtests):
     x = np.array([[8.0, 15.0, -12.0]])
     for activation in ("tanh", "sigmoid"):
-        found = ndconv.ConvLayer(np.ones((1, 1, 1)), activation=activation).backward(np.ones((1, 3)), x, needs="x").x
-        exact = 1 / np.cosh(x) ** 2 if activation == "tanh" else 0.25 / np.cosh(x / 2) ** 2
-        np.testing.assert_allclose(found, exact, rtol=1e-13)
+        with subtests.test(activation=activation):
+            found = (
+                ndconv.ConvLayer(np.ones((1, 1, 1)), activation=activation).backward(np.ones((1, 3)), x, needs="x").x
+            )
+            exact = 1 / np.cosh(x) ** 2 if activation == "tanh" else 0.25 / np.cosh(x / 2) ** 2
+            np.testing.assert_allclose(found, exact, rtol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint8"])
-def test_relu_of_integers(rng, dtype):
+def test_relu_of_integers(rng, subtests, dtype):
     x, weight, g = (values(rng, shape, dtype) for shape in ((3, 30), (5, 3, 4), (5, 27)))
     for activation in ("relu", "relu6"):
-        found = ndconv.ConvLayer(weight, activation=activation).backward(g, x)
-        y = ndconv.conv_layer(x, weight)
-        mask = (y > 0) & ((y < 6) | (activation == "relu"))
-        oracle.layer_gradients(g * mask, x, weight).check(found)
+        with subtests.test(activation=activation):
+            found = ndconv.ConvLayer(weight, activation=activation).backward(g, x)
+            y = ndconv.conv_layer(x, weight)
+            mask = (y > 0) & ((y < 6) | (activation == "relu"))
+            oracle.layer_gradients(g * mask, x, weight).check(found)
 
 
 @pytest.mark.parametrize("keywords", [{}, {"channel_axis": -1}, {"padding_mode": "reflect", "groups": 2}])

@@ -35,13 +35,23 @@ def test_depthwise(rng, channels, multiplier, stride):
 @pytest.mark.parametrize("channels", CHANNELS)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_depthwise_with_channels_last(rng, channels, dtype, stride):
+def test_depthwise_with_channels_last(rng, subtests, channels, dtype, stride):
     """Vectors of channels, of all widths up to those that a strip and a chain of taps have, and of several boxes."""
     shared = {"groups": channels, "channel_axis": -1, "stride": stride}
     for width in (3, 4, 7, 8, 9, 50):
-        check(rng, (2, 5, width, channels), (channels, 1, 3, 3), dtype, padding=1, **shared)
+        with subtests.test(width=width):
+            check(rng, (2, 5, width, channels), (channels, 1, 3, 3), dtype, padding=1, **shared)
     for taps in (1, 2, 4, 5, 7):
-        check(rng, (9, 11, channels), (channels, 1, taps, taps), dtype, dilation=taps % 3 + 1, padding="same", **shared)
+        with subtests.test(taps=taps):
+            check(
+                rng,
+                (9, 11, channels),
+                (channels, 1, taps, taps),
+                dtype,
+                dilation=taps % 3 + 1,
+                padding="same",
+                **shared,
+            )
     check(rng, (60, 45, channels), (channels, 1, 5, 3), dtype, padding=2, padding_mode="reflect", **shared)
     check(rng, (2, 70, channels), (channels, 1, 6), dtype, padding=2, fill_value=3, **shared)
     check(rng, (4, 5, 6, channels), (channels, 1, 2, 3, 2), dtype, padding="full", **shared)
@@ -50,14 +60,15 @@ def test_depthwise_with_channels_last(rng, channels, dtype, stride):
 @pytest.mark.parametrize("channels", [16, 37, 64])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
 @pytest.mark.parametrize("size", [(7, 7), (14, 14), (1, 5), (9, 2), (3, 15), (2, 4, 6), (40, 13)])
-def test_depthwise_of_small_images(rng, channels, dtype, size):
+def test_depthwise_of_small_images(rng, subtests, channels, dtype, size):
     """Blocks of samples are turned that go over the ends of lines, of x and of y."""
     x_shape, ones = (2, channels, *size), (1,) * len(size)
     for taps in (3, 5):
-        weight_shape = (channels, 1, *(min(taps, n) for n in size))
-        check(rng, x_shape, weight_shape, dtype, padding="same", groups=channels)
-        check(rng, x_shape, weight_shape, dtype, padding=1, padding_mode="replicate", groups=channels)
-        check(rng, x_shape, (channels, 1, *ones[1:], taps), dtype, padding=3, fill_value=2, groups=channels)
+        with subtests.test(taps=taps):
+            weight_shape = (channels, 1, *(min(taps, n) for n in size))
+            check(rng, x_shape, weight_shape, dtype, padding="same", groups=channels)
+            check(rng, x_shape, weight_shape, dtype, padding=1, padding_mode="replicate", groups=channels)
+            check(rng, x_shape, (channels, 1, *ones[1:], taps), dtype, padding=3, fill_value=2, groups=channels)
     x, weight = values(rng, x_shape, dtype), values(rng, (channels, 1, *[min(3, n) for n in size]), dtype)
     keywords = {"padding": "same", "groups": channels, "activation": "relu"}
     for y in (values(rng, x_shape, dtype), np.flip(values(rng, (*x_shape, 2), dtype)[..., 1], 2)):
@@ -86,16 +97,17 @@ def test_the_epilogue_of_depthwise_layers_with_channels_last(rng, channels, dtyp
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
 @pytest.mark.parametrize("last", [(1,), (2,), (3,), (16,), (37,), (2, 3), (40, 2)])
-def test_axes_before_the_last_ones(rng, dtype, last):
+def test_axes_before_the_last_ones(rng, subtests, dtype, last):
     """A kernel that slides along an image, not along its colours, or along time, not along channels."""
     for shape, taps, axes in (((9, 30), (3, 5), (0, 1)), ((120,), (7,), 0), ((2, 4, 9), (2, 1, 4), (0, 1, 2))):
-        x, kernel = values(rng, (*shape, *last), dtype), values(rng, taps, dtype)
-        keywords = {"mode": "same", "axes": axes}
-        for more in ({}, {"stride": 2}, {"dilation": 2}, {"padding_mode": "reflect"}, {"fill_value": 2}):
-            expected = oracle.correlate(x, kernel, **keywords, **more)
-            expected.check(ndconv.correlate_nd(x, kernel, **keywords, **more))
-        turned = np.moveaxis(values(rng, (*last, *shape), dtype), range(len(last)), range(-len(last), 0))
-        oracle.correlate(turned, kernel, **keywords).check(ndconv.correlate_nd(turned, kernel, **keywords))
+        with subtests.test(shape=shape, taps=taps, axes=axes):
+            x, kernel = values(rng, (*shape, *last), dtype), values(rng, taps, dtype)
+            keywords = {"mode": "same", "axes": axes}
+            for more in ({}, {"stride": 2}, {"dilation": 2}, {"padding_mode": "reflect"}, {"fill_value": 2}):
+                expected = oracle.correlate(x, kernel, **keywords, **more)
+                expected.check(ndconv.correlate_nd(x, kernel, **keywords, **more))
+            turned = np.moveaxis(values(rng, (*last, *shape), dtype), range(len(last)), range(-len(last), 0))
+            oracle.correlate(turned, kernel, **keywords).check(ndconv.correlate_nd(turned, kernel, **keywords))
 
 
 @pytest.mark.parametrize("groups", [2, 3, 4, 7])
@@ -108,18 +120,20 @@ def test_groups(rng, groups, c_in, c_out):
 @pytest.mark.parametrize(
     ("c_in", "c_out", "groups"), [(1, 1, 1), (1, 3, 1), (3, 2, 1), (5, 9, 1), (16, 32, 1), (17, 33, 1), (8, 8, 8)]
 )
-def test_widths(rng, first, c_in, c_out, groups):
+def test_widths(rng, subtests, first, c_in, c_out, groups):
     for width in range(first, first + 10):
-        for stride in (1, 2, 3):
-            check(rng, (c_in, 3, width), (c_out, c_in // groups, 3, 3), padding=1, stride=stride, groups=groups)
-        check(rng, (c_in, width), (c_out, c_in // groups, 1), groups=groups)
+        with subtests.test(width=width):
+            for stride in (1, 2, 3):
+                check(rng, (c_in, 3, width), (c_out, c_in // groups, 3, 3), padding=1, stride=stride, groups=groups)
+            check(rng, (c_in, width), (c_out, c_in // groups, 1), groups=groups)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", "complex64", "complex128", "int8", "int32", "uint64"])
 @pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (3, 2, 1), (17, 33, 1), (5, 5, 5)])
-def test_widths_of_every_type(rng, dtype, c_in, c_out, groups):
+def test_widths_of_every_type(rng, subtests, dtype, c_in, c_out, groups):
     for width in range(1, 71, 3):
-        check(rng, (c_in, 3, width), (c_out, c_in // groups, 3, 3), dtype, padding=1, groups=groups)
+        with subtests.test(width=width):
+            check(rng, (c_in, 3, width), (c_out, c_in // groups, 3, 3), dtype, padding=1, groups=groups)
 
 
 @pytest.mark.parametrize("height", range(1, 30))
@@ -137,6 +151,7 @@ def test_kernel_sizes(rng, taps, c_in, c_out):
     check(rng, (c_in, 5, 40), (c_out, c_in, 2, taps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(31, 31), (1, 129), (129, 1), (48, 50)])
 @pytest.mark.parametrize(("c_in", "c_out"), [(1, 1), (2, 16)])
 def test_large_kernels(rng, shape, c_in, c_out):
@@ -203,14 +218,16 @@ def test_batches(rng, batch, c_in, c_out, groups):
     check(rng, (batch, c_in, 6, 7), (c_out, c_in // groups, 3, 3), padding=1, groups=groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_last_box_narrower_than_a_vector_of_many_channels(rng, dtype):
+def test_a_last_box_narrower_than_a_vector_of_many_channels(rng, subtests, dtype):
     """Where input channels come in blocks, sums wait in y, in which such a box has no room for them."""
     for height, width, kernel in ((25, 17, (5, 5)), (29, 13, (9, 5)), (21, 9, (5, 5)), (121, 19, (11, 9))):
         x, weight = values(rng, (32, height, width), dtype), values(rng, (17, 32, *kernel), dtype)
         for stride in (1, (3, 2)):
-            expected = oracle.layer(x, weight, stride=stride, method="direct")
-            expected.check(ndconv.conv_layer(x, weight, stride=stride, method="direct"))
+            with subtests.test(height=height, width=width, kernel=kernel, stride=stride):
+                expected = oracle.layer(x, weight, stride=stride, method="direct")
+                expected.check(ndconv.conv_layer(x, weight, stride=stride, method="direct"))
 
 
 @pytest.mark.parametrize("method", ["direct", "auto"])

@@ -1,11 +1,12 @@
-"""No call reads or writes a byte outside its arrays: each ends or begins beside a page that may not be touched."""
+"""No call reads or writes a byte outside its arrays: each ends or begins beside a page that may not be touched.
+
+At the level of the run; `make test-isa` runs the others.
+"""
 
 import sys
 
 import isolated
 import pytest
-
-import ndconv._core
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="uses mprotect")
 
@@ -109,8 +110,6 @@ for shape, taps in [((n,), (k,)) for n in WIDTHS for k in (1, 3, 8)] + [((5, n),
             assert np.array_equal(out, expected)
 """
 
-LEVELS = ndconv._core.supported_levels()
-
 
 def widths(dtype):
     """Most widths for the commonest type, those beside the sizes of vectors for the others."""
@@ -119,24 +118,24 @@ def widths(dtype):
     return [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 70]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex64", "int8", "int32"])
-@pytest.mark.parametrize("level", LEVELS)
-def test_layers(level, dtype):
-    isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {widths(dtype)}\n{LAYERS}", NDCONV_ISA=level)
+def test_layers(dtype):
+    isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {widths(dtype)}\n{LAYERS}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("level", LEVELS)
-def test_gradients(level, dtype):
+def test_gradients(dtype):
     table = LAYERS[: LAYERS.index("for c_in")]
     few = [1, 2, 7, 8, 9, 15, 16, 17, 33]
-    isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {few}\n{table}{GRADIENTS}", NDCONV_ISA=level)
+    isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {few}\n{table}{GRADIENTS}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "complex128", "uint8", "int64"])
-@pytest.mark.parametrize("level", LEVELS)
-def test_correlations(level, dtype):
-    isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {widths(dtype)}\n{CORRELATIONS}", NDCONV_ISA=level)
+def test_correlations(dtype):
+    isolated.run(f"{SETUP}\nDTYPE, WIDTHS = {dtype!r}, {widths(dtype)}\n{CORRELATIONS}")
 
 
 def test_the_guard_works():

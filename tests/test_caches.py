@@ -167,6 +167,7 @@ def test_a_wrong_limit(value, error):
         ndconv.set_cache_limit(value)
 
 
+@pytest.mark.slow
 def test_the_environment_sets_the_limit():
     code = "from ndconv._runtime import caches; caches.set_cache_limit(None); print(caches._state.limit)"
     assert isolated.run(code, NDCONV_CACHE_LIMIT="12345") == "12345"
@@ -178,6 +179,8 @@ def test_the_environment_sets_the_limit():
 # --- Layers -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
+@pytest.mark.slow
 def test_packings_of_a_layer_are_bounded(rng):
     """Other images are cut into other blocks, which have other spectra."""
     layer = ndconv.ConvLayer(rng.standard_normal((8, 8, 15, 15)), method="fft")
@@ -222,6 +225,7 @@ def test_a_stream_goes_on_without_its_plans(rng):
         stream = copy.copy(stream)
 
 
+@pytest.mark.slow
 def test_caches_are_cleared_while_others_compute(rng):
     layer = ndconv.ConvLayer(rng.standard_normal((16, 8, 3, 3)), padding=1)
     inputs = [rng.standard_normal((8, 10 + i, 12)) for i in range(8)]
@@ -319,6 +323,8 @@ def shapes(count):
 """
 
 
+@pytest.mark.once
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_thousand_shapes_of_each_call():
     """All calls in one process, each with a thousand shapes: what they leave behind, together, stays small."""
@@ -342,6 +348,8 @@ def test_a_thousand_shapes_of_each_call():
     assert float(grown) < 64, name
 
 
+@pytest.mark.once
+@pytest.mark.slow
 def test_every_call_lets_go():
     code = """
         import gc, tracemalloc
@@ -401,6 +409,7 @@ def test_caches_are_cleared_after_a_fork():
     """)
 
 
+@pytest.mark.slow
 def test_the_first_spectra_of_a_process():
     """Beside the import of scipy.fft: loading the core of a type, and planning."""
     times = [

@@ -9,9 +9,10 @@ import oracle
 import pytest
 import scipy.ndimage
 import scipy.signal
-from hypothesis import given, settings
+from hypothesis import given
 from layouts import DTYPES, Place, values
-from strategies import correlation_calls
+from pairs import paired
+from strategies import correlation_calls, examples
 
 import ndconv
 from ndconv._engine import Prepared
@@ -31,7 +32,7 @@ def close(actual, desired, bound):
     assert (np.abs(actual - desired) <= 2 * bound).all()
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(call=correlation_calls())
 def test_random_correlations(call):
     expected = oracle.correlate(*call.arrays, **call.keywords)
@@ -105,10 +106,9 @@ def test_agrees_with_numpy(rng, mode, dtype):
     )
 
 
-@pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("shape", "taps"), SHAPES)
-def test_types(rng, mode, dtype, shape, taps):
+@pytest.mark.parametrize(("dtype", "shapes", "mode"), paired(DTYPES, SHAPES, ["full", "same", "valid"]))
+def test_types(rng, dtype, shapes, mode):
+    shape, taps = shapes
     x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
     oracle.correlate(x, kernel, mode).check(ndconv.correlate_nd(x, kernel, mode))
     oracle.convolve(x, kernel, mode).check(ndconv.convolve_nd(x, kernel, mode))
@@ -253,16 +253,17 @@ def test_lags_with_a_stride(rng):
 
 @pytest.mark.parametrize("axes", [0, 1, 2, -1, (0, 1), (0, 2), (2, 0), (-2, -1), (0, 1, 2)])
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
-def test_axes_are_scipys(rng, axes, mode):
+def test_axes_are_scipys(rng, subtests, axes, mode):
     """The other axes pair the arrays element by element, or broadcast."""
     each = [a % 3 for a in np.atleast_1d(axes)]
     x = values(rng, (6, 7, 8), "float64")
     for others in (1, None):
-        shape = [3 if i in each else (others or x.shape[i]) for i in range(3)]
-        kernel = values(rng, shape, "float64")
-        wanted = scipy.signal.fftconvolve(x, np.broadcast_to(kernel, shape), mode, axes=axes)
-        np.testing.assert_allclose(ndconv.convolve_nd(x, kernel, mode, axes=axes), wanted, atol=1e-12)
-        oracle.correlate(x, kernel, mode, axes=axes).check(ndconv.correlate_nd(x, kernel, mode, axes=axes))
+        with subtests.test(others=others):
+            shape = [3 if i in each else (others or x.shape[i]) for i in range(3)]
+            kernel = values(rng, shape, "float64")
+            wanted = scipy.signal.fftconvolve(x, np.broadcast_to(kernel, shape), mode, axes=axes)
+            np.testing.assert_allclose(ndconv.convolve_nd(x, kernel, mode, axes=axes), wanted, atol=1e-12)
+            oracle.correlate(x, kernel, mode, axes=axes).check(ndconv.correlate_nd(x, kernel, mode, axes=axes))
 
 
 def test_x_broadcasts_too(rng):
@@ -309,13 +310,19 @@ def test_many_pairs(rng):
     oracle.correlate(x, kernel, axes=1).check(ndconv.correlate_nd(x, kernel, axes=1))
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200])
-@pytest.mark.parametrize("k", [1, 2, 3, 5, 8, 13, 64, 101, 300])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
-def test_lengths(rng, n, k, dtype):
+@pytest.mark.parametrize(
+    ("n", "k", "dtype"),
+    paired(
+        [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200],
+        [1, 2, 3, 5, 8, 13, 64, 101, 300],
+        ["float32", "float64", "int16"],
+    ),
+)
+def test_lengths(rng, subtests, n, k, dtype):
     x, kernel = values(rng, n, dtype), values(rng, k, dtype)
     for mode in ("full", "same"):
-        oracle.correlate(x, kernel, mode).check(ndconv.correlate_nd(x, kernel, mode))
+        with subtests.test(mode=mode):
+            oracle.correlate(x, kernel, mode).check(ndconv.correlate_nd(x, kernel, mode))
 
 
 @pytest.mark.parametrize(("n", "k"), [(1_000_000, 101), (20_000, 3001), (300_000, 3)])
@@ -376,14 +383,15 @@ def test_out(rng, layout, dtype, shape, taps):
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "int16", "complex128"])
-def test_no_samples(function, padding_mode, shape, taps, mode, expected, dtype):
+def test_no_samples(subtests, function, padding_mode, shape, taps, mode, expected, dtype):
     x, kernel = np.ones(shape, dtype), np.arange(1, 1 + np.prod(taps)).reshape(taps).astype(dtype)
     for keywords in ({}, {"stride": 3}, {"dilation": 2}, {"nan_policy": "omit"}):
-        y = function(x, kernel, mode, padding_mode=padding_mode, **keywords)
-        assert y.dtype == dtype
-        assert y.size == 0
-        if keywords != {"stride": 3} and mode == "same":
-            assert y.shape == expected
+        with subtests.test(keywords=keywords):
+            y = function(x, kernel, mode, padding_mode=padding_mode, **keywords)
+            assert y.dtype == dtype
+            assert y.size == 0
+            if keywords != {"stride": 3} and mode == "same":
+                assert y.shape == expected
     assert function(x, kernel, mode, padding_mode=padding_mode).shape == expected
     out = np.empty(expected, dtype)
     assert function(x, kernel, mode, padding_mode=padding_mode, out=out) is out
@@ -402,17 +410,18 @@ def test_no_samples_and_nothing_to_read_or_too_large_a_kernel():
 @pytest.mark.parametrize("far", [2**31, 2**40, 2**62, 2**63 - 1])
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 @pytest.mark.parametrize(("shape", "taps"), SHAPES)
-def test_steps_far_beyond_x(rng, far, mode, shape, taps):
+def test_steps_far_beyond_x(rng, subtests, far, mode, shape, taps):
     for dtype in ("float32", "int64"):
-        x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
-        for padding_mode in ("zeros", "circular"):
-            whole = ndconv.correlate_nd(x, kernel, mode, padding_mode=padding_mode, method="direct")
-            for axis in range(x.ndim):
-                stride = tuple(far if i == axis else 1 for i in range(x.ndim))
-                y = ndconv.correlate_nd(x, kernel, mode, padding_mode=padding_mode, stride=stride)
-                np.testing.assert_allclose(y, whole.take([0], axis), rtol=1e-4, atol=1e-4)
-        point = kernel[(slice(1),) * x.ndim]
-        np.testing.assert_array_equal(ndconv.correlate_nd(x, point, dilation=far), x * point)
+        with subtests.test(dtype=dtype):
+            x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
+            for padding_mode in ("zeros", "circular"):
+                whole = ndconv.correlate_nd(x, kernel, mode, padding_mode=padding_mode, method="direct")
+                for axis in range(x.ndim):
+                    stride = tuple(far if i == axis else 1 for i in range(x.ndim))
+                    y = ndconv.correlate_nd(x, kernel, mode, padding_mode=padding_mode, stride=stride)
+                    np.testing.assert_allclose(y, whole.take([0], axis), rtol=1e-4, atol=1e-4)
+            point = kernel[(slice(1),) * x.ndim]
+            np.testing.assert_array_equal(ndconv.correlate_nd(x, point, dilation=far), x * point)
 
 
 def test_taps_far_beyond_x(rng):
@@ -491,7 +500,7 @@ def test_an_empty_out_overlaps_nothing(shape):
         ((2, 3, 4), (9, 10, 30), {"mode": "same"}),
     ],
 )
-def test_kernels_longer_than_x(rng, function, dtype, shape, taps, keywords):
+def test_kernels_longer_than_x(rng, subtests, function, dtype, shape, taps, keywords):
     x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
     expected = getattr(oracle, function)(x, kernel, **keywords)
     # "auto" might take spectra: each output's bound is then that of the largest, without the root of its products.
@@ -506,10 +515,11 @@ def test_kernels_longer_than_x(rng, function, dtype, shape, taps, keywords):
     assert y.flags.c_contiguous
     assert y.flags.owndata or y.base is not x
     for layout in Place.layouts:
-        place = Place(expected.shape, expected.dtype, layout)
-        assert ours(x, kernel, out=place.out, **keywords) is place.out
-        expected.check(place.out)
-        assert place.untouched_outside()
+        with subtests.test(layout=layout):
+            place = Place(expected.shape, expected.dtype, layout)
+            assert ours(x, kernel, out=place.out, **keywords) is place.out
+            expected.check(place.out)
+            assert place.untouched_outside()
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float64", "complex128"])
@@ -531,12 +541,14 @@ def test_a_long_kernel_takes_no_longer_than_a_long_x(rng, dtype, monkeypatch):
     assert sum(products) < 2e6
 
 
-def test_lags_of_a_kernel_longer_than_x(rng):
+def test_lags_of_a_kernel_longer_than_x(rng, subtests):
     x, kernel = values(rng, 30, "float64"), values(rng, 4000, "float64")
     for lags in ((-3999, 29), (-3000, 20), (-1, 2)):
-        oracle.correlate(x, kernel, lags=lags).check(ndconv.correlate_nd(x, kernel, lags=lags))
+        with subtests.test(lags=lags):
+            oracle.correlate(x, kernel, lags=lags).check(ndconv.correlate_nd(x, kernel, lags=lags))
     for lags in ((0, 4028), (17, 3000)):
-        oracle.convolve(x, kernel, lags=lags).check(ndconv.convolve_nd(x, kernel, lags=lags))
+        with subtests.test(lags=lags):
+            oracle.convolve(x, kernel, lags=lags).check(ndconv.convolve_nd(x, kernel, lags=lags))
 
 
 @pytest.mark.parametrize("method", ["auto", "direct"])

@@ -11,7 +11,10 @@ HERE = Path(__file__).parent
 SOURCES = HERE.parent / "src" / "ndconv" / "_threads"
 compiler = shutil.which(os.environ.get("CC", "cc"))
 
-pytestmark = pytest.mark.skipif(compiler is None or not SOURCES.exists(), reason="needs a C compiler and the sources")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(compiler is None or not SOURCES.exists(), reason="needs a C compiler and the sources"),
+]
 
 FAKE = ["-DFAKE_CPUS=8"]  # helpers for more CPUs than this machine may have
 TSAN = ["-fsanitize=thread", "-g", "-O1"]
@@ -50,11 +53,13 @@ def harness(folder, flags, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "callers"), [("1000000", "4"), ("100000", "1"), ("100000", "40")])
 def test_jobs_of_random_sizes(tmp_path, jobs, callers):
     assert " 0 wrong" in harness(tmp_path, FAKE, jobs, callers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("50000", "1"), ("50000", "4"), ("30000", "3", "nested")])
 def test_no_race(tmp_path, arguments):
     assert " 0 wrong" in harness(tmp_path, FAKE + TSAN, *arguments)
@@ -64,6 +69,7 @@ def test_on_the_cpus_of_this_machine(tmp_path):
     assert " 0 wrong" in harness(tmp_path, [], "100000", "3", "nested")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], FAKE])
 def test_forks_at_any_time(tmp_path, flags):
     assert " 0 wrong" in harness(tmp_path, flags, "100000", "4", "nested", "forks")

@@ -6,6 +6,7 @@ import numpy as np
 import oracle
 import pytest
 from layouts import DTYPES, FLOATS, INTEGERS, values
+from pairs import paired
 
 import ndconv
 
@@ -65,11 +66,13 @@ def test_narrow_integers_wrap_as_numpys():
     np.testing.assert_array_equal(ndconv.conv_layer(x.view(np.uint8), np.full((1, 1, 1), 3, np.uint8)), [[44, 44]])
 
 
-@pytest.mark.parametrize("function", ["correlate", "convolve"])
-@pytest.mark.parametrize("wide", DTYPES[1:])
-@pytest.mark.parametrize(("x", "kernel"), [(t, t) for t in DTYPES] + [("uint8", "int8"), ("float32", "int16")])
-def test_a_wider_type_for_sums(rng, function, x, kernel, wide):
+@pytest.mark.parametrize(
+    ("operands", "wide", "function"),
+    paired([(t, t) for t in DTYPES] + [("uint8", "int8"), ("float32", "int16")], DTYPES[1:], ["correlate", "convolve"]),
+)
+def test_a_wider_type_for_sums(rng, operands, wide, function):
     """Whatever the operands can be cast to safely, and an error for anything else."""
+    x, kernel = operands
     arrays = values(rng, (9, 30), x), values(rng, (3, 4), kernel)
     if wide == "float16" and x == "uint8":
         arrays = arrays[0], arrays[1] // 16  # sums that it can hold
@@ -88,7 +91,7 @@ def test_a_wider_type_for_sums(rng, function, x, kernel, wide):
 
 
 @pytest.mark.parametrize(("narrow", "wide"), [("int8", "int32"), ("uint8", "uint32"), ("int32", "int64")])
-def test_the_largest_integers_have_exact_sums_in_a_wider_type(narrow, wide):
+def test_the_largest_integers_have_exact_sums_in_a_wider_type(subtests, narrow, wide):
     info = np.iinfo(narrow)
     x = np.full((40, 40), info.min if info.min else info.max, narrow)
     taps = (2, 1) if wide == "int64" else (16, 16)
@@ -96,9 +99,10 @@ def test_the_largest_integers_have_exact_sums_in_a_wider_type(narrow, wide):
     exact = math.prod(taps) * int(x[0, 0]) * info.max
     assert abs(exact) <= np.iinfo(wide).max
     for method in ("auto", "direct"):
-        y = ndconv.correlate_nd(x, kernel, "valid", dtype=wide, method=method)
-        assert y.dtype == wide
-        assert set(y.ravel().tolist()) == {exact}
+        with subtests.test(method=method):
+            y = ndconv.correlate_nd(x, kernel, "valid", dtype=wide, method=method)
+            assert y.dtype == wide
+            assert set(y.ravel().tolist()) == {exact}
     assert ndconv.correlate_nd(x, kernel, "valid").dtype == narrow
 
 

@@ -822,28 +822,30 @@ def test_a_stride_longer_than_the_input_is_any_such(stride, ndim):
                 alike(first, other)
 
 
-def test_a_stream_of_a_stride_longer_than_it():
+def test_a_stream_of_a_stride_longer_than_it(subtests):
     for stride in (2**31, 2**62, 2**63 - 1):
-        stream = ndconv.CorrelateStream([1.0, 2.0, 4.0], stride=stride)
-        assert [stream.push([n]).tolist() for n in (1.0, 2.0)] == [[4.0], []]
-        layer = ndconv.ConvLayer([[[1.0, 2.0, 4.0]]], stride=stride, padding="causal").stream()
-        assert [layer.push([[n]]).tolist() for n in (1.0, 2.0)] == [[[4.0]], [[]]]
+        with subtests.test(stride=stride):
+            stream = ndconv.CorrelateStream([1.0, 2.0, 4.0], stride=stride)
+            assert [stream.push([n]).tolist() for n in (1.0, 2.0)] == [[4.0], []]
+            layer = ndconv.ConvLayer([[[1.0, 2.0, 4.0]]], stride=stride, padding="causal").stream()
+            assert [layer.push([[n]]).tolist() for n in (1.0, 2.0)] == [[[4.0]], [[]]]
 
 
 @pytest.mark.parametrize("dilation", [2**31, 3 * 10**9, 2**58, 2**61])
 @pytest.mark.parametrize("mode", ["zeros", "edge", "reflect", "symmetric", "wrap"])
-def test_a_dilation_longer_than_the_input(dilation, mode):
+def test_a_dilation_longer_than_the_input(subtests, dilation, mode):
     """A layer made once does what a single call does; by spectra, there is no room for the kernel."""
     for ndim in (1, 2, 3):
-        x, weight = np.arange(2.0 * 4**ndim).reshape(2, *(4,) * ndim), np.ones((1, 2, *(2,) * ndim))
-        keywords = {"padding": "same", "padding_mode": mode, "dilation": dilation}
-        y = ndconv.conv_layer(x, weight, **keywords)
-        assert y.shape == (1, *x.shape[1:])
-        np.testing.assert_array_equal(ndconv.ConvLayer(weight, **keywords)(x), y)
-        assert ndconv.ConvLayer(weight, **keywords).output_shape(x.shape) == y.shape
-        if dilation**ndim >= 2**60:
-            with pytest.raises(ValueError, match=r"^method='fft' cannot do this call: .* spans? .* samples"):
-                ndconv.conv_layer(x, weight, **keywords, method="fft")
+        with subtests.test(ndim=ndim):
+            x, weight = np.arange(2.0 * 4**ndim).reshape(2, *(4,) * ndim), np.ones((1, 2, *(2,) * ndim))
+            keywords = {"padding": "same", "padding_mode": mode, "dilation": dilation}
+            y = ndconv.conv_layer(x, weight, **keywords)
+            assert y.shape == (1, *x.shape[1:])
+            np.testing.assert_array_equal(ndconv.ConvLayer(weight, **keywords)(x), y)
+            assert ndconv.ConvLayer(weight, **keywords).output_shape(x.shape) == y.shape
+            if dilation**ndim >= 2**60:
+                with pytest.raises(ValueError, match=r"^method='fft' cannot do this call: .* spans? .* samples"):
+                    ndconv.conv_layer(x, weight, **keywords, method="fft")
 
 
 @pytest.mark.parametrize(

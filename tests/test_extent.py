@@ -96,7 +96,7 @@ def test_random_correlations(call, dtype):
         (30, (3, 1), {"stride": 2}),
     ],
 )
-def test_layers(rng, method, mode, size, taps, keywords):
+def test_layers(rng, subtests, method, mode, size, taps, keywords):
     taps = (taps, taps) if np.ndim(taps) == 0 else taps
     x, weight = values(rng, (2, 6, size, size), "float32"), values(rng, (5, 6, *taps), "float32")
     keywords = {**keywords, "padding_mode": mode, "method": method}
@@ -111,8 +111,9 @@ def test_layers(rng, method, mode, size, taps, keywords):
     if y is None:
         return
     for rubbish in (20.0, 1e30, np.nan):
-        beside = np.where(everywhere(read), x, np.float32(rubbish))
-        np.testing.assert_array_equal(ndconv.conv_layer(beside, weight, **keywords), y)
+        with subtests.test(rubbish=rubbish):
+            beside = np.where(everywhere(read), x, np.float32(rubbish))
+            np.testing.assert_array_equal(ndconv.conv_layer(beside, weight, **keywords), y)
 
 
 def test_every_other_sample_of_a_long_signal():

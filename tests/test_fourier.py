@@ -45,20 +45,22 @@ def test_random_layers(call):
 @pytest.mark.parametrize("mode", ["zeros", "replicate", "reflect", "symmetric", "circular"])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
 @pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (3, 2, 1), (4, 6, 2), (5, 5, 5)])
-def test_many_blocks(rng, small_blocks, mode, dtype, c_in, c_out, groups):
+def test_many_blocks(rng, subtests, small_blocks, mode, dtype, c_in, c_out, groups):
     x = values(rng, (2, c_in, 41, 60), dtype)
     weight = values(rng, (c_out, c_in // groups, 7, 9), dtype)
     for stride, dilation in ((1, 1), ((2, 3), 1), (1, (2, 1))):
-        check(x, weight, groups=groups, padding=5, padding_mode=mode, stride=stride, dilation=dilation)
+        with subtests.test(stride=stride, dilation=dilation):
+            check(x, weight, groups=groups, padding=5, padding_mode=mode, stride=stride, dilation=dilation)
 
 
 @pytest.mark.parametrize("stride", [1, 3])
-def test_the_same_bits_for_every_number_of_workers(rng, small_blocks, stride):
+def test_the_same_bits_for_every_number_of_workers(rng, subtests, small_blocks, stride):
     x, weight = values(rng, (3, 2, 500), "float32"), values(rng, (4, 2, 65), "float32")
     first = check(x, weight, workers=1, padding="same_lower" if stride == 1 else 7, stride=stride)
     for workers in (2, 3, 5):
-        y = check(x, weight, workers=workers, padding="same_lower" if stride == 1 else 7, stride=stride)
-        np.testing.assert_array_equal(y, first)
+        with subtests.test(workers=workers):
+            y = check(x, weight, workers=workers, padding="same_lower" if stride == 1 else 7, stride=stride)
+            np.testing.assert_array_equal(y, first)
 
 
 @pytest.mark.parametrize("activation", [None, *sorted(oracle.ACTIVATIONS)])
@@ -132,7 +134,7 @@ def test_weights_that_are_not_finite(rng, shape, mode, method, bad):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
-def test_outputs_that_see_nothing_but_zeros_outside_are_zero(rng, small_blocks, dtype):
+def test_outputs_that_see_nothing_but_zeros_outside_are_zero(rng, subtests, small_blocks, dtype):
     for shape, kernel, keywords in (
         ((2, 40), (9,), {"padding": 30}),
         ((2, 3), (9,), {"padding": 40, "dilation": 5}),
@@ -140,36 +142,40 @@ def test_outputs_that_see_nothing_but_zeros_outside_are_zero(rng, small_blocks, 
         ((2, 20, 30), (7, 8), {"padding": ((12, 0), (3, 20))}),
         ((2, 20, 2), (7, 8), {"padding": 25, "dilation": (1, 3), "padding_mode": ("circular", "zeros")}),
     ):
-        x, weight = np.abs(values(rng, shape, dtype)) + 1, np.abs(values(rng, (3, 2, *kernel), dtype)) + 1
-        x, weight = x.astype(dtype), weight.astype(dtype)
-        y = check(x, weight, **keywords)
-        np.testing.assert_array_equal(y == 0, ndconv.conv_layer(x, weight, **keywords, method="direct") == 0)
-        assert (y == 0).any()
-        check(x, weight, **keywords, bias=values(rng, 3, dtype), fill_value=2)
+        with subtests.test(shape=shape, kernel=kernel, keywords=keywords):
+            x, weight = np.abs(values(rng, shape, dtype)) + 1, np.abs(values(rng, (3, 2, *kernel), dtype)) + 1
+            x, weight = x.astype(dtype), weight.astype(dtype)
+            y = check(x, weight, **keywords)
+            np.testing.assert_array_equal(y == 0, ndconv.conv_layer(x, weight, **keywords, method="direct") == 0)
+            assert (y == 0).any()
+            check(x, weight, **keywords, bias=values(rng, 3, dtype), fill_value=2)
 
 
-def test_a_kernel_that_cancels_a_constant_is_not_done_directly(rng, monkeypatch):
+def test_a_kernel_that_cancels_a_constant_is_not_done_directly(rng, subtests, monkeypatch):
     """Its outputs are small, but so is none of the sums of absolute values."""
     monkeypatch.setattr(fourier.FourierPlan, "_directly", None)
     kernel = rng.standard_normal(101)
     kernel -= kernel.mean()
     x = 1e5 + rng.standard_normal(5000)
     for dtype in ("float32", "float64"):
-        check(x[None].astype(dtype), kernel[None, None].astype(dtype))
+        with subtests.test(dtype=dtype):
+            check(x[None].astype(dtype), kernel[None, None].astype(dtype))
 
 
-def test_an_outlier_that_its_outputs_hardly_see(rng):
+def test_an_outlier_that_its_outputs_hardly_see(rng, subtests):
     """The only output that reaches the first sample has a tiny weight for it."""
     kernel = np.hanning(101) + 1e-7
     x = rng.standard_normal(5000)
     x[[0, -1]] = 1e7
     for dtype in ("float32", "float64"):
-        check(x[None].astype(dtype), kernel[None, None].astype(dtype))
+        with subtests.test(dtype=dtype):
+            check(x[None].astype(dtype), kernel[None, None].astype(dtype))
     # With a stride, every other tap meets every other sample.
     kernel[1::2] = 1e-7
     x[1::2] *= 1e6
     for dtype in ("float32", "float64"):
-        check(x[None].astype(dtype), kernel[None, None].astype(dtype), stride=2)
+        with subtests.test(dtype=dtype):
+            check(x[None].astype(dtype), kernel[None, None].astype(dtype), stride=2)
 
 
 def test_refusals():
@@ -185,10 +191,11 @@ def test_auto_takes_it_for_a_large_kernel():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "complex64"])
-def test_products_of_matrices_in_parts(rng, monkeypatch, dtype):
+def test_products_of_matrices_in_parts(rng, subtests, monkeypatch, dtype):
     """Channels are summed by matrix products of some rows at a time: of one, of three, the last of what is left."""
     x, weight = values(rng, (3, 6, 20, 21), dtype), values(rng, (10, 3, 7, 7), dtype)
     for products in (1, 3 * 16 * 6, 1 << 40):
-        monkeypatch.setattr(fourier, "MATRIX_PRODUCTS", products)
-        y = ndconv.conv_layer(x, weight, groups=2, method="fft")
-        oracle.layer(x, weight, groups=2, method="fft").check(y)
+        with subtests.test(products=products):
+            monkeypatch.setattr(fourier, "MATRIX_PRODUCTS", products)
+            y = ndconv.conv_layer(x, weight, groups=2, method="fft")
+            oracle.layer(x, weight, groups=2, method="fft").check(y)

@@ -3,6 +3,7 @@
 import fuzz_calls
 import pytest
 from fuzz import Fuzzer
+from hypothesis import settings
 
 import ndconv
 import ndconv.ndimage
@@ -12,7 +13,7 @@ import ndconv.signal
 @pytest.mark.parametrize("function", fuzz_calls.DRAWERS)
 def test_drawn_calls(function):
     fuzzer = Fuzzer()
-    fuzzer.explore(function, number=0, examples=20)
+    fuzzer.explore(function, number=0, examples=settings.default.max_examples // 10)
     assert not fuzzer.finds, "\n".join(f"{kind}\n{text}" for kind, text in fuzzer.finds.items())
     assert fuzzer.calls[function] > 0
 

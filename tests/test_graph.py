@@ -1,5 +1,6 @@
 """`graph_conv` and its gradients: against the dense formula, PyTorch, differences, and what holds of every graph."""
 
+import itertools
 import math
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from layouts import FLOATS, INTEGERS, LAYOUTS, values
+from pairs import paired
 from scipy import sparse
 
 import ndconv
@@ -140,11 +142,16 @@ def test_containers(rng, container, normalization):
     np.testing.assert_array_equal(graph.toarray() if sparse.issparse(graph) else graph, adjacency)  # left as it was
 
 
-@pytest.mark.parametrize("graph_dtype", ["bool", "int8", "uint16", "int64", *FLOATS, "complex64", "complex128", ">f4"])
-@pytest.mark.parametrize("dtype", ["bool", "int8", "int64", *NUMBERS])
-@pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@pytest.mark.parametrize("c_out", [2, 6])
-def test_dtypes(rng, dtype, graph_dtype, normalization, c_out):
+@pytest.mark.parametrize(
+    ("graph_dtype", "dtype", "others"),
+    paired(
+        ["bool", "int8", "uint16", "int64", *FLOATS, "complex64", "complex128", ">f4"],
+        ["bool", "int8", "int64", *NUMBERS],
+        list(itertools.product(NORMALIZATIONS, [2, 6])),
+    ),
+)
+def test_dtypes(rng, graph_dtype, dtype, others):
+    normalization, c_out = others
     adjacency = random_graph(rng, 7, graph_dtype, weighted=False, directed=True)
     x, weight, bias = (rng.integers(0, 2, shape).astype(dtype) for shape in ((7, 4), (4, c_out), c_out))
     expected = reference(x, adjacency, weight, bias, normalization)
@@ -175,10 +182,11 @@ def test_activations_are_those_of_conv_layer(rng, activation, dtype, channels):
     np.testing.assert_allclose(y, expected, rtol=8 * np.finfo(dtype).eps, atol=16 * np.finfo(dtype).eps)
 
 
-def test_activations_of_infinity_raise_no_warning():
+def test_activations_of_infinity_raise_no_warning(subtests):
     for activation in oracle.ACTIVATIONS:
-        y = ndconv.graph_conv([[np.inf], [-np.inf], [np.nan]], np.zeros((3, 3)), [[1.0]], activation=activation)
-        assert np.isnan(y[2])
+        with subtests.test(activation=activation):
+            y = ndconv.graph_conv([[np.inf], [-np.inf], [np.nan]], np.zeros((3, 3)), [[1.0]], activation=activation)
+            assert np.isnan(y[2])
 
 
 def test_overflow_of_float16_raises_no_warning():
@@ -268,7 +276,7 @@ def test_what_is_not_finite_goes_along_edges_alone(rng, bad, c_out):
 @pytest.mark.parametrize("self_loops", [True, False])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("c_out", [2, 6])
-def test_a_stored_zero_is_no_edge(rng, container, self_loops, normalization, c_out):
+def test_a_stored_zero_is_no_edge(rng, subtests, container, self_loops, normalization, c_out):
     """Nor are edges that add up to zero, among them a loop of -1; nor those of a node of degree 0."""
     rows, columns = [0, 1, 1, 1, 2, 2, 3, 4, 4], [1, 0, 2, 2, 2, 0, 3, 5, 0]
     edges = np.array([0.0, 2.0, 3.0, -3.0, -1.0, 4.0, 0.0, 1.0, -1.0])
@@ -288,28 +296,30 @@ def test_a_stored_zero_is_no_edge(rng, container, self_loops, normalization, c_o
     matrix = dense_matrix(dense, normalization, self_loops)
     for node in range(7):
         for bad in (np.nan, np.inf):
-            spoilt, spoilt_grad = x.copy(), grad_y.copy()
-            spoilt[node], spoilt_grad[node] = bad, bad
-            y = ndconv.graph_conv(spoilt, graph, weight, **keywords)
-            np.testing.assert_array_equal(~np.isfinite(y).any(axis=1), matrix[:, node] != 0)
-            by_x = ndconv.graph_conv_backward(spoilt_grad, x, graph, weight, **keywords).x
-            np.testing.assert_array_equal(~np.isfinite(by_x).any(axis=1), matrix[node] != 0)
+            with subtests.test(node=node, bad=bad):
+                spoilt, spoilt_grad = x.copy(), grad_y.copy()
+                spoilt[node], spoilt_grad[node] = bad, bad
+                y = ndconv.graph_conv(spoilt, graph, weight, **keywords)
+                np.testing.assert_array_equal(~np.isfinite(y).any(axis=1), matrix[:, node] != 0)
+                by_x = ndconv.graph_conv_backward(spoilt_grad, x, graph, weight, **keywords).x
+                np.testing.assert_array_equal(~np.isfinite(by_x).any(axis=1), matrix[node] != 0)
     np.testing.assert_array_equal(graph.toarray(), dense)
     assert graph.nnz == stored
 
 
 @pytest.mark.parametrize("channels", [(8, 32), (32, 8)])
-def test_the_same_bits_for_every_number_of_workers(rng, channels):
+def test_the_same_bits_for_every_number_of_workers(rng, subtests, channels):
     graph = sparse.coo_array((rng.random(9000), rng.integers(0, 3000, (2, 9000))), shape=(3000, 3000))
     x, weight = values(rng, (3000, channels[0]), "float32"), values(rng, channels, "float32")
     grad_y = values(rng, (3000, channels[1]), "float32")
     first = [ndconv.graph_conv(x, graph, weight, workers=1)]
     first += ndconv.graph_conv_backward(grad_y, x, graph, weight, workers=1)
     for workers in (2, 3, None):
-        again = [ndconv.graph_conv(x, graph, weight, workers=workers)]
-        again += ndconv.graph_conv_backward(grad_y, x, graph, weight, workers=workers)
-        for one, other in zip(first, again, strict=True):
-            np.testing.assert_array_equal(one, other)
+        with subtests.test(workers=workers):
+            again = [ndconv.graph_conv(x, graph, weight, workers=workers)]
+            again += ndconv.graph_conv_backward(grad_y, x, graph, weight, workers=workers)
+            for one, other in zip(first, again, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(("nodes", "c_in", "c_out"), [(0, 2, 3), (0, 3, 2), (4, 0, 3), (4, 3, 0), (0, 0, 0)])
@@ -539,6 +549,7 @@ def test_errors_of_gradients(change, error, message):
 # -------------------------------------------------------------------------------------------------------------- example
 
 
+@pytest.mark.slow
 def test_karate_club():
     pytest.importorskip("networkx")
     pytest.importorskip("matplotlib")

@@ -4,9 +4,10 @@ import numpy as np
 import oracle
 import pytest
 import scipy.signal
-from hypothesis import given, settings
+from hypothesis import given
 from layouts import FLOATS, Place, values
-from strategies import layer_calls
+from pairs import paired
+from strategies import examples, layer_calls
 
 import ndconv
 
@@ -18,7 +19,7 @@ def sizes(d):
     return {1: (37,), 2: (9, 11), 3: (5, 6, 7)}[d]
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(call=layer_calls())
 def test_random_calls(call):
     expected = oracle.layer(*call.arrays, **call.keywords)
@@ -176,11 +177,12 @@ def test_channels_last_is_the_transposed_answer(rng):
     np.testing.assert_allclose(np.moveaxis(last, -1, 1), first, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("layout", Place.layouts)
-@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64", "int8"])
-@pytest.mark.parametrize(("c_in", "c_out", "groups"), CHANNELS)
 @pytest.mark.parametrize("channel_axis", [None, -1])
-def test_out(rng, layout, dtype, c_in, c_out, groups, channel_axis):
+@pytest.mark.parametrize(
+    ("channels", "layout", "dtype"), paired(CHANNELS, Place.layouts, ["float16", "float32", "complex64", "int8"])
+)
+def test_out(rng, channels, layout, dtype, channel_axis):
+    c_in, c_out, groups = channels
     shape = (2, 6, 35, c_in) if channel_axis == -1 else (2, c_in, 6, 35)
     x, weight = values(rng, shape, dtype), values(rng, (c_out, c_in // groups, 3, 3), dtype)
     arguments = {"groups": groups, "channel_axis": channel_axis}

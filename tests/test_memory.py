@@ -38,6 +38,7 @@ def test_the_measure_sees_a_copy():
     assert megabytes("x = np.ones(25 * 2**20, np.float32); print(grown(lambda: (x + x)[:0]))") > 90
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("mode", ["full", "valid"])
 def test_a_long_signal(workers, mode):
@@ -48,6 +49,7 @@ def test_a_long_signal(workers, mode):
     assert used < 40
 
 
+@pytest.mark.slow
 def test_a_long_signal_with_an_output_given():
     used = megabytes(f"""
         x, kernel, out = np.ones({MANY}, np.float32), np.ones(101, np.float32), np.ones({MANY}, np.float32)
@@ -145,6 +147,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_inputs_are_not_copied(name):
     """The scratch is at most 16 MiB per worker; a few more are for threads' stacks and the like."""
@@ -152,6 +155,7 @@ def test_large_inputs_are_not_copied(name):
     assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call}))") < 2 * 16 + 8
 
 
+@pytest.mark.slow
 def test_one_thread_needs_one_scratch():
     make, call = LARGE["transposed"]
     assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call.replace('workers=2', 'workers=1')}))") < 16 + 4
@@ -169,6 +173,7 @@ FAST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAST)
 def test_the_scratch_of_fast_methods_is_bounded(name):
     """At most 32 MiB per worker beyond transformed weights."""
@@ -233,6 +238,7 @@ LARGE_GRADIENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE_GRADIENTS)
 def test_gradients_have_a_bounded_scratch(name):
     """That of the layer, and the pieces of a border; an activation's slopes need the layer's output, too."""
@@ -241,6 +247,7 @@ def test_gradients_have_a_bounded_scratch(name):
     assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call}))") < 2 * 16 + 3 * 4 + 8 + outputs
 
 
+@pytest.mark.slow
 def test_what_is_remembered_of_calls_is_bounded():
     """A plan of many taps is large; one for each length of x that was ever seen would fill the memory."""
     used = megabytes("""

@@ -95,6 +95,7 @@ def test_weights_of_any_sign_and_phase(rng, dtype):
     check(x, kernel, "same")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["auto", "direct"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_last_that_a_window_sees_of_the_world(rng, method, dtype):
@@ -191,11 +192,12 @@ def test_propagate_is_the_default(rng, function):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("dtype", INTEGERS)
-def test_integers_have_no_nan(rng, function, dtype):
+def test_integers_have_no_nan(rng, subtests, function, dtype):
     """Whatever their weights sum to."""
     x, kernel = values(rng, (9, 8), dtype), np.array([[1, 2], [3, -6]]).astype(dtype)
     for policy in ("omit", "raise"):
-        np.testing.assert_array_equal(function(x, kernel, nan_policy=policy), function(x, kernel))
+        with subtests.test(policy=policy):
+            np.testing.assert_array_equal(function(x, kernel, nan_policy=policy), function(x, kernel))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -283,13 +285,14 @@ def test_out_is_checked(out):
     assert (out == 0).all()
 
 
-def test_workers(rng):
+def test_workers(rng, subtests):
     x = with_holes(rng, rng.standard_normal((400, 500)).astype("float32"))
     x[100:200, 100:200] = np.nan
     for taps in ((5, 5), (31, 30)):
-        kernel = rng.random(taps).astype("float32")
-        one, two = (ndconv.correlate_nd(x, kernel, "same", nan_policy="omit", workers=n) for n in (1, 2))
-        np.testing.assert_array_equal(one, two)
+        with subtests.test(taps=taps):
+            kernel = rng.random(taps).astype("float32")
+            one, two = (ndconv.correlate_nd(x, kernel, "same", nan_policy="omit", workers=n) for n in (1, 2))
+            np.testing.assert_array_equal(one, two)
 
 
 def test_out_may_be_x(rng):
@@ -389,12 +392,13 @@ def test_out_must_not_be_masked(function):
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("policy", ["propagate", "omit", "raise"])
 @pytest.mark.parametrize("mask", [np.ma.nomask, False])
-def test_a_mask_of_nothing(function, policy, mask):
+def test_a_mask_of_nothing(subtests, function, policy, mask):
     for dtype in ("int16", "float32", "complex128"):
-        x = np.ma.masked_array(np.arange(1, 6).astype(dtype), mask)
-        y = function(x, np.array([1, 2], dtype), nan_policy=policy)
-        assert type(y) is np.ndarray
-        np.testing.assert_array_equal(y, function(x.data, np.array([1, 2], dtype)))
+        with subtests.test(dtype=dtype):
+            x = np.ma.masked_array(np.arange(1, 6).astype(dtype), mask)
+            y = function(x, np.array([1, 2], dtype), nan_policy=policy)
+            assert type(y) is np.ndarray
+            np.testing.assert_array_equal(y, function(x.data, np.array([1, 2], dtype)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16", "int64"])

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import scipy.ndimage
 from dropins import DTYPES, arrays, check_same, outcome, spoilt
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from pairs import paired
+from strategies import examples
 
 from ndconv import ndimage
 
@@ -58,7 +60,7 @@ def keywords_of(draw, name, ndim):
     return how | {"mode": draw(st.sampled_from(MODES) if name.endswith("1d") else modes)}
 
 
-@settings(max_examples=40)
+@examples(40)
 @pytest.mark.parametrize("name", ndimage.__all__)
 @given(data=st.data())
 def test_drawn_calls(name, data):
@@ -81,7 +83,7 @@ def test_drawn_calls(name, data):
         assert ours is given[0]
 
 
-@settings(max_examples=40)
+@examples(40)
 @pytest.mark.parametrize("name", ndimage.__all__)
 @given(data=st.data())
 def test_drawn_calls_that_are_not_finite(name, data):
@@ -171,21 +173,21 @@ def test_what_is_not_finite(rng, name, bad):
         check_same(getattr(ndimage, name)(image, *arguments), getattr(scipy.ndimage, name)(image, *arguments))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "name", ["gaussian_filter", "gaussian_laplace", "gaussian_gradient_magnitude", "sobel", "uniform_filter"]
-)
 @pytest.mark.parametrize("shape", [(1100, 1000), (70, 90, 110)])
-def test_slabs(rng, name, mode, shape):
+@pytest.mark.parametrize(
+    ("mode", "name", "kind"),
+    paired(
+        MODES,
+        ["gaussian_filter", "gaussian_laplace", "gaussian_gradient_magnitude", "sobel", "uniform_filter"],
+        ["float64", "float32", "reversed"],
+    ),
+)
+def test_slabs(rng, shape, mode, name, kind):
     """Large arrays go through passes in slabs."""
     x = rng.standard_normal(shape)
+    x = x[::-1] if kind == "reversed" else x.astype(kind)
     arguments = ARGUMENTS.get(name, [])
-    for array in (x, x.astype("float32"), x[::-1]):
-        keywords = {"mode": mode}
-        check_same(
-            getattr(ndimage, name)(array, *arguments, **keywords),
-            getattr(scipy.ndimage, name)(array, *arguments, **keywords),
-        )
+    check_same(getattr(ndimage, name)(x, *arguments, mode=mode), getattr(scipy.ndimage, name)(x, *arguments, mode=mode))
 
 
 @pytest.mark.parametrize("size", [5, 9, 60, 1500])
@@ -201,12 +203,13 @@ def test_means_of_large_arrays(rng, shape, axis, mode, size):
         check_same(ndimage.uniform_filter1d(array, **keywords), scipy.ndimage.uniform_filter1d(array, **keywords))
 
 
-def test_cval_between_passes(rng):
+def test_cval_between_passes(rng, subtests):
     """Under "constant" it stands outside what lies between passes, too."""
     x = rng.standard_normal((1100, 1000))
     for name, keywords in (("uniform_filter", {"size": (5, 60)}), ("gaussian_filter", {"sigma": 2}), ("sobel", {})):
-        keywords |= {"mode": "constant", "cval": 7}
-        check_same(getattr(ndimage, name)(x, **keywords), getattr(scipy.ndimage, name)(x, **keywords))
+        with subtests.test(name=name, keywords=keywords):
+            keywords |= {"mode": "constant", "cval": 7}
+            check_same(getattr(ndimage, name)(x, **keywords), getattr(scipy.ndimage, name)(x, **keywords))
 
 
 @pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "correlate1d", "sobel", "laplace"])

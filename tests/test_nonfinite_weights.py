@@ -143,7 +143,7 @@ def test_other_fills_are_samples(fill_value):
     [(1, 1, 1, "f4"), (3, 2, 1, "f8"), (40, 20, 1, "f4"), (5, 5, 5, "f4"), (6, 9, 3, "f2"), (4, 6, 2, "c8")],
 )
 @pytest.mark.parametrize("special", SPECIAL)
-def test_the_epilogue_comes_after(rng, method, c_in, c_out, groups, dtype, special):
+def test_the_epilogue_comes_after(rng, subtests, method, c_in, c_out, groups, dtype, special):
     x, weight = values(rng, (2, c_in, 9, 20), dtype), values(rng, (c_out, c_in // groups, 3, 3), dtype)
     bias, residual = values(rng, c_out, dtype), values(rng, (2, c_out, 9, 20), dtype)
     x[x == 0] = 1
@@ -156,10 +156,11 @@ def test_the_epilogue_comes_after(rng, method, c_in, c_out, groups, dtype, speci
     touched = np.zeros(expected.shape, bool)
     touched[:, -1, 1:, 1:] = True
     for workers in (1, 3):
-        y = ndconv.conv_layer(x, weight, **arguments, workers=workers)
-        np.testing.assert_array_equal(~np.isfinite(y), touched)
-        atol = 2000 * np.finfo(dtype).eps if dtype != "f2" else 0.1
-        np.testing.assert_allclose(y[~touched], expected[~touched], rtol=0, atol=atol)
+        with subtests.test(workers=workers):
+            y = ndconv.conv_layer(x, weight, **arguments, workers=workers)
+            np.testing.assert_array_equal(~np.isfinite(y), touched)
+            atol = 2000 * np.finfo(dtype).eps if dtype != "f2" else 0.1
+            np.testing.assert_allclose(y[~touched], expected[~touched], rtol=0, atol=atol)
     if np.isinf(special) and dtype != "c8":
         signs = np.sign(special * x[:, -1, :-1, :-1].astype(float))
         np.testing.assert_array_equal(y[:, -1, 1:, 1:], signs * np.inf)
@@ -179,15 +180,16 @@ def test_complex_weights_are_two_numbers(rng, part):
     assert not np.isfinite(y[:6]).any()
 
 
-def test_kernels_that_differ_along_a_batch(rng):
+def test_kernels_that_differ_along_a_batch(rng, subtests):
     x, kernel = values(rng, (3, 4, 30), "float64"), values(rng, (3, 4, 5), "float64")
     kernel[1, 2, 0] = np.nan
     kernel[2, 0, 4] = np.inf
     for method in ("direct", "fft", "auto"):
-        y = ndconv.convolve_nd(x, kernel, axes=2, method=method)
-        for at in np.ndindex(3, 4):
-            expected = np.convolve(x[at], kernel[at])
-            np.testing.assert_array_equal(np.isfinite(y[at]), np.isfinite(expected))
+        with subtests.test(method=method):
+            y = ndconv.convolve_nd(x, kernel, axes=2, method=method)
+            for at in np.ndindex(3, 4):
+                expected = np.convolve(x[at], kernel[at])
+                np.testing.assert_array_equal(np.isfinite(y[at]), np.isfinite(expected))
 
 
 def test_a_layer_of_nan_alone(rng):
@@ -199,14 +201,15 @@ def test_a_layer_of_nan_alone(rng):
     assert np.isnan(y[:, 1:-1, 1:-1]).all()
 
 
-def test_a_layer_with_and_without_padding(rng):
+def test_a_layer_with_and_without_padding(rng, subtests):
     """The same packed weights must not serve both."""
     weight = values(rng, (3, 2, 3), "float32")
     weight[0, 0, 0] = np.nan
     layer = ndconv.ConvLayer(weight, stride=2, padding="same")
     for size in (2, 9, 10, 11, 30):
-        x = values(rng, (2, size), "float32")
-        agree(layer(x), meetings(x[None].astype(float), weight.astype(float), "same", (2,), (1,), "zeros")[0])
+        with subtests.test(size=size):
+            x = values(rng, (2, size), "float32")
+            agree(layer(x), meetings(x[None].astype(float), weight.astype(float), "same", (2,), (1,), "zeros")[0])
 
 
 @pytest.mark.parametrize("method", ["auto", "direct", "fft"])

@@ -7,6 +7,7 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 from layouts import FLOATS, INTEGERS, Place, values
+from pairs import paired
 from strategies import correlation_calls
 
 import ndconv
@@ -61,10 +62,11 @@ def test_random_calls(call):
         assert place.untouched_outside()
 
 
-@pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize(("shape", "taps"), SHAPES)
-@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS, "bool"])
-def test_types(rng, mode, shape, taps, dtype):
+@pytest.mark.parametrize(
+    ("dtype", "shapes", "mode"), paired([*FLOATS, *INTEGERS, "bool"], SHAPES, ["full", "same", "valid"])
+)
+def test_types(rng, dtype, shapes, mode):
+    shape, taps = shapes
     x, kernel = values(rng, shape, dtype), values(rng, taps, dtype)
     check(x, kernel, mode, dtype=dtype if dtype in FLOATS else "float64")
 
@@ -103,6 +105,7 @@ def test_levels_that_no_single_mean_removes(rng, dtype):
     check(np.tile(x, (12, 1)) * (1 + np.arange(12)[:, None]) % 1000, rng.standard_normal((4, 6)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keywords", [{}, {"stride": (2, 3)}, {"dilation": (2, 1)}, {"stride": 4, "dilation": 3}])
 def test_a_step_between_two_quiet_levels(rng, keywords):
     """Most windows want another mean than that of all, those over the step a third one."""
@@ -126,14 +129,16 @@ def test_levels_of_signals_side_by_side(rng):
     check(x.T, rng.standard_normal((20, 1)), "same", axes=0)
 
 
-def test_what_is_quiet_beside_something_loud(rng):
+@pytest.mark.slow
+def test_what_is_quiet_beside_something_loud(rng, subtests):
     """Also where numerators come from spectra, whose rounding is that of what is loud."""
     x = 1e-9 * rng.standard_normal(30_000)
     x[20_000:21_000] = 1e3 * rng.standard_normal(1000)
     kernel = rng.standard_normal(400)
     for method in ("auto", "fft", "direct"):
-        y = ndconv.correlate_nd(x[15_000:], kernel, "valid", normalized=True, method=method)
-        np.testing.assert_allclose(y, oracle.normalized(x[15_000:], kernel, "valid"), rtol=0, atol=1e-9)
+        with subtests.test(method=method):
+            y = ndconv.correlate_nd(x[15_000:], kernel, "valid", normalized=True, method=method)
+            np.testing.assert_allclose(y, oracle.normalized(x[15_000:], kernel, "valid"), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -215,14 +220,16 @@ def test_the_levels_and_contrasts_of_both_do_not_count(rng):
     np.testing.assert_allclose(ndconv.correlate_nd(x, -3 * kernel, "valid", normalized=True), -y, atol=1e-12)
 
 
-def test_workers(rng):
+@pytest.mark.slow
+def test_workers(rng, subtests):
     x = rng.standard_normal((400, 500)).astype("float32")
     x[:100, :100] = 3
     x[100:200, :100] += 1e6
     for taps in ((5, 5), (31, 30)):
-        kernel = rng.standard_normal(taps).astype("float32")
-        one, two = (ndconv.correlate_nd(x, kernel, "same", normalized=True, workers=n) for n in (1, 2))
-        np.testing.assert_array_equal(one, two)
+        with subtests.test(taps=taps):
+            kernel = rng.standard_normal(taps).astype("float32")
+            one, two = (ndconv.correlate_nd(x, kernel, "same", normalized=True, workers=n) for n in (1, 2))
+            np.testing.assert_array_equal(one, two)
 
 
 def test_out_may_be_x(rng):

@@ -5,9 +5,9 @@ import oracle
 import pytest
 import scipy.ndimage
 import scipy.signal
-from hypothesis import given, settings
+from hypothesis import given
 from layouts import LAYOUTS, Place, values
-from strategies import correlation_calls, layer_calls
+from strategies import correlation_calls, examples, layer_calls
 
 NDIMAGE_NAME = {
     "zeros": "constant",
@@ -59,7 +59,7 @@ def test_integers_wrap_as_numpys(rng):
     oracle.layer(x, weight).check(np.einsum("clt,oct->ol", windows, weight))
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(call=layer_calls())
 def test_every_drawn_layer_has_an_answer(call):
     expected = oracle.layer(*call.arrays, **call.keywords)
@@ -68,7 +68,7 @@ def test_every_drawn_layer_has_an_answer(call):
     assert residual is None or residual.shape == expected.shape
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(call=correlation_calls())
 def test_every_drawn_correlation_has_an_answer(call):
     expected = oracle.correlate(*call.arrays, **call.keywords)

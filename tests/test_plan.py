@@ -26,13 +26,14 @@ def test_random_plans(call):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("c_in", "c_out", "groups"), [(1, 1, 1), (3, 2, 1), (16, 40, 1), (6, 6, 6)])
-def test_one_plan_meets_many_inputs(rng, dtype, c_in, c_out, groups):
+def test_one_plan_meets_many_inputs(rng, subtests, dtype, c_in, c_out, groups):
     weight = values(rng, (c_out, c_in // groups, 3, 3), dtype)
     layer = ndconv.ConvLayer(weight, groups=groups, padding=1)
     for shape in ((5, 6), (1, 1), (30, 40), (5, 6), (2, 70)):
         for batch in ((), (3,), (0,)):
-            x = values(rng, (*batch, c_in, *shape), dtype)
-            oracle.layer(x, weight, groups=groups, padding=1).check(layer(x))
+            with subtests.test(shape=shape, batch=batch):
+                x = values(rng, (*batch, c_in, *shape), dtype)
+                oracle.layer(x, weight, groups=groups, padding=1).check(layer(x))
 
 
 @pytest.mark.parametrize("weight_type", ["float16", "float32", "int8", "complex64"])
@@ -53,15 +54,16 @@ def test_whether_an_activation_fits_depends_on_the_inputs_type():
 
 
 @pytest.mark.parametrize("padding", ["same", "same_lower", "full", "causal"])
-def test_named_padding_follows_the_input(rng, padding):
+def test_named_padding_follows_the_input(rng, subtests, padding):
     weight = values(rng, (2, 3, 4), "float32")
     layer = ndconv.ConvLayer(weight, padding=padding, stride=2)
     for size in range(4, 12):
-        x = values(rng, (3, size), "float32")
-        oracle.layer(x, weight, padding=padding, stride=2).check(layer(x))
+        with subtests.test(size=size):
+            x = values(rng, (3, size), "float32")
+            oracle.layer(x, weight, padding=padding, stride=2).check(layer(x))
 
 
-def test_attributes(rng):
+def test_attributes(rng, subtests):
     weight, bias = values(rng, (6, 2, 3, 3), "float32"), values(rng, 6, "float32")
     layer = ndconv.ConvLayer(
         weight, bias, stride=(1, 2), padding=1, dilation=1, groups=2, padding_mode="reflect", activation="relu"
@@ -73,7 +75,8 @@ def test_attributes(rng):
     assert layer.activation == "relu"
     assert ndconv.ConvLayer(weight).bias is None
     for name in ("padding", "dilation", "padding_mode"):
-        assert getattr(layer, name) is not None
+        with subtests.test(name=name):
+            assert getattr(layer, name) is not None
 
 
 def test_what_is_told_makes_the_same_layer_again(rng):

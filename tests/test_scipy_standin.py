@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 FILTERS = "scipy.ndimage.tests.test_filters"
 TOOLS = "scipy.signal.tests.test_signaltools"
@@ -30,14 +32,17 @@ def run(*arguments):
     )  # fmt: skip
 
 
-def test_drop_ins_stand_in():
+@pytest.mark.slow
+def test_drop_ins_stand_in(subtests):
     done = run("--pyargs", *CASES.values())
     assert done.returncode == 0, done.stdout
     for name in CASES:
-        (count,) = re.findall(rf"(\d+)  {re.escape(name)}$", done.stdout, re.MULTILINE)
-        assert int(count) > 0
+        with subtests.test(name=name):
+            (count,) = re.findall(rf"(\d+)  {re.escape(name)}$", done.stdout, re.MULTILINE)
+            assert int(count) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ndimage.sobel", "signal.upfirdn"])
 def test_a_wrong_result_is_noticed(name):
     done = run("--spoil", name, "--pyargs", CASES[name])
@@ -45,6 +50,7 @@ def test_a_wrong_result_is_noticed(name):
     assert "failed" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_drop_in_that_is_never_called_is_noticed():
     done = run("--every-drop-in", "--pyargs", CASES["ndimage.sobel"])
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout

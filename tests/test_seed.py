@@ -47,19 +47,21 @@ def test_parameters_and_multiply_adds(channels_in, channels_out, k):
     assert large.dense_parameters == channels_in * 224 * 224 * channels_out * 224 * 224
 
 
-def test_same_weights_on_maps_of_any_size(rng):
+def test_same_weights_on_maps_of_any_size(rng, subtests):
     layer = ndconv.ConvLayer(rng.standard_normal((4, 3, 3, 3)), padding="same")
     for size in (224, 14):
-        assert layer(rng.standard_normal((3, size, size))).shape == (4, size, size)
+        with subtests.test(size=size):
+            assert layer(rng.standard_normal((3, size, size))).shape == (4, size, size)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", [0, 1, 2])
 @pytest.mark.parametrize("k", [1, 3, 5, 7])
-def test_output_size(k, padding, stride):
+def test_output_size(subtests, k, padding, stride):
     for size in range(7, 15):
-        y = ndconv.conv_layer(np.ones((1, size)), np.ones((1, 1, k)), padding=padding, stride=stride)
-        assert y.shape == (1, (size + 2 * padding - k) // stride + 1)
+        with subtests.test(size=size):
+            y = ndconv.conv_layer(np.ones((1, size)), np.ones((1, 1, k)), padding=padding, stride=stride)
+            assert y.shape == (1, (size + 2 * padding - k) // stride + 1)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5, 7])

@@ -89,12 +89,13 @@ def test_what_is_not_finite_stays_in_its_receptive_field(rng, bad):
     )
 
 
-def test_the_same_bits_for_every_number_of_workers(rng):
+def test_the_same_bits_for_every_number_of_workers(rng, subtests):
     x, kernel = rng.standard_normal((900, 800)), outer([rng.standard_normal(9), rng.standard_normal(9)])
     first = ndconv.correlate_nd(x, kernel, "same", method="separable", workers=1)
     for workers in (2, 3, 5):
-        y = ndconv.correlate_nd(x, kernel, "same", method="separable", workers=workers)
-        np.testing.assert_array_equal(y, first)
+        with subtests.test(workers=workers):
+            y = ndconv.correlate_nd(x, kernel, "same", method="separable", workers=workers)
+            np.testing.assert_array_equal(y, first)
 
 
 def test_what_is_not_an_outer_product_is_refused(rng):
@@ -175,11 +176,12 @@ def test_lags_along_an_axis_of_one_tap():
 @pytest.mark.parametrize(
     ("size", "weight"), [(2e37, 1 / 961), (3.3e38, 1 / 1000), (1e8, 3e27), (1e35, 1), (1e-30, 1e30)]
 )
-def test_no_sum_on_the_way_overflows(function, size, weight):
+def test_no_sum_on_the_way_overflows(subtests, function, size, weight):
     x, kernel = np.full((120, 130), size, np.float32), np.full((31, 31), weight, np.float32)
     for method in ("auto", "separable"):
-        y = function(x, kernel, "valid", method=method)
-        np.testing.assert_allclose(y, float(x[0, 0]) * float(kernel[0, 0]) * 961, rtol=3e-5)
+        with subtests.test(method=method):
+            y = function(x, kernel, "valid", method=method)
+            np.testing.assert_allclose(y, float(x[0, 0]) * float(kernel[0, 0]) * 961, rtol=3e-5)
 
 
 @pytest.mark.parametrize("scales", [(1e30, 1e-30), (1e-30, 1e-8), (1e-37, 1), (1e37, 1e-3)])

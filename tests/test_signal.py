@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import scipy.signal
 from dropins import arrays, check_same, outcome, spoilt
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from strategies import examples
 
 from ndconv import _engine, signal
 from ndconv._dropins import limbs, resampling
@@ -35,7 +36,7 @@ def eps_of(*operands):
 
 
 @pytest.mark.parametrize("name", ["correlate", "convolve"])
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), mode=MODES, method=st.sampled_from(["auto", "direct", "fft"]))
 def test_drawn_calls(name, data, mode, method):
     x, kernel = data.draw(pairs("bBhHiIlLfdFD"))
@@ -45,7 +46,7 @@ def test_drawn_calls(name, data, mode, method):
 
 
 @pytest.mark.parametrize("name", ["correlate", "convolve"])
-@settings(max_examples=100)
+@examples(100)
 @given(data=st.data(), mode=MODES, method=st.sampled_from(["auto", "direct"]))
 def test_drawn_calls_that_are_not_finite(name, data, mode, method):
     """What is not finite reaches the outputs that it reaches in SciPy's direct sums, by "auto" too."""
@@ -83,7 +84,7 @@ def test_long_signals_by_a_kernel_that_is_not_finite(rng, place, last):
 
 
 @pytest.mark.parametrize("name", ["fftconvolve", "oaconvolve"])
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), mode=MODES)
 def test_drawn_calls_along_axes(name, data, mode):
     x, kernel = data.draw(pairs("?bilfdFD"))
@@ -96,7 +97,7 @@ def test_drawn_calls_along_axes(name, data, mode):
     check_same(outcome(getattr(signal, name), *call), theirs, eps_of(x, kernel))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data(), mode=MODES)
 def test_drawn_calls_along_axes_that_are_not_finite(data, mode):
     """All along the axes is lost, as by one transform, and nothing beside."""
@@ -110,7 +111,7 @@ def test_drawn_calls_along_axes_that_are_not_finite(data, mode):
 
 
 @pytest.mark.parametrize("name", ["correlate2d", "convolve2d"])
-@settings(max_examples=60)
+@examples(60)
 @given(
     data=st.data(),
     mode=MODES,
@@ -132,7 +133,7 @@ def test_drawn_planes(name, data, mode, boundary, fill):
 
 
 @pytest.mark.parametrize("banks", [True, False], ids=["by banks of phases", "by whichever way is quicker"])
-@settings(max_examples=80)
+@examples(80)
 @given(
     data=st.data(),
     up=st.integers(1, 9),
@@ -191,7 +192,7 @@ def test_signatures(name):
     assert parameters(signal) == parameters(scipy.signal)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(data=st.data(), mode=st.sampled_from(["full", "valid"]))
 def test_bools(data, mode):
     """In one dimension SciPy has them too."""
@@ -249,7 +250,7 @@ def test_long_constants_of_the_largest_size(dtype):
     np.testing.assert_array_equal(signal.convolve(x, kernel), (pairs * product).astype(dtype))
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(data=st.data(), mode=MODES, bits=st.tuples(*[st.integers(1, 62)] * 2))
 def test_drawn_integers_by_spectra(data, mode, bits):
     shape = data.draw(npst.array_shapes(max_dims=3, max_side=9))
@@ -267,6 +268,7 @@ def test_drawn_integers_by_spectra(data, mode, bits):
         check_same(outcome(signal.convolve, [x, kernel], {"mode": mode, "method": "fft"}), theirs)
 
 
+@pytest.mark.slow
 def test_integers_by_spectra_of_one_limb_or_several(rng, monkeypatch):
     """Small ones take a single product of spectra, and one operand may have more limbs than the other."""
     products = []
@@ -295,12 +297,13 @@ def test_what_is_not_finite(rng, bad):
 
 
 @pytest.mark.parametrize("dtype", [np.longdouble, np.clongdouble, object])
-def test_what_scipy_does(dtype):
+def test_what_scipy_does(subtests, dtype):
     x, kernel = np.arange(5).astype(dtype), np.arange(3).astype(dtype)
     for name in ("correlate", "convolve"):
-        ours = getattr(signal, name)(x, kernel, method="direct")
-        assert ours.dtype == dtype
-        np.testing.assert_array_equal(ours, getattr(scipy.signal, name)(x, kernel, method="direct"))
+        with subtests.test(name=name):
+            ours = getattr(signal, name)(x, kernel, method="direct")
+            assert ours.dtype == dtype
+            np.testing.assert_array_equal(ours, getattr(scipy.signal, name)(x, kernel, method="direct"))
 
 
 @pytest.mark.parametrize(("up", "down"), [(1, 1), (1, 3), (2, 3), (1000, 999)])
@@ -430,6 +433,7 @@ def test_masks_are_ignored(rng, name):
     check_same(ours, theirs)
 
 
+@pytest.mark.slow
 def test_masked_arrays_that_scipy_refuses():
     """Told to accept arrays of other libraries, SciPy refuses masked ones."""
     code = """

@@ -7,10 +7,10 @@ import numpy as np
 import oracle
 import pytest
 import scipy.signal
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from layouts import values
-from strategies import generators
+from strategies import examples, generators
 
 import ndconv
 
@@ -73,7 +73,7 @@ def layers(draw, dtypes=DTYPES, taps=SHORT, channels=FEW):
     return values(rng, (*batch, *shape), x_type), weight, keywords
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(call=layers(), sizes=sizes, break_at=st.integers(0, 9), how=st.sampled_from(("pickle", "copy", "deepcopy")))
 def test_chunks_of_a_layers_signal(call, sizes, break_at, how):
     x, weight, keywords = call
@@ -90,7 +90,7 @@ def test_chunks_of_a_layers_signal(call, sizes, break_at, how):
     assert stream.latency == 0
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(call=layers(FLOATING, (1, 1, 2, 3, 9, 25), MANY), step=st.integers(1, 400), length=st.integers(1, 400))
 def test_many_channels(call, step, length):
     """Chunks of a signal, and a part of it from its beginning, have the bits of the whole."""
@@ -105,7 +105,7 @@ def test_many_channels(call, step, length):
     same(beginning, y.take(range(beginning.shape[axis]), axis))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(call=layers(FLOATING, LONG), sizes=sizes, break_at=st.integers(0, 9))
 def test_chunks_of_a_layers_signal_by_spectra(call, sizes, break_at):
     x, weight, keywords = call
@@ -157,7 +157,7 @@ def correlations(draw, dtypes=DTYPES, taps=SHORT):
     return values(rng, shape, dtype), values(rng, kernel_shape, dtype), axis, keywords
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(call=correlations(), sizes=sizes)
 def test_chunks_of_a_signal(call, sizes):
     x, kernel, axis, keywords = call
@@ -170,7 +170,7 @@ def test_chunks_of_a_signal(call, sizes):
     same(y, ndconv.correlate_nd(x, kernel, axes=axis, method="direct", **keywords))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(call=correlations(FLOATING, LONG), sizes=sizes)
 def test_chunks_of_a_signal_by_spectra(call, sizes):
     x, kernel, axis, keywords = call
@@ -251,7 +251,7 @@ def spoil(rng, weight):
 REAL = ("float16", "float32", "float64")
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(call=layers(REAL), rng=generators(), sizes=sizes)
 def test_weights_of_a_layer_that_are_not_finite(call, rng, sizes):
     """They meet the samples of the signal alone, as in one call for all of it, whose bits the others keep."""
@@ -261,7 +261,7 @@ def test_weights_of_a_layer_that_are_not_finite(call, rng, sizes):
     same(run(layer.stream(), cut(x, sizes, axis), axis), layer(x))
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(call=correlations(REAL), rng=generators(), sizes=sizes)
 def test_kernels_that_are_not_finite(call, rng, sizes):
     x, kernel, axis, keywords = call
@@ -275,7 +275,7 @@ def test_kernels_that_are_not_finite(call, rng, sizes):
     )
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(call=correlations(("float32", "float64"), LONG), rng=generators(), sizes=sizes)
 def test_kernels_that_are_not_finite_by_spectra(call, rng, sizes):
     x, kernel, axis, keywords = call

@@ -68,7 +68,7 @@ def script(body):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "float16", "int32"])
 @pytest.mark.parametrize("name", LARGE)
-def test_the_same_bits_for_every_number_of_workers(rng, name, dtype):
+def test_the_same_bits_for_every_number_of_workers(rng, subtests, name, dtype):
     x_shape, weight_shape, keywords = LARGE[name]
     if dtype in ("complex64", "int32"):
         keywords = {k: v for k, v in keywords.items() if k != "activation"}
@@ -76,18 +76,20 @@ def test_the_same_bits_for_every_number_of_workers(rng, name, dtype):
     first = ndconv.conv_layer(x, weight, **keywords, workers=1)
     layer = ndconv.ConvLayer(weight, **keywords)
     for workers in (2, 3, 7, 64, -1, None):
-        np.testing.assert_array_equal(ndconv.conv_layer(x, weight, **keywords, workers=workers), first)
-        np.testing.assert_array_equal(layer(x, workers=workers), first)
+        with subtests.test(workers=workers):
+            np.testing.assert_array_equal(ndconv.conv_layer(x, weight, **keywords, workers=workers), first)
+            np.testing.assert_array_equal(layer(x, workers=workers), first)
 
 
 @pytest.mark.parametrize("shape", [(500_000,), (700, 600), (50, 60, 70), (300, 2000)])
 @pytest.mark.parametrize("axes", [None, -1])
-def test_the_same_bits_for_correlations(rng, shape, axes):
+def test_the_same_bits_for_correlations(rng, subtests, shape, axes):
     x = values(rng, shape, "float32")
     kernel = values(rng, (5,) * len(shape) if axes is None else (*(1,) * (len(shape) - 1), 9), "float32")
     first = ndconv.correlate_nd(x, kernel, "same", axes=axes, workers=1)
     for workers in (2, 3, 7, -1):
-        np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, "same", axes=axes, workers=workers), first)
+        with subtests.test(workers=workers):
+            np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, "same", axes=axes, workers=workers), first)
 
 
 def test_the_same_bits_from_run_to_run(rng):
@@ -97,13 +99,14 @@ def test_the_same_bits_from_run_to_run(rng):
         np.testing.assert_array_equal(ndconv.conv_layer(x, weight, workers=3), first)
 
 
-def test_the_same_bits_wherever_the_arrays_lie(rng):
+def test_the_same_bits_wherever_the_arrays_lie(rng, subtests):
     x, weight = values(rng, (5, 30, 31), "float32"), values(rng, (20, 5, 3, 3), "float32")
     first = ndconv.conv_layer(x, weight)
     for offset in (4, 8, 12, 36):
-        moved = np.ndarray(x.shape, x.dtype, buffer=np.zeros(x.nbytes + 64, np.uint8), offset=offset)
-        moved[...] = x
-        np.testing.assert_array_equal(ndconv.conv_layer(moved, weight), first)
+        with subtests.test(offset=offset):
+            moved = np.ndarray(x.shape, x.dtype, buffer=np.zeros(x.nbytes + 64, np.uint8), offset=offset)
+            moved[...] = x
+            np.testing.assert_array_equal(ndconv.conv_layer(moved, weight), first)
 
 
 def default_workers():
@@ -327,6 +330,7 @@ def test_functions_in_many_threads(rng):
                 np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_other_threads_run_during_a_call():
     """A call without the interpreter's lock lets another thread count while it lasts."""
     isolated.run(
@@ -530,7 +534,7 @@ def test_tasks_of_python_within_tasks_of_python():
     assert sorted(total) == sorted(list(range(5)) * 80)
 
 
-def test_an_error_in_a_task_of_python_is_raised_and_ends_the_job():
+def test_an_error_in_a_task_of_python_is_raised_and_ends_the_job(subtests):
     done = []
 
     def task(number):
@@ -539,10 +543,11 @@ def test_an_error_in_a_task_of_python_is_raised_and_ends_the_job():
             raise ValueError("number 3")
 
     for workers in (1, 2, 4):
-        done.clear()
-        with pytest.raises(ValueError, match="number 3"):
-            for_each(task, range(1000), workers)
-        assert len(done) <= 3 + 2 * workers
+        with subtests.test(workers=workers):
+            done.clear()
+            with pytest.raises(ValueError, match="number 3"):
+                for_each(task, range(1000), workers)
+            assert len(done) <= 3 + 2 * workers
 
 
 def test_late_helpers_keep_no_arrays_alive():

@@ -7,10 +7,11 @@ import isolated
 import numpy as np
 import oracle
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from layouts import FLOATS, LAYOUTS, Place, values
-from strategies import NEEDS, generators, names_of, transpose_backward_calls, transpose_calls
+from pairs import paired
+from strategies import NEEDS, examples, generators, names_of, transpose_backward_calls, transpose_calls
 
 import ndconv
 
@@ -35,7 +36,6 @@ def agree_backward(grad_y, x, weight, **keywords):
     )
 
 
-@settings(max_examples=200)
 @given(call=transpose_calls())
 def test_random_calls(call):
     expected = oracle.transpose_layer(*call.arrays, **call.keywords)
@@ -48,7 +48,7 @@ def test_random_calls(call):
     assert place.untouched_outside()
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(call=transpose_backward_calls())
 def test_random_gradients(call):
     keywords = dict(call.keywords)
@@ -57,7 +57,7 @@ def test_random_gradients(call):
     references.check(ndconv.conv_transpose_layer_backward(*call.arrays, **call.keywords), needs)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(call=transpose_backward_calls(), rng=generators(), dtype=st.sampled_from(["float64", "complex128"]))
 def test_inner_products(call, rng, dtype):
     """<layer(x), g> = <x, gradient of x to g>, and likewise for the weights: the layer is linear in each."""
@@ -71,21 +71,24 @@ def test_inner_products(call, rng, dtype):
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_it_is_the_transpose_of_the_layer(rng, d):
+def test_it_is_the_transpose_of_the_layer(rng, subtests, d):
     """<conv_layer(y), x> = <y, conv_transpose_layer(x)> with the same weights and keywords."""
     keywords = {"stride": 3, "dilation": 2, "groups": 2, "padding": [(i + 1, 2 * i) for i in range(d)]}
     weight = values(rng, (6, 2, *(3,) * d), "complex128")
     for size in (10, 11, 12):
-        y = values(rng, (2, 4, *(size,) * d), "complex128")
-        x = values(rng, ndconv.conv_layer(y, weight, **keywords).shape, "complex128")
-        smallest = ndconv.conv_transpose_layer(x, weight.conj(), **keywords).shape
-        missing = tuple(n - m for n, m in zip(y.shape[2:], smallest[2:], strict=True))
-        spread = ndconv.conv_transpose_layer(x, weight.conj(), output_padding=missing, **keywords)
-        assert spread.shape == y.shape
-        np.testing.assert_allclose(np.vdot(ndconv.conv_layer(y, weight, **keywords), x), np.vdot(y, spread), rtol=1e-10)
-        np.testing.assert_allclose(
-            ndconv.conv_layer_backward(x, y, weight, **keywords).x, spread, rtol=1e-10, atol=1e-12
-        )
+        with subtests.test(size=size):
+            y = values(rng, (2, 4, *(size,) * d), "complex128")
+            x = values(rng, ndconv.conv_layer(y, weight, **keywords).shape, "complex128")
+            smallest = ndconv.conv_transpose_layer(x, weight.conj(), **keywords).shape
+            missing = tuple(n - m for n, m in zip(y.shape[2:], smallest[2:], strict=True))
+            spread = ndconv.conv_transpose_layer(x, weight.conj(), output_padding=missing, **keywords)
+            assert spread.shape == y.shape
+            np.testing.assert_allclose(
+                np.vdot(ndconv.conv_layer(y, weight, **keywords), x), np.vdot(y, spread), rtol=1e-10
+            )
+            np.testing.assert_allclose(
+                ndconv.conv_layer_backward(x, y, weight, **keywords).x, spread, rtol=1e-10, atol=1e-12
+            )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "complex64", "int8"])
@@ -122,13 +125,14 @@ def test_four_dimensions(rng):
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 5])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4, 7])
-def test_same_is_as_many_samples_as_strides(rng, stride, kernel):
+def test_same_is_as_many_samples_as_strides(rng, subtests, stride, kernel):
     for name in ("same", "same_lower"):
-        x, weight = values(rng, (2, 6, 5), "float64"), values(rng, (2, 1, kernel, 2), "float64")
-        y = ndconv.conv_transpose_layer(x, weight, stride=stride, padding=name)
-        assert y.shape == (1, 6 * stride, 5 * stride)
-        back = ndconv.conv_layer(y, weight, stride=stride, padding=name)
-        assert back.shape == x.shape
+        with subtests.test(name=name):
+            x, weight = values(rng, (2, 6, 5), "float64"), values(rng, (2, 1, kernel, 2), "float64")
+            y = ndconv.conv_transpose_layer(x, weight, stride=stride, padding=name)
+            assert y.shape == (1, 6 * stride, 5 * stride)
+            back = ndconv.conv_layer(y, weight, stride=stride, padding=name)
+            assert back.shape == x.shape
 
 
 def test_padding_as_an_array(rng):
@@ -187,17 +191,19 @@ def test_activations(rng, dtype, activation, stride):
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint8"])
-def test_relu_of_integers(rng, dtype):
+def test_relu_of_integers(rng, subtests, dtype):
     x, weight = values(rng, (3, 9), dtype), values(rng, (3, 5, 2), dtype)
     for activation in ("relu", "relu6"):
-        agree(x, weight, values(rng, 5, dtype), activation=activation, stride=4)
+        with subtests.test(activation=activation):
+            agree(x, weight, values(rng, 5, dtype), activation=activation, stride=4)
 
 
-@pytest.mark.parametrize("layout", Place.layouts)
-@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
-@pytest.mark.parametrize(("c_in", "c_out", "groups"), CHANNELS)
 @pytest.mark.parametrize("channel_axis", [None, -1])
-def test_out(rng, layout, dtype, c_in, c_out, groups, channel_axis):
+@pytest.mark.parametrize(
+    ("channels", "layout", "dtype"), paired(CHANNELS, Place.layouts, ["float16", "float32", "complex64"])
+)
+def test_out(rng, channels, layout, dtype, channel_axis):
+    c_in, c_out, groups = channels
     shape = (2, 4, 15, c_in) if channel_axis == -1 else (2, c_in, 4, 15)
     x, weight = values(rng, shape, dtype), values(rng, (c_in, c_out // groups, 3, 3), dtype)
     keywords = {"groups": groups, "channel_axis": channel_axis, "stride": (1, 2)}
@@ -208,33 +214,35 @@ def test_out(rng, layout, dtype, c_in, c_out, groups, channel_axis):
     assert place.untouched_outside()
 
 
-def test_out_may_overlap_everything(rng):
+def test_out_may_overlap_everything(rng, subtests):
     for stride in (1, 3):
-        base = values(rng, 3 * 3 * 64, "float32")
-        x, weight, residual = (
-            base[:36].reshape(3, 12),
-            base[9:27].reshape(3, 3, 2),
-            base[30 : 30 + 3 * 40].reshape(3, 40),
-        )
-        size = 11 * stride + 2
-        arguments = {"bias": base[2:5].copy(), "residual": residual[:, :size].copy(), "stride": stride}
-        expected = ndconv.conv_transpose_layer(x.copy(), weight.copy(), **arguments)
-        arguments.update(bias=base[2:5], residual=residual[:, :size])
-        out = base[1 : 1 + 3 * size].reshape(3, size)
-        np.testing.assert_array_equal(ndconv.conv_transpose_layer(x, weight, **arguments, out=out), expected)
+        with subtests.test(stride=stride):
+            base = values(rng, 3 * 3 * 64, "float32")
+            x, weight, residual = (
+                base[:36].reshape(3, 12),
+                base[9:27].reshape(3, 3, 2),
+                base[30 : 30 + 3 * 40].reshape(3, 40),
+            )
+            size = 11 * stride + 2
+            arguments = {"bias": base[2:5].copy(), "residual": residual[:, :size].copy(), "stride": stride}
+            expected = ndconv.conv_transpose_layer(x.copy(), weight.copy(), **arguments)
+            arguments.update(bias=base[2:5], residual=residual[:, :size])
+            out = base[1 : 1 + 3 * size].reshape(3, size)
+            np.testing.assert_array_equal(ndconv.conv_transpose_layer(x, weight, **arguments, out=out), expected)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "int16"])
-def test_layouts(rng, layout, dtype):
+def test_layouts(rng, subtests, layout, dtype):
     keywords = {"padding": 1, "groups": 2, "stride": (1, 3)}
     shapes = ((2, 4, 9, 5), (4, 3, 3, 2), (6,), (2, 6, 9, 12))
     for position in range(4):
-        arrays = [values(rng, shape, dtype) for shape in shapes]
-        arrays[position] = LAYOUTS[layout](arrays[position])
-        x, weight, bias, residual = arrays
-        agree(x, weight, bias, residual=residual, **keywords)
-        agree_backward(residual, x, weight, **keywords)
+        with subtests.test(position=position):
+            arrays = [values(rng, shape, dtype) for shape in shapes]
+            arrays[position] = LAYOUTS[layout](arrays[position])
+            x, weight, bias, residual = arrays
+            agree(x, weight, bias, residual=residual, **keywords)
+            agree_backward(residual, x, weight, **keywords)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "complex128", "int16"])
@@ -252,11 +260,12 @@ def test_channels_last(rng, dtype, batch, c_in, c_out, groups):
     ("x_shape", "weight_shape"),
     [((0, 3, 9), (3, 4, 3)), ((2, 0, 9), (0, 4, 3)), ((0, 9), (0, 4, 3)), ((3, 9), (3, 0, 3)), ((2, 0, 9), (0, 0, 3))],
 )
-def test_empty(rng, x_shape, weight_shape):
+def test_empty(rng, subtests, x_shape, weight_shape):
     for dtype in ("float32", "float16", "int32", "complex64"):
-        x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
-        y = agree(x, weight, values(rng, weight_shape[1], dtype), stride=4, padding=1)
-        agree_backward(values(rng, y.shape, dtype), x, weight, stride=4, padding=1)
+        with subtests.test(dtype=dtype):
+            x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
+            y = agree(x, weight, values(rng, weight_shape[1], dtype), stride=4, padding=1)
+            agree_backward(values(rng, y.shape, dtype), x, weight, stride=4, padding=1)
 
 
 def test_mixed_types(rng):
@@ -267,7 +276,6 @@ def test_mixed_types(rng):
     agree_backward(values(rng, y.shape, "int16"), x, weight, stride=2)
 
 
-@settings(max_examples=200)
 @given(call=transpose_backward_calls(), rng=generators(), value=st.sampled_from((np.nan, np.inf, -np.inf)))
 def test_special_weights_reach_what_their_taps_feed(call, rng, value):
     """Beyond the samples of x there is nothing: no zero that times infinity were NaN. The same in the gradients."""
@@ -314,12 +322,13 @@ def test_special_weights_with_an_epilogue(rng, dtype):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
 @pytest.mark.parametrize("added", ["bool", "int8", ">f4", "float16", "float32", "complex64"])
 @pytest.mark.parametrize("stride", [1, 2, 4])
-def test_residuals_of_other_types(rng, dtype, added, stride):
+def test_residuals_of_other_types(rng, subtests, dtype, added, stride):
     """A real one has no imaginary part, not even in memory."""
     x, weight = values(rng, (3, 17), dtype), values(rng, (3, 5, 3), dtype)
     shape = ndconv.conv_transpose_layer(x, weight, stride=stride).shape
     for layout in ("contiguous", "sliced", "fortran"):
-        agree(x, weight, stride=stride, residual=LAYOUTS[layout](values(rng, shape, added)))
+        with subtests.test(layout=layout):
+            agree(x, weight, stride=stride, residual=LAYOUTS[layout](values(rng, shape, added)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -390,17 +399,18 @@ SHARED = {
 
 @pytest.mark.parametrize("dtype", ["float32", "complex64", "int32"])
 @pytest.mark.parametrize("name", SHARED)
-def test_the_same_bits_for_every_number_of_workers(rng, name, dtype):
+def test_the_same_bits_for_every_number_of_workers(rng, subtests, name, dtype):
     x_shape, weight_shape, keywords = SHARED[name]
     x, weight = values(rng, x_shape, dtype), values(rng, weight_shape, dtype)
     first = ndconv.conv_transpose_layer(x, weight, **keywords, workers=1)
     g = values(rng, first.shape, dtype)
     gradients = ndconv.conv_transpose_layer_backward(g, x, weight, **keywords, workers=1)
     for workers in (2, 3, 3):
-        np.testing.assert_array_equal(ndconv.conv_transpose_layer(x, weight, **keywords, workers=workers), first)
-        found = ndconv.conv_transpose_layer_backward(g, x, weight, **keywords, workers=workers)
-        for name in NEEDS:
-            np.testing.assert_array_equal(getattr(found, name), getattr(gradients, name))
+        with subtests.test(workers=workers):
+            np.testing.assert_array_equal(ndconv.conv_transpose_layer(x, weight, **keywords, workers=workers), first)
+            found = ndconv.conv_transpose_layer_backward(g, x, weight, **keywords, workers=workers)
+            for name in NEEDS:
+                np.testing.assert_array_equal(getattr(found, name), getattr(gradients, name))
 
 
 def test_many_threads_at_once(rng):
