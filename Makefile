@@ -18,7 +18,7 @@ requirements = $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pypro
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo examples test-quick test test-isa test-scipy fuzz coverage lint docs bench bench-publish \
+.PHONY: help build demo examples test-quick test test-isa test-safe test-scipy fuzz coverage lint docs bench bench-publish \
         bench-check compare fit clean
 
 help:  ## List the targets
@@ -59,6 +59,10 @@ $(VENV)/editable-$(LEVELS): $(VENV)/build-tools pyproject.toml
 $(VENV)/editable-coverage: $(VENV)/build-tools pyproject.toml
 	$(call install_sources,$(call in_folder,coverage,-Dlevels=baseline -Db_coverage=true),coverage)
 
+# With every contract of the kernels checked, and every index that Cython or C knows the bounds of.
+$(VENV)/editable-safe: $(VENV)/build-tools pyproject.toml
+	$(call install_sources,$(call in_folder,safe,-Dlevels=baseline -Dsafe=true),test)
+
 build: $(VENV)/editable-$(LEVELS)  ## Install the sources: an edit builds what depends on it alone; LEVELS=x86-64-v3 for one level
 	$(BIN)/ninja -C build/$(LEVELS)
 
@@ -80,6 +84,10 @@ test-isa: $(VENV)/installed-test  ## Run the tests at the other instruction-set 
 	    echo "== $$level, $$engine"; \
 	    NDCONV_ISA=$$level NDCONV_THREADING=$$engine $(BIN)/python -m pytest --numprocesses auto --quiet || exit 1; \
 	done
+
+test-safe: $(VENV)/editable-safe  ## Run the tests on a build that checks what its kernels rely on; TESTS=--quick for a sample
+	$(BIN)/ninja -C build/safe
+	$(BIN)/python -m pytest --numprocesses auto --quiet $(TESTS)
 
 test-scipy: $(VENV)/installed-test  ## Run SciPy's own tests with ndconv's drop-ins in the place of SciPy's functions
 	PYTHONPATH=tests $(BIN)/python -m pytest -c tests/scipy_standin.ini --numprocesses auto --quiet --every-drop-in \

@@ -91,7 +91,7 @@ def winograd(x, weight, bias=None, **keywords):
 
 def tilings(layer):
     """Return how a layer cuts the outputs of the calls that it remembers into tiles."""
-    return [call.plan.tiling for call in calls_of(layer)]
+    return [call.prepared.plan.tiling for call in calls_of(layer)]
 
 
 def calls_of(layer):
@@ -672,7 +672,7 @@ def shapes_of_unlike_kernels(c_in, c_out):
             layer = ndconv.ConvLayer(weight, padding=1, method=method)
             layer(x)
             (call,) = calls_of(layer)
-            keys.append(call.plan.pack_key())
+            keys.append(call.prepared.plan.pack_key())
         others = found.setdefault(keys[0], {})
         others.setdefault(keys[1], shape)
         if len(others) == 2:
@@ -866,7 +866,7 @@ def test_promise_with_a_huge_sample(rng, size, shapes, dtype):
     layer(np.ones(x_shape, dtype))
     ((call, place),) = (entry.value for entry in layer._calls._entries.values())
     packed, _ = layer._packed.get(place)
-    just_no_outlier = 0.95 * call.plan.tiling.outlier / packed.values.share
+    just_no_outlier = 0.95 * call.prepared.plan.tiling.outlier / packed.values.share
     worst = 0
     for place in np.ndindex(*(4,) * (len(x_shape) - 1)):
         x = values(rng, x_shape, dtype)

@@ -81,14 +81,7 @@ cdef extern from "simd.h" nogil:
 cdef extern from "activation.h" nogil:
     enum:
         IDENTITY
-        RELU
-        RELU6
-        LEAKY_RELU
-        SILU
-        GELU
-        SIGMOID
-        TANH
-        HARDSWISH
+        LAST_ACTIVATION
     vec vec_activate(int, vec)
 
 cdef extern from "memory.h" nogil:
@@ -526,7 +519,7 @@ cdef class Direct:
         cdef Py_ssize_t batch = 1
         self.check(x, packed, bias, residual, y, weight_batch)
         demand(cnp.PyArray_ISNOTSWAPPED(y), "an output of the other byte order")
-        demand(IDENTITY <= activation <= HARDSWISH, "an activation that is none")
+        demand(IDENTITY <= activation <= LAST_ACTIVATION, "an activation that is none")
         job.batch_ndim = cnp.PyArray_NDIM(y) - ndim - 1
         describe(&job.x, x, job.batch_ndim, ndim)
         describe(&job.y, y, job.batch_ndim, ndim)

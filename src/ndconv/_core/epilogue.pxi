@@ -80,7 +80,7 @@ cdef void activate_runs(
     if activation == IDENTITY:
         finish_vector_runs(IDENTITY, runs, run, y, y_step, residual, residual_step, n, count)
     else:
-        at_activation(activation, HARDSWISH, finish_vector_runs,
+        at_activation(activation, LAST_ACTIVATION, finish_vector_runs,
                       runs, run, y, y_step, residual, residual_step, n, count)
 
 
