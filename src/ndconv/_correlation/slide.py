@@ -15,7 +15,7 @@ from .._call.geometry import Geometry, Shape, reordered, single_channel_geometry
 from .._call.modes import BY_NAME, PaddingMode
 from .._call.values import checked_fill_value
 from .._engine import Prepared, exact_key, prepare, remember
-from .._methods import AUTO, allows_plain_sums, checked_method, seen_in
+from .._methods import AUTO, allows_plain_sums, checked_method, lookers
 from .._runtime.caches import Cache
 
 # NumPy's limit, less the channel axis that the engine wants.
@@ -78,7 +78,8 @@ _calls = Cache[_Call]("correlation calls")
 def slide(x: Array, kernel: Array, arguments: Arguments, out: Array | None, workers: int | None, mirror: bool) -> Array:
     """Correlate, or convolve if `mirror`."""
     method = checked_method(arguments.method)
-    seen = seen_in(kernel, result_dtype(x, kernel), method, x.size * kernel.size)
+    looking = lookers(method, x.size * kernel.size)
+    seen = tuple(each.NAME for each in looking if each.sees(kernel, result_dtype(x, kernel))) if looking else ()
     call = key = None
     if out is None:
         key = (mirror, seen, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(exact_key, arguments))

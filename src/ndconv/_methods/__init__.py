@@ -9,10 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .._call.arguments import one_of
-from .._call.dtypes import Array
 from .._runtime.caches import CHOICE_BYTES, Cache, clear_caches
 from . import direct, fourier, separable, winograd
 from .problem import REMEMBERED_TAPS, Method, Plan, Problem
@@ -34,28 +31,43 @@ METHODS: list[Method] = [direct, winograd, fourier, separable]
 CYCLES_PER_SECOND = 2.8e9
 
 
+_names: tuple[str, ...] = ()
+_looking: list[tuple[Any, int]] = []  # methods that want to see weights, and from how many multiply-adds on
+
+
 def register(method: Method) -> None:
     """Add a method: from now on "auto" considers it."""
-    if method.NAME in names():
+    if method.NAME in _names:
         raise ValueError(f"there is a method {method.NAME!r} already")
-    METHODS.append(method)
-    clear_caches()
+    _set_methods([*METHODS, method])
 
 
 def unregister(method: Method) -> None:
     """Take a method away again."""
-    METHODS.remove(method)
+    _set_methods([each for each in METHODS if each is not method])
+
+
+def _set_methods(methods: list[Method]) -> None:
+    global _names
+    METHODS[:] = methods
+    _names = (AUTO, *(method.NAME for method in METHODS))
+    _looking[:] = [
+        (method, getattr(method, "LOOKED_AT_MULTIPLY_ADDS", 0)) for method in METHODS if hasattr(method, "sees")
+    ]
     clear_caches()
+
+
+_set_methods(METHODS)
 
 
 def names() -> tuple[str, ...]:
     """Return the values of `method`."""
-    return AUTO, *(method.NAME for method in METHODS)
+    return _names
 
 
 def checked_method(method: Any) -> str:
     """Return the argument `method`, or raise."""
-    name: str = one_of(method, "method", names())
+    name: str = one_of(method, "method", _names)
     return name
 
 
@@ -64,14 +76,11 @@ def allows_plain_sums(name: str) -> bool:
     return name in (AUTO, PLAIN_SUMS)
 
 
-def seen_in(kernel: Array, dtype: np.dtype[Any], name: str, multiply_adds: int) -> tuple[str, ...]:
-    """Return the methods that see in the values of a single kernel what they need; "auto" looks where it may pay."""
-    found = []
-    for method in METHODS:
-        looks = name == method.NAME or (name == AUTO and multiply_adds >= getattr(method, "LOOKED_AT_MULTIPLY_ADDS", 0))
-        if looks and hasattr(method, "sees") and method.sees(kernel, dtype):
-            found.append(method.NAME)
-    return tuple(found)
+def lookers(name: str, multiply_adds: int) -> list[Any]:
+    """Return the methods that want to see the values of a single kernel, by their ``sees(kernel, dtype)``."""
+    if name == AUTO:
+        return [method for method, least in _looking if multiply_adds >= least]
+    return [method for method, _ in _looking if name == method.NAME]
 
 
 @dataclass(frozen=True, slots=True)
