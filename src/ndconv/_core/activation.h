@@ -6,6 +6,7 @@
 
 /* The order is that of `ACTIVATIONS` in _call/arguments.py. */
 enum { IDENTITY, RELU, RELU6, LEAKY_RELU, SILU, GELU, SIGMOID, TANH, HARDSWISH, LAST_ACTIVATION = HARDSWISH };
+_Static_assert(LAST_ACTIVATION <= 12, "ladder.h has no more rungs");
 
 /* a where x < y, else b. A NaN is not less than anything, so what it decides stays NaN. */
 static CYTHON_INLINE vec vec_where_less(vec x, vec y, vec a, vec b) {

@@ -7,7 +7,6 @@
     if ((n) == (k) && (most) >= (k)) f(k, __VA_ARGS__);
 #define with_constant(n, most, f, ...)         \
     do {                                       \
-        _Static_assert((most) <= 12, "rungs"); \
         RUNG(1, n, most, f, __VA_ARGS__)       \
         else RUNG(2, n, most, f, __VA_ARGS__)  \
         else RUNG(3, n, most, f, __VA_ARGS__)  \
