@@ -10,7 +10,7 @@ from ._call.arrays import is_in_place
 from ._call.dtypes import Array, compute_type, real_vector, real_weights
 from ._call.geometry import Geometry, batch_of
 from ._methods import AUTO, is_remembered, make_plan
-from ._methods.problem import Plan, Problem, run_aligned
+from ._methods.problem import Plan, Problem
 from ._methods.split_k import SplitKPlan, pays_to_split_k
 from ._runtime.caches import Cache
 from ._runtime.workers import SERIAL_MULTIPLY_ADDS, Threads
@@ -46,6 +46,8 @@ class Prepared(NamedTuple):
     def pack(self, sets: Array, workers: int | None = None, once: bool = False) -> Any:
         """Return packed weights from (sets, out, in, *kernel) in any layout, for one call or for many."""
         real = real_weights(sets, self.dtype, self.x_is_complex)
+        if workers is None and PACKING_MULTIPLY_ADDS * real.size < SERIAL_MULTIPLY_ADDS:
+            return self.plan.pack(real, 1, once)
         with Threads(PACKING_MULTIPLY_ADDS * real.size, workers) as threads:
             return self.plan.pack(real, threads, once)
 
@@ -54,12 +56,15 @@ class Prepared(NamedTuple):
         workers: int | None = None,
     ) -> None:  # fmt: skip
         """Compute y (*batch, channels, *out), of any strides, from x (*batch, channels, *in); they must not overlap."""
+        code = self.code
         if workers is None and self.multiply_adds < SERIAL_MULTIPLY_ADDS:
-            run_aligned(self.plan.run, x, packed, bias, residual, y, self.code, self.weight_batch, 1)
+            done = self.plan.run(x, packed, bias, residual, y, code, self.weight_batch, 1)
         else:
             with Threads(self.multiply_adds, workers) as threads:
-                run_aligned(self.plan.run, x, packed, bias, residual, y, self.code, self.weight_batch, threads)
-        if self.code == 0 and self.activation is not None:
+                done = self.plan.run(x, packed, bias, residual, y, code, self.weight_batch, threads)
+        if not done:  # its samples must be aligned, and are not
+            self.run(x.copy(), packed, y, bias, residual, workers)
+        elif code == 0 and self.activation is not None:
             # Of integers: the sign is that of the narrow result type, which the core does not know.
             np.maximum(y, 0, out=y)
             if self.activation == "relu6":

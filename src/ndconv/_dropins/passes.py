@@ -199,7 +199,7 @@ class Line:
         if packed is None:
             kernel = weights.reshape([-1 if axis == along else 1 for axis in range(ndim)])
             kernel = kernel if kernel.flags.aligned else kernel.copy()
-            packed = self._packed[key] = call.pack(kernel[None, None, None], 1)
+            packed = self._packed[key] = call.plan.pack(kernel[None, None, None])
         call.run(x, packed, y, workers=workers)
         if self.divisor != 1:
             y /= self.divisor
