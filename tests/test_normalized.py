@@ -350,3 +350,11 @@ def test_what_stands_outside_large_integers(fill_value):
         np.testing.assert_allclose(
             y, oracle.normalized(x, kernel, "full", fill_value=int(fill_value)), rtol=0, atol=1e-9
         )
+
+
+def test_magnitudes_all_over_the_range():
+    """Windows of tiny samples alone have squares that are no numbers, and so have those of the largest."""
+    x = np.array([1e-164, 0, 0, 0, 0, 0, -5e177, 3e177, 0, 0, 0, 0, 0, -6e-164])
+    kernel = np.array([-3.0, -2, -1, 0, 1])
+    y = ndconv.correlate_nd(x, kernel, normalized=True)
+    np.testing.assert_allclose(y, oracle.normalized(x, kernel), rtol=0, atol=1e-9)

@@ -165,7 +165,11 @@ def _means(samples: Array, axes: tuple[int, ...]) -> Array:
 
 def _coefficients_of(windows: Array, kernels: Array) -> Array:
     """Return the coefficients of windows, each a row, and unit kernels, one or as many."""
-    windows = _scaled(_doubles(windows, (1,)))
+    windows = _doubles(windows, (1,))
+    # Each by itself: beside a large one, the squares of a small one would be nothing.
+    exponents = np.frexp(np.abs(windows).max(axis=1, initial=0, keepdims=True))[1]
+    exponents[np.abs(exponents) <= EXPONENT] = 0
+    windows = np.ldexp(windows, -exponents) if exponents.any() else windows
     windows = windows - windows[:, :1]  # exactly, or nearly so
     windows /= np.maximum(windows.max(axis=1), -windows.min(axis=1))[:, None]
     windows -= windows.mean(axis=1, keepdims=True)
