@@ -160,10 +160,10 @@ def test_means(changed):
 BROKEN = """
 import numpy as np
 from ndconv import _core
-from test_contracts import CORE, floats, make_blocking, problem
+from test_contracts import CORE, _try_blocking, floats, problem
 
 assert CORE.is_safe
-blocking = make_blocking(problem(), CORE)
+blocking = _try_blocking(problem(), CORE, "tile", False)
 core = CORE.Direct(blocking._replace(tap_offset=blocking.tap_offset + (1 << 20)))
 x, y = floats(1, 16, 12, 12), floats(1, 16, 12, 12)
 core.run(x, core.pack(floats(1, 16, 16, 3, 3)), None, None, y, 0, None, 1)
