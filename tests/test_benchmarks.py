@@ -35,6 +35,7 @@ def test_output_shape_of_a_transposed_layer(name):
     assert layer.output_shape == y.shape
 
 
+@pytest.mark.slow
 def test_gradient_peers_agree():
     problem = Gradients(Layer(2, 4, (9, 8), 6, (3, 3), stride=2, padding=1))
     answers = [call() for call in contenders.gradient_calls(problem, FLOAT, workers=1).values()]

@@ -65,6 +65,7 @@ def test_no_race(tmp_path, arguments):
     assert " 0 wrong" in harness(tmp_path, FAKE + TSAN, *arguments)
 
 
+@pytest.mark.slow
 def test_on_the_cpus_of_this_machine(tmp_path):
     assert " 0 wrong" in harness(tmp_path, [], "100000", "3", "nested")
 

@@ -200,6 +200,7 @@ def test_bools(data, mode):
     np.testing.assert_array_equal(signal.convolve(x, kernel, mode), scipy.signal.convolve(x, kernel, mode, "direct"))
 
 
+@pytest.mark.slow
 def test_the_faster_method():
     assert signal.choose_conv_method(np.ones(100_000), np.ones(5)) == "direct"
     assert signal.choose_conv_method(np.ones(100_000), np.ones(50_000)) == "fft"

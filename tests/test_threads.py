@@ -581,6 +581,7 @@ def test_imported_again_and_forked():
     )
 
 
+@pytest.mark.slow
 @several_cpus
 def test_an_interrupt_waits_for_those_who_are_inside():
     """After it nobody writes any more, and the calling thread may run where it might before."""
