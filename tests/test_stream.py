@@ -504,3 +504,9 @@ def test_representations():
     assert repr(ndconv.CorrelateStream(np.ones((2, 3)))) == "<CorrelateStream: kernel (2, 3) float64>"
     layer = ndconv.ConvLayer(np.ones((1, 1, 2)), padding="causal")
     assert repr(layer.stream()) == f"<LayerStream of {layer!r}>"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+def test_a_batch_of_nothing_by_spectra(dtype):
+    stream = ndconv.ConvLayer(np.ones((1, 1, 40), dtype), stride=9, padding="causal", method="fft").stream()
+    assert stream.push(np.ones((0, 1, 300), dtype)).shape == (0, 1, 34)

@@ -87,7 +87,7 @@ class Partitions:
             heard = samples.astype(np.result_type(samples, np.float32), copy=False)
             if (times < self.met).any():
                 heard = np.where(times < self.met, 0, heard)
-            heard = heard.reshape(rows, groups, -1, 2 * self.block)
+            heard = heard.reshape(rows, groups, samples.shape[1] // groups, 2 * self.block)
             exponents = _exponents(np.abs(heard).max(axis=(2, 3), initial=0), heard.dtype)
             state.exponents[block % number] = exponents
             heard = _scaled(heard, -exponents[..., None, None])
@@ -98,12 +98,12 @@ class Partitions:
             begin = -block % number
             loudest = state.exponents.max(axis=0)
             quieter = np.where(state.exponents == SILENT, 0, state.exponents - loudest)
-            spectra = state.spectra.reshape(number, rows, groups, -1, frequencies)
+            spectra = state.spectra.reshape(number, rows, groups, samples.shape[1] // groups, frequencies)
             spectra = _scaled(spectra, quieter[..., None, None])
             sums = np.einsum("pgoif,prgif->rgof", self.spectra[begin : begin + number], spectra)
-            tail = self._samples(sums.reshape(rows, -1, frequencies))
+            tail = self._samples(sums.reshape(rows, groups * sums.shape[2], frequencies))
             exponents = loudest[..., None] + self.exponents.reshape(groups, -1)
-            state.tail = _scaled(tail, exponents.reshape(rows, -1, 1))
+            state.tail = _scaled(tail, exponents.reshape(rows, groups * sums.shape[2], 1))
             if not np.isfinite(state.tail).all():
                 state.tail = self._directly(state, block, workers)
 
