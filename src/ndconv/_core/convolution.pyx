@@ -813,7 +813,7 @@ cdef class Interleaved:
 
 
 cdef class WeightGradient(Direct):
-    """A frozen plan of the gradient to the weights: ``WeightGradient(blocking, cut)``, as in ``_weight_gradient``."""
+    """A frozen plan of the gradient to the weights: ``WeightGradient(blocking, cut)``, as in ``_gradients.weight``."""
 
     cdef Cut cut
 
