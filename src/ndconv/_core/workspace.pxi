@@ -1,4 +1,4 @@
-# Memory: what a call's workers work in, divided among them, and what a plan keeps.
+# The memory that a call's workers work in, and how it is divided among them.
 
 cdef struct Workspace:
     # A part for each worker, and after the last one's what all of them share.
@@ -35,33 +35,3 @@ cdef inline char* take(char** at, Py_ssize_t size) noexcept nogil:
     cdef char* taken = at[0]
     at[0] += aligned(size)
     return taken
-
-
-cdef class Memory:
-    """So many samples, at least one, that nobody has written yet, for a typed memoryview; freed with the last view."""
-
-    cdef real* samples
-    cdef Py_ssize_t count, step
-
-    def __cinit__(self, Py_ssize_t count):
-        self.count, self.step = count, sizeof(real)
-        self.samples = <real*> allocate(count * sizeof(real))
-        if self.samples == NULL:
-            raise MemoryError(f"ndconv needs {count * sizeof(real)} bytes for packed weights")
-
-    def __dealloc__(self):
-        free(self.samples)
-
-    def __getbuffer__(self, Py_buffer* buffer, int flags):
-        buffer.buf = self.samples
-        buffer.obj = self
-        buffer.len = self.count * sizeof(real)
-        buffer.itemsize = sizeof(real)
-        buffer.readonly = False
-        buffer.ndim = 1
-        # What Cython takes `real` for; it knows no type that is an integer in some builds.
-        buffer.format = "f" if sizeof(real) == sizeof(float) else "d"
-        buffer.shape = &self.count
-        buffer.strides = &self.step
-        buffer.suboffsets = NULL
-        buffer.internal = NULL

@@ -84,35 +84,6 @@ cdef void activate_runs(
                       runs, run, y, y_step, residual, residual_step, n, count)
 
 
-cdef void write_converted(sample* target, Py_ssize_t step, const real* source, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef char* at = <char*> target
-    for i in range(count):
-        (<sample*> (at + i * step))[0] = <sample> source[i]
-
-
-cdef void write_samples(const Samples* y, char* target, const real* source, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t i, step = y.stride[y.last]
-    if y.same and step == sizeof(real):
-        memcpy(target, source, count * sizeof(real))
-    elif y.code == FLOAT32:
-        write_converted(<any_f32*> target, step, source, count)
-    elif y.code == FLOAT64:
-        write_converted(<any_f64*> target, step, source, count)
-    elif y.code == FLOAT16:
-        for i in range(count):
-            (<any_u16*> (target + i * step))[0] = float_to_half(<float> source[i])
-    # Integers wrap around, so the sign of the type does not matter.
-    elif y.size == 1:
-        write_converted(<any_u8*> target, step, source, count)
-    elif y.size == 2:
-        write_converted(<any_u16*> target, step, source, count)
-    elif y.size == 4:
-        write_converted(<any_u32*> target, step, source, count)
-    else:
-        write_converted(<any_u64*> target, step, source, count)
-
-
 cdef void finish_samples(
     const Job* job, const real* run, char* y, const char* residual, Py_ssize_t count
 ) noexcept nogil:

@@ -9,205 +9,6 @@
 #   align   none for x; planes begin at a cache line.
 #   called  by run_task (direct.pxi), gather (gradient.pxi) and transform_band (winograd.pxi).
 
-cdef enum:
-    # Codes of the sample types that arrays hold; the order is that of `sample_codes` in convolution.pyx.
-    BOOL = 0
-    INT8 = 1
-    UINT8 = 2
-    INT16 = 3
-    UINT16 = 4
-    INT32 = 5
-    UINT32 = 6
-    INT64 = 7
-    UINT64 = 8
-    FLOAT16 = 9
-    FLOAT32 = 10
-    FLOAT64 = 11
-
-cdef enum:
-    READ_AHEAD = 512    # samples
-
-ctypedef fused sample:
-    any_i8
-    any_u8
-    any_i16
-    any_u16
-    any_i32
-    any_u32
-    any_i64
-    any_u64
-    any_f32
-    any_f64
-
-
-cdef void convert(real* target, const sample* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef const char* at = <const char*> source
-    if step == sizeof(sample):
-        for i in range(count):
-            target[i] = <real> source[i]
-    else:
-        for i in range(count):
-            target[i] = <real> (<const sample*> (at + i * step))[0]
-
-
-cdef void convert_half(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(count):
-        target[i] = <real> half_to_float((<const any_u16*> (source + i * step))[0])
-
-
-cdef void convert_native(int code, real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
-    if code == FLOAT32:
-        convert(target, <const any_f32*> source, step, count)
-    elif code == FLOAT64:
-        convert(target, <const any_f64*> source, step, count)
-    elif code == BOOL or code == UINT8:
-        convert(target, <const any_u8*> source, step, count)
-    elif code == INT8:
-        convert(target, <const any_i8*> source, step, count)
-    elif code == INT16:
-        convert(target, <const any_i16*> source, step, count)
-    elif code == UINT16:
-        convert(target, <const any_u16*> source, step, count)
-    elif code == INT32:
-        convert(target, <const any_i32*> source, step, count)
-    elif code == UINT32:
-        convert(target, <const any_u32*> source, step, count)
-    elif code == INT64:
-        convert(target, <const any_i64*> source, step, count)
-    elif code == UINT64:
-        convert(target, <const any_u64*> source, step, count)
-    else:
-        convert_half(target, source, step, count)
-
-
-cdef void read_samples(
-    const Samples* samples, real* target, const char* source, Py_ssize_t step, Py_ssize_t count
-) noexcept nogil:
-    """Reads `count` samples `step` bytes apart as the compute type."""
-    cdef Py_ssize_t i, n, done = 0, size = samples.size
-    cdef char turned[512]
-    if not samples.swapped:
-        convert_native(samples.code, target, source, step, count)
-        return
-    while done < count:
-        n = min(count - done, 512 // size)
-        if size == 2:
-            for i in range(n):
-                turn_2(turned + 2 * i, source + (done + i) * step)
-        elif size == 4:
-            for i in range(n):
-                turn_4(turned + 4 * i, source + (done + i) * step)
-        else:
-            for i in range(n):
-                turn_8(turned + 8 * i, source + (done + i) * step)
-        convert_native(samples.code, target + done, turned, size, n)
-        done += n
-
-
-cdef struct Source:
-    # How the planes of one box are read: made once for a box, used for each of its channels.
-    Py_ssize_t n_rows
-    Py_ssize_t* rows         # byte offset of each plane row from the channel's start, or FILL
-    Py_ssize_t* first_run    # of each segment, in `runs`; one more entry ends the last
-    Run* runs
-    Py_ssize_t filled        # planes whose filled samples are there from an earlier call
-    # Most rows are read in one contiguous run, or as the two phases of a stride of 2: 1 or 2 runs; else 0.
-    int n_reads
-    Run read[2]
-    Py_ssize_t place[2]      # where those runs begin in a plane's row
-
-
-cdef Py_ssize_t add_runs(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n, Py_ssize_t position,
-                         Py_ssize_t length) noexcept nogil:
-    """Appends to `n` runs those of `length` samples of the last axis from `position` on; returns how many there are."""
-    cdef Py_ssize_t done = 0
-    cdef int last = plan.ndim - 1
-    cdef Run run
-    while done < length:
-        run = source_run(plan.mode[last], plan.in_shape[last], position + done * plan.stride[last], plan.stride[last],
-                         length - done)
-        done += run.length
-        if run.source != FILL:
-            run.source = run.source * x.stride[last]
-            run.step = run.step * x.stride[last]
-        source.runs[n] = run
-        n += 1
-    return n
-
-
-cdef void locate(const Plan* plan, const Samples* x, const Py_ssize_t* start, Source* source) noexcept nogil:
-    """Finds where the planes of the box of outputs that begins at `start` are read from."""
-    cdef int last = plan.ndim - 1, axis
-    cdef Py_ssize_t i, j, n, repeat, segment, origin
-    cdef Run run
-    # Rows: the outer product of the outer axes, built from the innermost of them outwards.
-    source.n_rows = 1
-    source.rows[0] = 0
-    for axis in range(last - 1, -1, -1):
-        origin = plan.origin[axis] + start[axis] * plan.stride[axis]
-        n = plan.planes.shape[axis]
-        repeat = source.n_rows
-        for i in range(n - 1, -1, -1):
-            run = source_run(plan.mode[axis], plan.in_shape[axis], origin + plan.planes.relative[axis][i], 1, 1)
-            for j in range(repeat):
-                source.rows[i * repeat + j] = (
-                    FILL if run.source == FILL or source.rows[j] == FILL
-                    else source.rows[j] + run.source * x.stride[axis]
-                )
-        source.n_rows = n * repeat
-    # Runs of the last axis.
-    origin = plan.origin[last] + start[last] * plan.stride[last]
-    n = 0
-    for segment in range(plan.planes.n_segments):
-        source.first_run[segment] = n
-        n = add_runs(plan, x, source, n, origin + plan.planes.segment_start[segment],
-                     plan.planes.segment_length[segment])
-    source.first_run[plan.planes.n_segments] = n
-    source.filled = 0
-    join_rows(plan, x, source, n)
-    find_reads(plan, x, source, n)
-
-
-cdef void join_rows(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n_runs) noexcept nogil:
-    """Makes one long row of all where they follow each other in x as they do in the planes."""
-    cdef Py_ssize_t row
-    if n_runs != 1 or source.runs[0].source == FILL or source.rows[0] == FILL:
-        return
-    for row in range(1, source.n_rows):
-        if (
-            source.rows[row] == FILL
-            or source.rows[row] - source.rows[row - 1] != source.runs[0].length * source.runs[0].step
-        ):
-            return
-    source.runs[0].length *= source.n_rows
-    source.n_rows = 1
-
-
-cdef void find_reads(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n_runs) noexcept nogil:
-    """Finds out whether all that is read of a row is one contiguous run, or a pair of phases."""
-    cdef Py_ssize_t i, n = 0, done = 0
-    source.n_reads = 0
-    for i in range(n_runs):
-        if source.runs[i].source != FILL:
-            if n == 2:
-                return
-            source.read[n] = source.runs[i]
-            source.place[n] = done
-            n += 1
-        done += source.runs[i].length
-    if plan.planes.flat or not x.same:
-        return
-    if n == 1 and source.read[0].step == sizeof(real):
-        source.n_reads = 1
-    elif n == 2 and source.read[0].step == 2 * sizeof(real) and source.read[1].step == 2 * sizeof(real):
-        if source.read[1].source < source.read[0].source:
-            source.read[0], source.read[1] = source.read[1], source.read[0]
-            source.place[0], source.place[1] = source.place[1], source.place[0]
-        if source.read[1].source - source.read[0].source == sizeof(real):
-            source.n_reads = 2
-
 
 cdef void copy_phases(real* even, Py_ssize_t n_even, real* odd, Py_ssize_t n_odd, const real* source) noexcept nogil:
     """Copies samples 0, 2, 4, ... and 1, 3, 5, ... to a place of their own each, reading them once."""
@@ -225,42 +26,6 @@ cdef void copy_phases(real* even, Py_ssize_t n_even, real* odd, Py_ssize_t n_odd
         even[i] = source[2 * i]
     for i in range(both, n_odd):
         odd[i] = source[2 * i + 1]
-
-
-cdef void copy_strided(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
-    """Copies samples of the compute type that lie `step` bytes apart."""
-    cdef Py_ssize_t i = 0
-    cdef const real* at = <const real*> source
-    if step == 2 * sizeof(real):
-        # A pair of vectors holds one sample more than is wanted: it must not be the one after the last.
-        while i + LANES < count:
-            # Reading at a stride outruns the hardware's own look ahead.
-            prefetch(at + 2 * i + READ_AHEAD)
-            prefetch(at + 2 * i + READ_AHEAD + LANES)
-            vec_store(target + i, vec_even(vec_load(at + 2 * i), vec_load(at + 2 * i + LANES)))
-            i += LANES
-        if i > 0:
-            i = count - LANES
-            vec_store(target + i, vec_odd(vec_load(at + 2 * i - 1), vec_load(at + 2 * i - 1 + LANES)))
-            return
-    while i < count:
-        target[i] = (<const real*> (source + i * step))[0]
-        i += 1
-
-
-cdef inline void copy_samples(real* target, const real* source, Py_ssize_t count) noexcept nogil:
-    """Copies a short run, by vectors that overlap where samples do not fill them."""
-    cdef Py_ssize_t i
-    if count >= LANES:
-        for i in range(count // LANES):
-            vec_store(target + i * LANES, vec_load(source + i * LANES))
-        vec_store(target + count - LANES, vec_load(source + count - LANES))
-    elif count >= LANES // 2:
-        memcpy(target, source, LANES // 2 * sizeof(real))
-        memcpy(target + count - LANES // 2, source + count - LANES // 2, LANES // 2 * sizeof(real))
-    else:
-        for i in range(count):
-            target[i] = source[i]
 
 
 cdef void pad_row(const Samples* x, real fill, bint filled, const char* source, const Run* runs, Py_ssize_t n_runs,
@@ -422,6 +187,12 @@ cdef void interleave_rows(const real* source, Py_ssize_t x_channel, Py_ssize_t r
         i += LANES
 
 
+cdef inline void fill_vectors(real* target, vec fills, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(count):
+        vec_store(target + i * LANES, fills)
+
+
 cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, Source* source,
                           real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fills one plane for LANES channels, which lie side by side."""
@@ -474,12 +245,6 @@ cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, 
                         target += source.runs[run].length * LANES
                 row += n
         c += channels
-
-
-cdef inline void fill_vectors(real* target, vec fills, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(count):
-        vec_store(target + i * LANES, fills)
 
 
 cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* source,

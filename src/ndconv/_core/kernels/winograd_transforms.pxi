@@ -10,6 +10,13 @@
 # may have a tap less than the others; it is the value at infinity that they lack then, and nothing else differs.
 # S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast Algorithms for Convolutional
 # Neural Networks (2016).
+#
+# The contract of transform_input, transform_output and transform_weights:
+#   lanes   input channels, or output channels for the other two: each lane is an axis of its own.
+#   sizes   1 (the axis is not cut), 4, 5 or 6 points; 2 to 4 outputs and 2 to 5 taps, so that outputs + taps - 1 is the
+#           number of points.
+#   reads   that many vectors, and writes that many, `step` apart; input and output share no memory.
+#   called  by the transforms of tiles in winograd.pxi, for the rows and the columns of a tile in turn.
 
 cdef extern from * nogil:
     """
@@ -35,14 +42,6 @@ cdef extern from * nogil:
 cdef enum:
     MOST_POINTS = 36        # of a tile
     MOST_SIDE = 4           # outputs of a tile along an axis
-
-
-# The contract of transform_input, transform_output and transform_weights:
-#   lanes   input channels, or output channels for the other two: each lane is an axis of its own.
-#   sizes   1 (the axis is not cut), 4, 5 or 6 points; 2 to 4 outputs and 2 to 5 taps, so that outputs + taps - 1 is the
-#           number of points.
-#   reads   that many vectors, and writes that many, `step` apart; input and output share no memory.
-#   called  by the transforms of tiles in winograd.pxi, for the rows and the columns of a tile in turn.
 
 
 cdef inline int transform_input(vec* y, const vec* x, const Py_ssize_t step, const int side) noexcept nogil:

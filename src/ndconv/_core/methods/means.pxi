@@ -168,3 +168,50 @@ cdef bint run_means(const Means* m, Py_ssize_t task, Py_ssize_t n_lanes) noexcep
         write_abreast(m, lanes, n, done, count, old)
         done += count
     return vec_sum(bad) == 0
+
+
+cdef struct MeansTasks:
+    const Means* means
+    Py_ssize_t n_lanes
+    int infinite
+
+
+cdef void means_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef MeansTasks* s = <MeansTasks*> shared
+    if not run_means(s.means, task, s.n_lanes):
+        raise_flag(&s.infinite)
+
+
+def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_ssize_t size, Py_ssize_t before,
+                  int mode, real fill, Py_ssize_t pieces, int workers):
+    """Write to y the means over windows of x along an axis; of which `before` samples lie before an output.
+
+    Lines may be cut into pieces, each with a first sum of its own; x and y share no memory. Returns whether all sums
+    are finite.
+    """
+    cdef Means m
+    cdef MeansTasks tasks
+    cdef int a
+    m.ndim = cnp.PyArray_NDIM(y)
+    demand(0 <= axis < m.ndim == cnp.PyArray_NDIM(x) and m.ndim < MAX_AXES, "an axis that is none")
+    demand(cnp.PyArray_ISNOTSWAPPED(y) and ZEROS <= mode <= CIRCULAR and size > 0 and pieces > 0 and workers > 0
+           and cnp.PyArray_SIZE(x) > 0 and cnp.PyArray_SIZE(y) > 0, "means of nothing")
+    describe(&m.x, x[None], 0, m.ndim)
+    describe(&m.y, y[None], 0, m.ndim)
+    m.axis = axis
+    m.mode = mode
+    m.fill = fill
+    for a in range(m.ndim):
+        m.shape[a] = cnp.PyArray_DIM(y, a)
+        demand(a == axis or m.shape[a] == cnp.PyArray_DIM(x, a), "lines of other axes")
+    m.samples = cnp.PyArray_DIM(x, axis)
+    m.size = size
+    m.before = before
+    m.piece = parts(m.shape[axis], pieces)
+    m.pieces = parts(m.shape[axis], m.piece)
+    m.across = axis < m.ndim - 1 and m.shape[m.ndim - 1] >= LANES and m.pieces == 1
+    m.y.last = m.ndim - 1 if m.across else axis
+    tasks = MeansTasks(&m, cnp.PyArray_SIZE(y) // m.shape[axis] * m.pieces, 0)
+    with nogil:
+        run_tasks(means_task, &tasks, tasks_of_means(&m), 1, workers)
+    return not tasks.infinite

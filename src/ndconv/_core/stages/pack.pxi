@@ -9,67 +9,8 @@
 #   align   a sample's own for weights; a cache line for the first set.
 #   called  by pack_task (tasks.pxi). Winograd's values are made by pack_block (winograd.pxi), which reads as this does.
 
-cdef struct Order:
-    # Weights (sets, outputs, inputs, taps) in any order of memory: those of a transposed layer are not in this one.
-    const char* source
-    Py_ssize_t outputs, inputs, taps
-    Py_ssize_t set, output, input    # bytes from one to the next
-    const Py_ssize_t* places         # of the taps, in bytes
-    bint contiguous
-    bint near                        # the taps lie within a vector, and outputs whole samples apart
-    Py_ssize_t nearest               # the least of their places
-    const char* end                  # of the array
-
-
 cdef enum:
     ROWS_TOGETHER = 64
-
-
-cdef void read_rows(const Order* order, Py_ssize_t number, Py_ssize_t first, Py_ssize_t start, Py_ssize_t count,
-                    real* rows) noexcept nogil:
-    """Reads weights start to start + count, counted [input][tap], of LANES output channels: [weight][channel].
-
-    `number` is the set, `first` the first channel; zeros stand where there is no channel.
-    """
-    cdef real turned[MOST_BLOCK]
-    cdef Py_ssize_t i = 0, k, c, t, last, outputs = min(LANES, order.outputs - first)
-    cdef const char* source = order.source + number * order.set + first * order.output
-    cdef const char* at
-    if outputs == LANES and order.contiguous:
-        while i + LANES <= count:
-            transpose_block(<const real*> source + start + i, order.inputs * order.taps, rows + i * LANES, LANES)
-            i += LANES
-    while i < count:
-        c = (start + i) // order.taps
-        t = (start + i) % order.taps
-        at = source + c * order.input
-        last = min(order.taps, t + count - i)
-        if outputs == LANES and order.output == sizeof(real):
-            for t in range(t, last):
-                vec_store(rows + i * LANES, vec_load(<const real*> (at + order.places[t])))
-                i += 1
-        elif outputs == LANES and order.taps > 1 and order.near and (
-            at + order.nearest + max(0, (LANES - 1) * order.output) + VECTOR_BYTES <= order.end
-        ):
-            # An input channel's taps lie within a vector. Channels may lie on pages of their own: send for the next's.
-            k = 0
-            while k < LANES * order.output and at + order.input + k < order.end:
-                prefetch(<const real*> (at + order.input + k))
-                k += 64
-            transpose_block(<const real*> (at + order.nearest), order.output // <Py_ssize_t> sizeof(real),
-                            turned, LANES)
-            for t in range(t, last):
-                k = (order.places[t] - order.nearest) // <Py_ssize_t> sizeof(real)
-                vec_store(rows + i * LANES, vec_load(turned + k * LANES))
-                i += 1
-        else:
-            for t in range(t, last):
-                for k in range(LANES):
-                    rows[i * LANES + k] = 0
-                for k in range(outputs):
-                    rows[i * LANES + k] = (<const real*> (at + order.places[t] + k * order.output))[0]
-                i += 1
-
 
 cdef struct Place:
     # Where a weight of an output channel goes: [block of interleaved input channels][tap][channel of the block].

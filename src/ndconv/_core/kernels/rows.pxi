@@ -24,6 +24,22 @@ cdef enum:
     ALL_OF_3 = 3
     ALL_LONG = 4    # at least ROW_ROWS; or at least the number of rows
 
+cdef struct Rows:
+    # What rows multiply and add: some neighbouring tiles of rows and vectors of pixels.
+    real* y
+    Py_ssize_t y_row                   # from row to row
+    real bias
+    bint first                         # sums begin with the bias, not with what y has
+    const real* x
+    const real* weights
+    Py_ssize_t channels, x_channel
+    Py_ssize_t chains
+    const Py_ssize_t* offsets          # of chains, and how many taps they have
+    const Py_ssize_t* lengths
+    Py_ssize_t step                    # from tap to tap of a chain
+    Py_ssize_t tiles
+    Py_ssize_t last                    # where the last tile's last vector begins: so that it may overlap
+
 
 cdef inline int chain(
     vec* acc, const real* x, Py_ssize_t step, const real* weights, Py_ssize_t length, Py_ssize_t last,
@@ -62,23 +78,6 @@ cdef inline int chain(
                     for v in range(vectors):
                         acc[r * vectors + v] = acc[r * vectors + v] + sample[v] * weights[p + i - r]
     return 0
-
-
-cdef struct Rows:
-    # What rows multiply and add: some neighbouring tiles of rows and vectors of pixels.
-    real* y
-    Py_ssize_t y_row                   # from row to row
-    real bias
-    bint first                         # sums begin with the bias, not with what y has
-    const real* x
-    const real* weights
-    Py_ssize_t channels, x_channel
-    Py_ssize_t chains
-    const Py_ssize_t* offsets          # of chains, and how many taps they have
-    const Py_ssize_t* lengths
-    Py_ssize_t step                    # from tap to tap of a chain
-    Py_ssize_t tiles
-    Py_ssize_t last                    # where the last tile's last vector begins: so that it may overlap
 
 
 cdef inline int rows_kernel(const Rows* p, const int rows, const int vectors, const int alike) noexcept nogil:

@@ -8,7 +8,6 @@ cdef enum:
     SYMMETRIC = 3
     CIRCULAR = 4
 
-
 cdef struct Run:
     # Consecutive samples of a plane row that are read from x at a constant step (or filled).
     Py_ssize_t length

@@ -170,3 +170,86 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
                 finish_phases(plan, job, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
             pixel += pixels
         line += rows
+
+
+cdef class Interleaved:
+    """A frozen plan of a transposed layer's phases along the last axis, by the direct method.
+
+    ``Interleaved(blockings)`` has one blocking for each phase, which differ in their taps alone.
+    """
+
+    cdef readonly list phases
+
+    def __init__(self, blockings):
+        demand(1 <= len(blockings) <= MOST_PHASES, f"{len(blockings)} phases, of at most {MOST_PHASES}")
+        cdef Direct phase, first
+        self.phases = [Direct(blocking) for blocking in blockings]
+        first = self.phases[0]
+        for phase in self.phases:
+            demand(
+                phase.plan.kernel == first.plan.kernel and phase.plan.kernel in (TILE, ROWS)
+                and phase.plan.ndim == first.plan.ndim and phase.plan.planes.size == first.plan.planes.size
+                and memcmp(phase.plan.planes.stride, first.plan.planes.stride, sizeof(first.plan.planes.stride)) == 0
+                and memcmp(&phase.plan.blocking, &first.plan.blocking, sizeof(Blocking)) == 0
+                and phase.plan.channels_in == first.plan.channels_in <= first.plan.blocking.padded_channels
+                and phase.plan.channels_out == first.plan.channels_out
+                and phase.plan.planes.interleave == first.plan.planes.interleave and not first.plan.planes.in_place,
+                "phases that differ in more than their taps",
+            )
+
+    @property
+    def nbytes(self):
+        """About what the plans of all phases take."""
+        return sum(phase.nbytes for phase in self.phases)
+
+    def pack(self, weights, int workers=1):
+        """Return the packed weights of each phase from aligned ones (sets, channels_out, channels_in, *kernel)."""
+        return [phase.pack(each, workers) for phase, each in zip(self.phases, weights)]
+
+    def run(self, cnp.ndarray x not None, list packed not None, cnp.ndarray bias, cnp.ndarray residual,
+            cnp.ndarray y not None, int activation, int workers):
+        """Compute y (*batch, channels, *out), the phases of whose rows take turns, from x (*batch, channels, *in)."""
+        cdef Direct first = self.phases[0], phase
+        cdef Packed weights
+        cdef const Plan* plan = &first.plan
+        cdef Phases phases
+        cdef Job job
+        cdef DirectTasks tasks
+        cdef Workspace workspace
+        cdef Py_ssize_t task, n_tasks, size = 0
+        cdef int f, worker
+        cdef Tap* taps
+        demand(len(packed) == len(self.phases), "weights of other phases")
+        phases.n = len(self.phases)
+        phases.width = cnp.PyArray_DIM(y, cnp.PyArray_NDIM(y) - 1)
+        first.begin_job(&phases.whole, x, packed[0], bias, residual, y, activation, None)
+        n_tasks = first.tasks_per_batch * first.begin_job(
+            &job, x, packed[0], bias, None if residual is None else residual[..., :: phases.n], y[..., :: phases.n],
+            activation, None
+        )
+        job.skip = False
+        job.phases = &phases
+        if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
+            return
+        for f in range(phases.n):
+            phase, weights = self.phases[f], packed[f]
+            demand(weights.set_size == phase.plan.set_size and weights.sets >= plan.groups,
+                   "weights that were packed for another phase")
+            phases.plan[f] = &phase.plan
+            phases.weights[f] = &weights.weights[0]
+            size += 2 * n_listed(&phase.plan) * sizeof(Tap)
+        workers = <int> max(1, min(workers, n_tasks))
+        reserve(&workspace, workers, aligned(sizeof(Scratch)) + first.scratch_bytes, size)
+        with nogil:
+            taps = <Tap*> part_of(&workspace, workers)
+            for f in range(phases.n if plan.kernel == TILE else 0):
+                phases.taps[f] = taps
+                for task in range(2):
+                    # For whole blocks of output channels, and for the last one.
+                    list_all_taps(phases.plan[f], task * (plan.blocking.n_blocks - 1) * TILE_VECTORS * LANES, taps)
+                    taps += n_listed(phases.plan[f])
+            for worker in range(workers):
+                lay_out(plan, after(&workspace, worker, sizeof(Scratch)), <Scratch*> part_of(&workspace, worker))
+            tasks = DirectTasks(plan, &job, workspace)
+            run_tasks(direct_task, &tasks, n_tasks, 1, workers)
+            free(workspace.memory)

@@ -1,0 +1,106 @@
+# A box of outputs: where it stands, and what a worker keeps from one to the next.
+
+cdef struct Scratch:
+    # What a worker keeps from task to task.
+    Source source
+    Py_ssize_t located         # the box that `source` describes
+    Py_ssize_t padded          # the planes' (batch, box, group), while they hold all channels
+    Tap* taps                  # of a block of input channels, the tile's list
+    Py_ssize_t* active         # which taps those are, where some are left out
+    Py_ssize_t n_active, listed_channels, listed_width
+    real* planes
+    real* sums
+
+
+cdef Py_ssize_t sums_size(const Plan* plan) noexcept nogil:
+    """Samples of a task's unfinished sums: none where one block of channels finishes them."""
+    cdef Py_ssize_t tiles, width = plan.blocking.box[plan.ndim - 1]
+    cdef int axis, lines = plan.ndim - 1
+    if plan.kernel != TILE or plan.blocking.channel_block >= plan.channels_in:
+        return 0
+    if plan.planes.flat:
+        lines -= 1
+        width *= plan.blocking.box[lines]
+    tiles = parts(width, STRIP)
+    for axis in range(lines):
+        tiles *= plan.blocking.box[axis]
+    if plan.blocking.padded_channels < plan.channels_in:
+        tiles *= plan.blocking.blocks_per_task
+    return tiles * SUMS
+
+
+cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept nogil:
+    """Divides a worker's scratch memory, which begins at `at`; returns its size in bytes."""
+    cdef char* start = at
+    cdef Py_ssize_t n_runs = 0, n, segment
+    scratch.located = -1
+    scratch.padded = -1
+    scratch.listed_channels = -1
+    if plan.kernel == TILE:
+        n = parts(plan.blocking.channel_block, plan.planes.interleave)
+        scratch.taps = <Tap*> take(&at, n * plan.taps.count * sizeof(Tap))
+        scratch.active = <Py_ssize_t*> take(&at, plan.taps.count * sizeof(Py_ssize_t))
+    scratch.sums = <real*> take(&at, sums_size(plan) * sizeof(real))
+    if not plan.planes.in_place:
+        scratch.source.rows = <Py_ssize_t*> take(&at, plane_rows(plan) * sizeof(Py_ssize_t))
+        scratch.source.first_run = <Py_ssize_t*> take(&at, (plan.planes.n_segments + 1) * sizeof(Py_ssize_t))
+        for segment in range(plan.planes.n_segments):
+            n_runs += most_runs(plan, plan.planes.segment_length[segment])
+        scratch.source.runs = <Run*> take(&at, n_runs * sizeof(Run))
+        # A kernel's last vector may reach past the last plane.
+        n = parts(plan.blocking.padded_channels, plan.planes.interleave) * plan.planes.interleave
+        scratch.planes = <real*> take(&at, (n * plan.planes.size + LONG_ROW_VECTORS * LANES) * sizeof(real))
+    return at - start
+
+
+cdef struct Box:
+    # Where a task stands: one group of one box, and from there one plane of its rows.
+    Py_ssize_t start[MAX_AXES]
+    Py_ssize_t extent[MAX_AXES]
+    Py_ssize_t outer[MAX_AXES]        # position within the box on all axes but the last two
+    Py_ssize_t lines, width           # the last two axes; one line where they are flat
+    const real* planes                # of channel `padded_channel`
+    Py_ssize_t padded_channel
+    Py_ssize_t x_channel              # samples from plane to plane
+    const real* weights
+    const real* bias                  # or NULL
+    char* y                           # the box's first output of channel 0
+    const char* residual
+    Py_ssize_t first_channel, end_channel    # of the block of input channels
+    Py_ssize_t group
+
+
+cdef inline Py_ssize_t output_offset(const Plan* plan, const Samples* samples, const Box* box,
+                                     Py_ssize_t line, Py_ssize_t pixel) noexcept nogil:
+    """Bytes from the box's first output to the one at a line and pixel."""
+    cdef int axis, last = plan.ndim - 1
+    cdef Py_ssize_t offset = 0
+    for axis in range(last - 1):
+        offset += box.outer[axis] * samples.stride[axis]
+    if plan.planes.flat and last > 0:
+        line = pixel // box.extent[last]
+        pixel = pixel % box.extent[last]
+    if last > 0:
+        offset += line * samples.stride[last - 1]
+    return offset + pixel * samples.stride[last]
+
+
+cdef inline const real* block_planes(const Box* box) noexcept nogil:
+    """The planes of the block of input channels."""
+    return box.planes + (box.first_channel - box.padded_channel) * box.x_channel
+
+
+cdef inline Py_ssize_t line_stride(const Plan* plan) noexcept nogil:
+    """Plane samples from line to line."""
+    return plan.planes.stride[plan.ndim - 2] if plan.ndim > 1 else 0
+
+
+cdef Py_ssize_t enter_plane(const Plan* plan, Box* box, Py_ssize_t number) noexcept nogil:
+    """Sets the position on all axes but the last two; returns the first plane sample there."""
+    cdef int axis
+    cdef Py_ssize_t plane = 0
+    for axis in range(plan.ndim - 3, -1, -1):
+        box.outer[axis] = number % box.extent[axis]
+        number = number // box.extent[axis]
+        plane += box.outer[axis] * plan.planes.stride[axis]
+    return plane

@@ -1,0 +1,128 @@
+# The direct method: how a call is cut into tasks, and how a task runs: pad -> kernel -> epilogue.
+
+
+cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, Py_ssize_t first_block,
+                  Py_ssize_t end_block, Py_ssize_t end_channel) noexcept nogil:
+    """One group of a box, from the input channel whose planes are there first to `end_channel`.
+
+    The loops' order keeps what is read most often nearest: for a tile the weights of a block of input and output
+    channels, for a bank the samples of a block of input channels.
+    """
+    cdef int axis, last = plan.ndim - 1
+    cdef Py_ssize_t outer, n_outer = 1, block, tiles, place = 0
+    for axis in range(last - 1):
+        n_outer *= box.extent[axis]
+    box.width = box.extent[last]
+    box.lines = box.extent[last - 1] if last > 0 else 1
+    if plan.planes.flat:
+        box.width *= box.lines
+        box.lines = 1
+    tiles = box.lines * parts(box.width, STRIP)
+    if plan.kernel == BANK:
+        for outer in range(n_outer):
+            run_bank(plan, job, box, first_block, end_block, enter_plane(plan, box, outer), end_channel)
+        return
+    for block in range(first_block, end_block):
+        box.first_channel = box.padded_channel
+        while True:
+            box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
+            for outer in range(n_outer):
+                if job.phases != NULL and plan.kernel == TILE:
+                    run_phase_tiles(plan, job, box, box.group, block, enter_plane(plan, box, outer))
+                elif job.phases != NULL:
+                    run_phase_rows(plan, job, box, box.group, block, enter_plane(plan, box, outer))
+                elif plan.kernel == TILE:
+                    run_tiles(plan, job, box, scratch, block, (place * n_outer + outer) * tiles,
+                              enter_plane(plan, box, outer))
+                elif plan.kernel == DEPTHWISE:
+                    run_depthwise(plan, job, box, enter_plane(plan, box, outer))
+                else:
+                    run_rows(plan, job, box, block, enter_plane(plan, box, outer))
+            box.first_channel = box.end_channel
+            if box.first_channel >= end_channel:
+                break
+        if plan.blocking.padded_channels < plan.channels_in:
+            place += 1
+
+
+cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* scratch) noexcept nogil:
+    cdef Box box
+    cdef int axis
+    cdef Py_ssize_t rest = task, index, box_index, batch, group, x_batch, y_batch, residual_batch
+    cdef Py_ssize_t weight_set, first_block, end_block, first_group, end_group, n, channel, channels, end, key
+    cdef Py_ssize_t y_start = 0, x_start = 0, residual_start = 0
+    cdef const char* x
+    # The task's number, taken apart: output channels change fastest, so that their tasks share padded planes.
+    n = parts(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
+    first_block = rest % n * plan.blocking.blocks_per_task
+    end_block = min(first_block + plan.blocking.blocks_per_task, plan.blocking.n_blocks)
+    rest = rest // n
+    n = parts(plan.groups, plan.blocking.groups_per_task)
+    first_group = rest % n * plan.blocking.groups_per_task
+    end_group = min(first_group + plan.blocking.groups_per_task, plan.groups)
+    rest = rest // n
+    box_index = rest % plan.blocking.n_boxes
+    batch = rest // plan.blocking.n_boxes
+    rest = box_index
+    for axis in range(plan.ndim - 1, -1, -1):
+        index = rest % plan.blocking.boxes[axis]
+        rest = rest // plan.blocking.boxes[axis]
+        box.start[axis] = index * plan.blocking.box[axis]
+        box.extent[axis] = min(plan.blocking.box[axis], plan.out_shape[axis] - box.start[axis])
+        y_start += box.start[axis] * job.y.stride[axis]
+        residual_start += box.start[axis] * job.residual.stride[axis]
+        x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
+    x_batch = batch_offset(job, job.x.batch, batch)
+    y_batch = batch_offset(job, job.y.batch, batch)
+    residual_batch = batch_offset(job, job.residual.batch, batch)
+    weight_set = batch_offset(job, job.weight_batch, batch)
+    if not plan.planes.in_place and scratch.located != box_index:
+        locate(plan, &job.x, box.start, &scratch.source)
+        scratch.located = box_index
+        scratch.padded = -1
+    for group in range(first_group, end_group):
+        x = job.x.data + x_batch + channel_offset(&job.x, group * plan.channels_in)
+        box.y = job.y.data + y_batch + y_start + channel_offset(&job.y, group * plan.channels_out)
+        box.group = group
+        box.residual = NULL
+        if job.residual.data != NULL:
+            box.residual = (job.residual.data + residual_batch + residual_start
+                            + channel_offset(&job.residual, group * plan.channels_out))
+        box.weights = job.weights + (weight_set + group) * plan.set_size
+        box.bias = job.bias
+        if box.bias != NULL:
+            box.bias += group * plan.channels_out
+        channel = 0
+        channels = plan.channels_in
+        if plan.kernel == DEPTHWISE:
+            channels = min(channels, plan.sets - group * channels)
+        while True:
+            end = min(channel + plan.blocking.padded_channels, channels)
+            box.padded_channel = channel
+            if plan.planes.in_place:
+                box.planes = <const real*> (x + x_start)
+                box.x_channel = job.x.channel // <Py_ssize_t> sizeof(real)
+            else:
+                box.planes = scratch.planes
+                box.x_channel = plan.planes.size
+                key = (batch * plan.blocking.n_boxes + box_index) * plan.groups + group
+                if scratch.padded != key:
+                    nd_assert(end - channel <= plan.blocking.padded_channels)
+                    pad(plan, &job.x, x, &scratch.source, scratch.planes, channel, end)
+                    if end - channel == channels:
+                        scratch.padded = key
+            run_box(plan, job, &box, scratch, first_block, end_block, end)
+            channel = end
+            if channel >= channels:
+                break
+
+
+cdef struct DirectTasks:
+    const Plan* plan
+    const Job* job
+    Workspace workspace    # a Scratch for each worker
+
+
+cdef void direct_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef const DirectTasks* s = <const DirectTasks*> shared
+    run_task(s.plan, s.job, task, <Scratch*> part_of(&s.workspace, worker))

@@ -1,0 +1,239 @@
+# Winograd's plan: how it is checked, how weights are packed, and how a call runs, round by round.
+
+
+cdef int demand_tiling(const Plan* plan, const Tiling* t) except -1:
+    """Raises for tiles that their transforms have no room or no constants for."""
+    demand(4 <= t.column_points <= 6 and (t.row_points == 1 or t.row_points == t.column_points)
+           and t.points == t.row_points * t.column_points <= MOST_POINTS, f"tiles of {t.points} points")
+    demand(1 <= t.rows <= MOST_SIDE and 2 <= t.columns <= MOST_SIDE and (t.rows > 1) == (t.row_points > 1),
+           f"tiles of {t.rows} by {t.columns} outputs")
+    demand(t.row_taps > 0 and t.column_taps > 0 and t.row_step > 0 and t.column_step > 0
+           and t.rows + parts(t.row_taps, t.row_step) - 1 == t.row_points
+           and t.columns + parts(t.column_taps, t.column_step) - 1 == t.column_points, "taps of other tiles")
+    demand(t.row_dilation > 0 and t.column_dilation > 0 and t.outer == plan.ndim - (2 if t.rows > 1 else 1),
+           "other axes of tiles")
+    demand(t.phases == t.row_step * t.column_step and t.weight_values == (
+        (t.row_step * (t.row_points - 1) + phases_at(t.row_points - 1, t.row_points, t.row_taps, t.row_step))
+        * (t.column_step * (t.column_points - 1)
+           + phases_at(t.column_points - 1, t.column_points, t.column_taps, t.column_step))
+    ), "other phases of tiles")
+    demand(t.positions > 0 and t.lines > 0 and t.depth > 0 and t.grid_rows > 0 and t.grid_columns > 0
+           and t.round_images > 0 and t.round_rows > 0 and t.round_columns > 0 and t.band > 0 and t.chunk > 0
+           and t.together > 0, "rounds of nothing")
+    demand(plan.planes.interleave == LANES, "planes that are not interleaved")
+    return 0
+
+
+cdef void run_round(const Plan* plan, const Tiling* tiling, const Job* job, Py_ssize_t images, Py_ssize_t number,
+                    Bench* bench) noexcept nogil:
+    """A round of one worker alone."""
+    cdef Round r = begin_round(plan, tiling, images, number, 1)
+    cdef Py_ssize_t i
+    for i in range(n_bands(plan, tiling, &r)):
+        transform_band(plan, tiling, job, &r, i, bench)
+    for i in range(n_chunks(plan, &r)):
+        multiply_chunk(plan, tiling, job, &r, i, bench)
+
+
+cdef void run_block(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, const Order* weights,
+                    Py_ssize_t block, Bench* bench) noexcept nogil:
+    """All outputs of a block of channels, whose weights are packed and multiplied while they are in cache."""
+    cdef Py_ssize_t i, chunks = r.segments * r.chunks
+    pack_block(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, bench.weights, bench.packing)
+    bench.share = max(bench.share, share_of_block(plan, tiling, bench.weights, block * TILE_VECTORS * LANES))
+    for i in range(chunks):
+        multiply_chunk(plan, tiling, job, r, block * chunks + i, bench)
+
+
+cdef struct WinogradPackTasks:
+    const Plan* plan
+    const Tiling* tiling
+    const Order* order
+    Py_ssize_t n        # blocks of output channels
+    real* packed
+    Workspace workspace    # a PackBench for each worker
+
+
+cdef void winograd_pack_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef const WinogradPackTasks* s = <const WinogradPackTasks*> shared
+    cdef Py_ssize_t number = task // s.n, start = task % s.n * TILE_VECTORS * LANES
+    pack_block(s.plan, s.tiling, s.order, number, start,
+               s.packed + number * s.plan.set_size + block_start(s.plan, s.tiling, start),
+               part_of(&s.workspace, worker))
+
+
+cdef struct WinogradTasks:
+    const Plan* plan
+    const Tiling* tiling
+    const Job* job
+    const Round* round
+    const Order* order  # of weights that are packed on the way, or NULL
+    Py_ssize_t images
+    Workspace workspace    # a Bench for each worker
+
+
+cdef void band_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef const WinogradTasks* s = <const WinogradTasks*> shared
+    transform_band(s.plan, s.tiling, s.job, s.round, task, <Bench*> part_of(&s.workspace, worker))
+
+
+cdef void chunk_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef const WinogradTasks* s = <const WinogradTasks*> shared
+    multiply_chunk(s.plan, s.tiling, s.job, s.round, task, <Bench*> part_of(&s.workspace, worker))
+
+
+cdef void block_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef const WinogradTasks* s = <const WinogradTasks*> shared
+    run_block(s.plan, s.tiling, s.job, s.round, s.order, task, <Bench*> part_of(&s.workspace, worker))
+
+
+cdef void round_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef const WinogradTasks* s = <const WinogradTasks*> shared
+    run_round(s.plan, s.tiling, s.job, s.images, task, <Bench*> part_of(&s.workspace, worker))
+
+
+cdef class Winograd(Direct):
+    """A frozen plan of Winograd's method: ``Winograd(blocking, tiling)``, as in ``_methods.winograd``."""
+
+    cdef Tiling tiling
+
+    def __init__(self, blocking, tiling):
+        Direct.__init__(self, blocking)
+        cdef Tiling* t = &self.tiling
+        cdef Bench bench
+        self.tiling = dict(
+            tiling._asdict(), points=tiling.points, phases=tiling.phases, weight_values=tiling.weight_values
+        )
+        demand_tiling(&self.plan, t)
+        self.plan.set_size = block_start(&self.plan, t, parts(self.plan.channels_out, LANES) * LANES)
+        self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
+
+    cdef Py_ssize_t kernel_taps(self):
+        return self.plan.taps.count * self.tiling.row_taps * self.tiling.column_taps
+
+    def pack(self, cnp.ndarray weights, int workers=1):
+        """Return the values of aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
+        cdef const Plan* plan = &self.plan
+        cdef const Tiling* tiling = &self.tiling
+        cdef PackBench bench
+        cdef Weights source = self.described(weights)
+        cdef WinogradPackTasks tasks
+        cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
+        cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
+        cdef Workspace workspace
+        cdef real* values
+        cdef Packed packed = Packed.__new__(Packed)
+        packed.sets, packed.set_size = sets, plan.set_size
+        packed.finite = True
+        workers = <int> max(1, min(workers, sets * n))
+        packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
+        packed.weights = Memory(packed.nbytes // sizeof(real))
+        values = &packed.weights[0]
+        reserve(&workspace, workers, lay_pack_bench(tiling, NULL, &bench), 0)
+        tasks = WinogradPackTasks(plan, tiling, &source.order, n, values, workspace)
+        with nogil:
+            run_tasks(winograd_pack_task, &tasks, sets * n, 1, workers)
+            free(workspace.memory)
+            for i in range(sets * n):
+                packed.share = max(packed.share, share_of_block(
+                    plan, tiling, values + i // n * plan.set_size + block_start(plan, tiling, i % n * block),
+                    i % n * block
+                ))
+        return packed
+
+    def run(self, cnp.ndarray x not None, packed not None, cnp.ndarray bias, cnp.ndarray residual,
+            cnp.ndarray y not None, int activation, weight_batch, int workers, const int[:, ::1] exponents=None):
+        """Compute y (*batch, channels, *out) from x (*batch, channels, *in); False if the direct method must do it.
+
+        Instead of packed weights it takes one set as it is, to be packed for this call alone; of others, `exponents`
+        says by which powers of two each output channel's have been multiplied.
+        It must where an output is not finite, because infinities and NaN would reach all outputs of a tile; and where
+        a sample or a weight is so much larger than the others that its rounding errors would hide them.
+        """
+        cdef const Plan* plan = &self.plan
+        cdef const Tiling* tiling = &self.tiling
+        cdef Job job
+        cdef Round r
+        cdef WinogradTasks tasks
+        cdef Py_ssize_t k, n_rounds, images, n_values, value_bytes, level_bytes, bands
+        cdef Py_ssize_t part = aligned(sizeof(Bench)) + aligned(self.scratch_bytes)
+        cdef int worker, exponent
+        cdef bint finite = True, in_blocks = False
+        cdef Packed kept = packed if isinstance(packed, Packed) else Packed.__new__(Packed)
+        cdef Weights weights
+        cdef PackBench packing
+        cdef Py_ssize_t n_blocks = parts(plan.channels_out, TILE_VECTORS * LANES), block_bytes = 0
+        cdef double share = 0
+        cdef Workspace workspace
+        cdef char* values
+        cdef Level* levels
+        cdef Bench* bench
+        images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
+        demand(workers > 0, "no workers")
+        demand(exponents is None or exponents.shape[0] * exponents.shape[1] == plan.groups * plan.channels_out,
+               "other exponents")
+        if images == 0 or cnp.PyArray_SIZE(y) == 0:
+            return True
+        n_rounds = (
+            plan.groups * parts(images, tiling.round_images) * parts(tiling.grid_rows, tiling.round_rows)
+            * parts(tiling.grid_columns, tiling.round_columns)
+        )
+        if packed is not kept:
+            # Where each block of output channels is done but once, by a worker that has no more of them than others.
+            in_blocks = n_rounds == 1 and not tiling.alone and (n_blocks % workers == 0 or n_blocks >= 4 * workers)
+            if in_blocks:
+                weights = self.described(packed)
+                block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))
+                part += block_bytes + lay_pack_bench(tiling, NULL, &packing)
+            else:
+                kept = self.pack(packed, workers)
+                job.weights = &kept.weights[0]
+        if kept.share > tiling.most_share:
+            return False
+        # The first round is a largest one.
+        r = begin_round(plan, tiling, images, 0, workers)
+        value_bytes = aligned(value_size(plan, tiling, &r) * sizeof(real))
+        n_values = workers if tiling.alone else 1
+        bands = n_bands(plan, tiling, &r)
+        level_bytes = aligned((n_rounds * bands + plan.groups * images) * sizeof(Level))
+        reserve(&workspace, workers, part, n_values * value_bytes + level_bytes)
+        with nogil:
+            exponent = exponent_of(plan, &job, images)
+            values = part_of(&workspace, workers)
+            levels = <Level*> (values + n_values * value_bytes)
+            memset(levels, 0, level_bytes)
+            for worker in range(workers):
+                bench = <Bench*> part_of(&workspace, worker)
+                lay_bench(plan, tiling, after(&workspace, worker, sizeof(Bench)), bench)
+                bench.values = <real*> (values + worker % n_values * value_bytes)
+                bench.levels = levels
+                bench.bands = bands
+                bench.exponent = exponent
+                if exponents is not None:
+                    bench.exponents = &exponents[0, 0]
+                if in_blocks:
+                    bench.weights = <real*> (after(&workspace, worker, sizeof(Bench)) + aligned(self.scratch_bytes))
+                    bench.packing = <char*> bench.weights + block_bytes
+            tasks = WinogradTasks(plan, tiling, &job, &r, NULL, images, workspace)
+            if in_blocks:
+                tasks.order = &weights.order
+                run_tasks(band_task, &tasks, bands, 1, workers)
+                run_tasks(block_task, &tasks, n_blocks, 1, workers)
+            elif tiling.alone or workers == 1:
+                run_tasks(round_task, &tasks, n_rounds, 1, workers)
+            else:
+                for k in range(n_rounds):
+                    r = begin_round(plan, tiling, images, k, workers)
+                    run_tasks(band_task, &tasks, n_bands(plan, tiling, &r), 1, workers)
+                    run_tasks(chunk_task, &tasks, n_chunks(plan, &r), 1, workers)
+            for worker in range(workers):
+                bench = <Bench*> part_of(&workspace, worker)
+                finite = finite and bench.finite
+                share = max(share, bench.share)
+            if not in_blocks:
+                share = kept.share
+            finite = finite and share <= tiling.most_share and is_level(
+                plan, tiling, levels, levels + n_rounds * bands, bands, n_rounds, images, share
+            )
+            free(workspace.memory)
+        return finite

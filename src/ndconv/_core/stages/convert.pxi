@@ -1,0 +1,157 @@
+# Samples of any type, byte order, alignment and step become the compute type's, and back.
+
+cdef enum:
+    READ_AHEAD = 512    # samples
+
+ctypedef fused sample:
+    any_i8
+    any_u8
+    any_i16
+    any_u16
+    any_i32
+    any_u32
+    any_i64
+    any_u64
+    any_f32
+    any_f64
+
+
+cdef void convert(real* target, const sample* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef const char* at = <const char*> source
+    if step == sizeof(sample):
+        for i in range(count):
+            target[i] = <real> source[i]
+    else:
+        for i in range(count):
+            target[i] = <real> (<const sample*> (at + i * step))[0]
+
+
+cdef void convert_half(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(count):
+        target[i] = <real> half_to_float((<const any_u16*> (source + i * step))[0])
+
+
+cdef void convert_native(int code, real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    if code == FLOAT32:
+        convert(target, <const any_f32*> source, step, count)
+    elif code == FLOAT64:
+        convert(target, <const any_f64*> source, step, count)
+    elif code == BOOL or code == UINT8:
+        convert(target, <const any_u8*> source, step, count)
+    elif code == INT8:
+        convert(target, <const any_i8*> source, step, count)
+    elif code == INT16:
+        convert(target, <const any_i16*> source, step, count)
+    elif code == UINT16:
+        convert(target, <const any_u16*> source, step, count)
+    elif code == INT32:
+        convert(target, <const any_i32*> source, step, count)
+    elif code == UINT32:
+        convert(target, <const any_u32*> source, step, count)
+    elif code == INT64:
+        convert(target, <const any_i64*> source, step, count)
+    elif code == UINT64:
+        convert(target, <const any_u64*> source, step, count)
+    else:
+        convert_half(target, source, step, count)
+
+
+cdef void read_samples(
+    const Samples* samples, real* target, const char* source, Py_ssize_t step, Py_ssize_t count
+) noexcept nogil:
+    """Reads `count` samples `step` bytes apart as the compute type."""
+    cdef Py_ssize_t i, n, done = 0, size = samples.size
+    cdef char turned[512]
+    if not samples.swapped:
+        convert_native(samples.code, target, source, step, count)
+        return
+    while done < count:
+        n = min(count - done, 512 // size)
+        if size == 2:
+            for i in range(n):
+                turn_2(turned + 2 * i, source + (done + i) * step)
+        elif size == 4:
+            for i in range(n):
+                turn_4(turned + 4 * i, source + (done + i) * step)
+        else:
+            for i in range(n):
+                turn_8(turned + 8 * i, source + (done + i) * step)
+        convert_native(samples.code, target + done, turned, size, n)
+        done += n
+
+
+cdef void copy_strided(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
+    """Copies samples of the compute type that lie `step` bytes apart."""
+    cdef Py_ssize_t i = 0
+    cdef const real* at = <const real*> source
+    if step == 2 * sizeof(real):
+        # A pair of vectors holds one sample more than is wanted: it must not be the one after the last.
+        while i + LANES < count:
+            # Reading at a stride outruns the hardware's own look ahead.
+            prefetch(at + 2 * i + READ_AHEAD)
+            prefetch(at + 2 * i + READ_AHEAD + LANES)
+            vec_store(target + i, vec_even(vec_load(at + 2 * i), vec_load(at + 2 * i + LANES)))
+            i += LANES
+        if i > 0:
+            i = count - LANES
+            vec_store(target + i, vec_odd(vec_load(at + 2 * i - 1), vec_load(at + 2 * i - 1 + LANES)))
+            return
+    while i < count:
+        target[i] = (<const real*> (source + i * step))[0]
+        i += 1
+
+
+cdef inline void copy_samples(real* target, const real* source, Py_ssize_t count) noexcept nogil:
+    """Copies a short run, by vectors that overlap where samples do not fill them."""
+    cdef Py_ssize_t i
+    if count >= LANES:
+        for i in range(count // LANES):
+            vec_store(target + i * LANES, vec_load(source + i * LANES))
+        vec_store(target + count - LANES, vec_load(source + count - LANES))
+    elif count >= LANES // 2:
+        memcpy(target, source, LANES // 2 * sizeof(real))
+        memcpy(target + count - LANES // 2, source + count - LANES // 2, LANES // 2 * sizeof(real))
+    else:
+        for i in range(count):
+            target[i] = source[i]
+
+
+cdef void read_run(const Samples* samples, real* target, const char* source, Py_ssize_t step,
+                   Py_ssize_t count) noexcept nogil:
+    if samples.same and step == sizeof(real):
+        copy_samples(target, <const real*> source, count)
+    elif samples.same:
+        copy_strided(target, source, step, count)
+    else:
+        read_samples(samples, target, source, step, count)
+
+
+cdef void write_converted(sample* target, Py_ssize_t step, const real* source, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef char* at = <char*> target
+    for i in range(count):
+        (<sample*> (at + i * step))[0] = <sample> source[i]
+
+
+cdef void write_samples(const Samples* y, char* target, const real* source, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i, step = y.stride[y.last]
+    if y.same and step == sizeof(real):
+        memcpy(target, source, count * sizeof(real))
+    elif y.code == FLOAT32:
+        write_converted(<any_f32*> target, step, source, count)
+    elif y.code == FLOAT64:
+        write_converted(<any_f64*> target, step, source, count)
+    elif y.code == FLOAT16:
+        for i in range(count):
+            (<any_u16*> (target + i * step))[0] = float_to_half(<float> source[i])
+    # Integers wrap around, so the sign of the type does not matter.
+    elif y.size == 1:
+        write_converted(<any_u8*> target, step, source, count)
+    elif y.size == 2:
+        write_converted(<any_u16*> target, step, source, count)
+    elif y.size == 4:
+        write_converted(<any_u32*> target, step, source, count)
+    else:
+        write_converted(<any_u64*> target, step, source, count)
