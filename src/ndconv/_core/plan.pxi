@@ -75,8 +75,6 @@ cdef struct Samples:
     Py_ssize_t stride[MAX_AXES]
     Py_ssize_t batch[MAX_AXES]
 
-cdef struct Phases
-
 cdef struct Job:
     Samples x, y, residual
     bint direct                                           # kernels may write into y's rows themselves
@@ -86,7 +84,6 @@ cdef struct Job:
     const real* weights
     const real* bias
     bint skip
-    const Phases* phases                                  # of a transposed layer, or NULL
     int activation
     int batch_ndim
     Py_ssize_t batch_shape[MAX_AXES]

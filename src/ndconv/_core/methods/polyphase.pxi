@@ -5,14 +5,14 @@
 cdef enum:
     MOST_PHASES = 8
 
-cdef struct Phases:
-    # `job` describes every n-th output of y's rows, and `whole` all of them.
+cdef struct PolyphaseJob:
+    Job job                            # of every n-th output of y's rows; first, so that its address is this one's
+    Job whole                          # of all outputs
     int n
     const Plan* plan[MOST_PHASES]
     const real* weights[MOST_PHASES]
     const Tap* taps[MOST_PHASES]       # of the tile kernel: the same for every task
     Py_ssize_t width                   # of y's rows
-    Job whole
 
 
 cdef void list_all_taps(const Plan* plan, Py_ssize_t start, Tap* tap) noexcept nogil:
@@ -32,16 +32,16 @@ cdef Py_ssize_t n_listed(const Plan* plan) noexcept nogil:
     return parts(plan.channels_in, plan.planes.interleave) * plan.taps.count
 
 
-cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const real* strips, Py_ssize_t strip_size,
-                        Py_ssize_t channel, Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t pixels) noexcept nogil:
+cdef void finish_phases(const Plan* plan, const PolyphaseJob* phases, const Box* box, const real* strips,
+                        Py_ssize_t strip_size, Py_ssize_t channel, Py_ssize_t line, Py_ssize_t pixel,
+                        Py_ssize_t pixels) noexcept nogil:
     """Finishes a strip of one output channel, of which each phase has its pixels in a strip of its own."""
     cdef real run[MOST_PHASES * STRIP + 2 * MOST_LANES]
-    cdef const Phases* phases = job.phases
     cdef Py_ssize_t i = 0, count = min(phases.n * pixels, phases.width - phases.n * (box.start[plan.ndim - 1] + pixel))
     cdef int f
     cdef vec a, b
     cdef const char* residual = NULL
-    cdef char* y = box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel)
+    cdef char* y = box.y + channel_offset(&phases.job.y, channel) + output_offset(plan, &phases.job.y, box, line, pixel)
     cdef real* target
     nd_assert_within(phases.n, 1, MOST_PHASES)
     nd_assert_within(pixels, 1, STRIP)
@@ -63,29 +63,28 @@ cdef void finish_phases(const Plan* plan, const Job* job, const Box* box, const 
             for i in range(pixels):
                 run[i * phases.n + f] = strips[f * strip_size + i]
     if box.residual != NULL:
-        residual = (box.residual + channel_offset(&job.residual, channel)
-                    + output_offset(plan, &job.residual, box, line, pixel))
+        residual = (box.residual + channel_offset(&phases.job.residual, channel)
+                    + output_offset(plan, &phases.job.residual, box, line, pixel))
     finish(&phases.whole, run, 0, y, 0, residual, 0, 1, count)
 
 
-cdef inline void send_for_phases(const Plan* plan, const Job* job, const Box* box, Py_ssize_t channel,
+cdef inline void send_for_phases(const Plan* plan, const PolyphaseJob* phases, const Box* box, Py_ssize_t channel,
                                  Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t pixels) noexcept nogil:
     """Asks for what `finish_phases` will read and write."""
     cdef const char* residual = NULL
     if box.residual != NULL:
-        residual = (box.residual + channel_offset(&job.residual, channel)
-                    + output_offset(plan, &job.residual, box, line, pixel))
-    send_for_row(<real*> (box.y + channel_offset(&job.y, channel) + output_offset(plan, &job.y, box, line, pixel)),
-                 residual, job.phases.n * pixels)
+        residual = (box.residual + channel_offset(&phases.job.residual, channel)
+                    + output_offset(plan, &phases.job.residual, box, line, pixel))
+    send_for_row(<real*> (box.y + channel_offset(&phases.job.y, channel)
+                          + output_offset(plan, &phases.job.y, box, line, pixel)), residual, phases.n * pixels)
 
 
-cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_ssize_t group, Py_ssize_t block,
+cdef void run_phase_tiles(const Plan* plan, const PolyphaseJob* phases, const Box* box, Py_ssize_t block,
                           Py_ssize_t plane) noexcept nogil:
     """One block of output channels over the lines of a box, all phases of a strip before the next."""
     cdef real sums[MOST_SUMS]
     cdef real strips[MOST_PHASES * MOST_SUMS]      # [phase][channel][pixel]
     cdef real first_sums[MOST_VECTOR]
-    cdef const Phases* phases = job.phases
     cdef const Plan* phase
     cdef Tile tile
     cdef Py_ssize_t start = block * TILE_VECTORS * LANES
@@ -110,7 +109,7 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
             pixels = min(strip, box.width - pixel)
             tiles = parts(pixels, most_pixels(vectors))
             for k in range(outputs if phases.whole.in_vectors else 0):
-                send_for_phases(plan, job, box, start + k, line, pixel, pixels)
+                send_for_phases(plan, phases, box, start + k, line, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
                 if phase.taps.count == 0:
@@ -118,7 +117,7 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
                         for i in range(pixels):
                             strips[f * MOST_SUMS + k * STRIP + i] = first_sums[k]
                     continue
-                tile.weights = (phases.weights[f] + group * phase.set_size
+                tile.weights = (phases.weights[f] + box.group * phase.set_size
                                 + start * phase.channels_in * phase.taps.count)
                 # The last block of output channels may be narrower: its list is the second.
                 tile.taps = phases.taps[f] + (0 if width == TILE_VECTORS * LANES else n_listed(phase))
@@ -132,15 +131,14 @@ cdef void run_phase_tiles(const Plan* plan, const Job* job, const Box* box, Py_s
                     done = next_done
                 transpose_sums(sums, strips + f * MOST_SUMS, pixels, width)
             for k in range(outputs):
-                finish_phases(plan, job, box, strips + k * STRIP, MOST_SUMS, start + k, line, pixel, pixels)
+                finish_phases(plan, phases, box, strips + k * STRIP, MOST_SUMS, start + k, line, pixel, pixels)
             pixel += pixels
 
 
-cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ssize_t group, Py_ssize_t output,
+cdef void run_phase_rows(const Plan* plan, const PolyphaseJob* phases, const Box* box, Py_ssize_t output,
                          Py_ssize_t plane) noexcept nogil:
     """The lines of a box for one output channel, several lines at a time."""
     cdef real strips[MOST_PHASES * EDGE]           # [phase][line][pixel]
-    cdef const Phases* phases = job.phases
     cdef const Plan* phase
     cdef Py_ssize_t line = 0, pixel, pixels, vectors, rows, r
     cdef Py_ssize_t row = LONG_ROW_VECTORS * LANES
@@ -158,18 +156,33 @@ cdef void run_phase_rows(const Plan* plan, const Job* job, const Box* box, Py_ss
             vectors = min(vectors_at(pixel, box.width, ROW_VECTORS), STRIP // LANES)
             pixels = min(vectors * LANES, box.width - pixel)
             for r in range(rows if phases.whole.in_vectors else 0):
-                send_for_phases(plan, job, box, output, line + r, pixel, pixels)
+                send_for_phases(plan, phases, box, output, line + r, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
                 use_chains(&p, &phase.taps)
                 p.y = strips + f * EDGE
-                p.weights = phases.weights[f] + group * phase.set_size + output * phase.channels_in * phase.taps.count
+                p.weights = (phases.weights[f] + box.group * phase.set_size
+                             + output * phase.channels_in * phase.taps.count)
                 p.x, p.last = box.planes + plane + line * line_stride(plan) + pixel, (vectors - 1) * LANES
                 rows_of_pixels(&p, <int> rows, <int> vectors, phase.taps.chains_alike)
             for r in range(rows):
-                finish_phases(plan, job, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
+                finish_phases(plan, phases, box, strips + r * row, EDGE, output, line + r, pixel, pixels)
             pixel += pixels
         line += rows
+
+
+cdef void run_polyphase_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, Py_ssize_t first_block,
+                            Py_ssize_t end_block, Py_ssize_t end_channel) noexcept nogil:
+    """One group of a box, whose planes hold all input channels."""
+    cdef const PolyphaseJob* phases = <const PolyphaseJob*> job
+    cdef Py_ssize_t block, outer, plane, n_outer = set_lines(plan, box)
+    for block in range(first_block, end_block):
+        for outer in range(n_outer):
+            plane = enter_plane(plan, box, outer)
+            if plan.kernel == TILE:
+                run_phase_tiles(plan, phases, box, block, plane)
+            else:
+                run_phase_rows(plan, phases, box, block, plane)
 
 
 cdef class Interleaved:
@@ -212,8 +225,7 @@ cdef class Interleaved:
         cdef Direct first = self.phases[0], phase
         cdef Packed weights
         cdef const Plan* plan = &first.plan
-        cdef Phases phases
-        cdef Job job
+        cdef PolyphaseJob phases
         cdef DirectTasks tasks
         cdef Workspace workspace
         cdef Py_ssize_t task, n_tasks, size = 0
@@ -224,11 +236,10 @@ cdef class Interleaved:
         phases.width = cnp.PyArray_DIM(y, cnp.PyArray_NDIM(y) - 1)
         first.begin_job(&phases.whole, x, packed[0], bias, residual, y, activation, None)
         n_tasks = first.tasks_per_batch * first.begin_job(
-            &job, x, packed[0], bias, None if residual is None else residual[..., :: phases.n], y[..., :: phases.n],
-            activation, None
+            &phases.job, x, packed[0], bias, None if residual is None else residual[..., :: phases.n],
+            y[..., :: phases.n], activation, None
         )
-        job.skip = False
-        job.phases = &phases
+        phases.job.skip = False
         if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
             return
         for f in range(phases.n):
@@ -250,6 +261,6 @@ cdef class Interleaved:
                     taps += n_listed(phases.plan[f])
             for worker in range(workers):
                 lay_out(plan, after(&workspace, worker, sizeof(Scratch)), <Scratch*> part_of(&workspace, worker))
-            tasks = DirectTasks(plan, &job, workspace)
+            tasks = DirectTasks(plan, &phases.job, run_polyphase_box, workspace)
             run_tasks(direct_task, &tasks, n_tasks, 1, workers)
             free(workspace.memory)

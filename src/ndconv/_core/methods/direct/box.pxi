@@ -95,6 +95,20 @@ cdef inline Py_ssize_t line_stride(const Plan* plan) noexcept nogil:
     return plan.planes.stride[plan.ndim - 2] if plan.ndim > 1 else 0
 
 
+cdef Py_ssize_t set_lines(const Plan* plan, Box* box) noexcept nogil:
+    """Sets the last two axes, by the box's extent; returns how many planes of their rows the other axes have."""
+    cdef int axis, last = plan.ndim - 1
+    cdef Py_ssize_t n_outer = 1
+    for axis in range(last - 1):
+        n_outer *= box.extent[axis]
+    box.width = box.extent[last]
+    box.lines = box.extent[last - 1] if last > 0 else 1
+    if plan.planes.flat:
+        box.width *= box.lines
+        box.lines = 1
+    return n_outer
+
+
 cdef Py_ssize_t enter_plane(const Plan* plan, Box* box, Py_ssize_t number) noexcept nogil:
     """Sets the position on all axes but the last two; returns the first plane sample there."""
     cdef int axis

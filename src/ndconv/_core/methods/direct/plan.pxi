@@ -267,7 +267,6 @@ cdef class Direct:
             batch *= job.batch_shape[axis]
         job.direct = rows_take_vectors(plan, &job.y)
         job.weights = &packed.weights[0] if packed.nbytes > 0 else NULL
-        job.phases = NULL
         job.skip = plan.taps.skip
         job.bias = NULL
         if bias is not None:
@@ -309,7 +308,7 @@ cdef class Direct:
         with nogil:
             for worker in range(workers):
                 lay_out(plan, after(&workspace, worker, sizeof(Scratch)), <Scratch*> part_of(&workspace, worker))
-            tasks = DirectTasks(plan, &job, workspace)
+            tasks = DirectTasks(plan, &job, run_box, workspace)
             run_tasks(direct_task, &tasks, n_tasks, chunk, workers)
             free(workspace.memory)
         return True

@@ -8,15 +8,7 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
     The loops' order keeps what is read most often nearest: for a tile the weights of a block of input and output
     channels, for a bank the samples of a block of input channels.
     """
-    cdef int axis, last = plan.ndim - 1
-    cdef Py_ssize_t outer, n_outer = 1, block, tiles, place = 0
-    for axis in range(last - 1):
-        n_outer *= box.extent[axis]
-    box.width = box.extent[last]
-    box.lines = box.extent[last - 1] if last > 0 else 1
-    if plan.planes.flat:
-        box.width *= box.lines
-        box.lines = 1
+    cdef Py_ssize_t outer, n_outer = set_lines(plan, box), block, tiles, place = 0
     tiles = box.lines * parts(box.width, STRIP)
     if plan.kernel == BANK:
         for outer in range(n_outer):
@@ -27,11 +19,7 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
         while True:
             box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
             for outer in range(n_outer):
-                if job.phases != NULL and plan.kernel == TILE:
-                    run_phase_tiles(plan, job, box, box.group, block, enter_plane(plan, box, outer))
-                elif job.phases != NULL:
-                    run_phase_rows(plan, job, box, box.group, block, enter_plane(plan, box, outer))
-                elif plan.kernel == TILE:
+                if plan.kernel == TILE:
                     run_tiles(plan, job, box, scratch, block, (place * n_outer + outer) * tiles,
                               enter_plane(plan, box, outer))
                 elif plan.kernel == DEPTHWISE:
@@ -45,7 +33,12 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
             place += 1
 
 
-cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* scratch) noexcept nogil:
+# What is done with one group of a box: `run_box`, or what another method does instead.
+ctypedef void (*BoxRunner)(const Plan*, const Job*, Box*, Scratch*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+
+
+cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize_t task,
+                   Scratch* scratch) noexcept nogil:
     cdef Box box
     cdef int axis
     cdef Py_ssize_t rest = task, index, box_index, batch, group, x_batch, y_batch, residual_batch
@@ -111,7 +104,7 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
                     pad(plan, &job.x, x, &scratch.source, scratch.planes, channel, end)
                     if end - channel == channels:
                         scratch.padded = key
-            run_box(plan, job, &box, scratch, first_block, end_block, end)
+            run_one(plan, job, &box, scratch, first_block, end_block, end)
             channel = end
             if channel >= channels:
                 break
@@ -120,9 +113,10 @@ cdef void run_task(const Plan* plan, const Job* job, Py_ssize_t task, Scratch* s
 cdef struct DirectTasks:
     const Plan* plan
     const Job* job
+    BoxRunner run_one
     Workspace workspace    # a Scratch for each worker
 
 
 cdef void direct_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const DirectTasks* s = <const DirectTasks*> shared
-    run_task(s.plan, s.job, task, <Scratch*> part_of(&s.workspace, worker))
+    run_task(s.plan, s.job, s.run_one, task, <Scratch*> part_of(&s.workspace, worker))

@@ -54,15 +54,7 @@ cdef Py_ssize_t lay_ledger(const Plan* plan, const Cut* cut, char* at, Ledger* l
 
 cdef void find_lines(const Plan* plan, Box* box, Gather* g, Py_ssize_t* lines) noexcept nogil:
     """Lists where the lines of a box begin in the planes."""
-    cdef Py_ssize_t outer, line, n_outer = 1, plane, n = 0
-    cdef int axis, last = plan.ndim - 1
-    for axis in range(last - 1):
-        n_outer *= box.extent[axis]
-    box.width = box.extent[last]
-    box.lines = box.extent[last - 1] if last > 0 else 1
-    if plan.planes.flat:
-        box.width *= box.lines
-        box.lines = 1
+    cdef Py_ssize_t outer, line, n_outer = set_lines(plan, box), plane, n = 0
     for outer in range(n_outer):
         plane = enter_plane(plan, box, outer)
         for line in range(box.lines):
