@@ -42,7 +42,7 @@ cdef int demand(bint holds, str what) except -1:
 
 
 cdef int sample_code(cnp.ndarray array) except -1:
-    """The code of an array's samples, or of their parts."""
+    """The code of an array's samples, or of their components."""
     cdef int number = cnp.PyArray_TYPE(array)
     cdef int code = sample_codes[number] if 0 <= number < 64 else -1
     demand(code >= 0, "an array of another dtype")
@@ -84,9 +84,9 @@ cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim)
     samples.code = sample_code(array)
     samples.last = ndim - 1
     samples.swapped = not cnp.PyArray_ISNOTSWAPPED(array)
-    samples.parts = 2 if is_complex else 1
-    samples.size = cnp.PyArray_ITEMSIZE(array) // samples.parts
-    samples.part = samples.size
+    samples.components = 2 if is_complex else 1
+    samples.size = cnp.PyArray_ITEMSIZE(array) // samples.components
+    samples.component = samples.size
     samples.same = (
         (samples.code == compute_code
          or (samples.size == sizeof(real) and samples.code < FLOAT16 and compute_code < FLOAT16))

@@ -50,7 +50,7 @@ cdef struct Plan:
     # `_methods.direct.Blocking` in C; `Direct` fills it in and owns what it points to.
     int kernel
     int ndim
-    Py_ssize_t groups, channels_in, channels_out          # channels of one group, real and imaginary parts apart
+    Py_ssize_t groups, channels_in, channels_out          # channels of one group, real and imaginary components apart
     Py_ssize_t sets                                       # of weights: one a group, or LANES of a depthwise kernel
     Py_ssize_t set_size                                   # packed weights of one group
     Py_ssize_t in_shape[MAX_AXES]
@@ -58,20 +58,21 @@ cdef struct Plan:
     Py_ssize_t stride[MAX_AXES]
     Py_ssize_t origin[MAX_AXES]                           # input sample under the first tap of output 0
     int mode[MAX_AXES]
-    real fill[2]                                          # of real and imaginary parts
+    real fill[2]                                          # of real and imaginary components
     Blocking blocking
     Planes planes
     Taps taps
 
 cdef struct Samples:
     # An array as the kernels see it: not as a memoryview, because its samples may be of another type than the kernels',
-    # byte-swapped, misaligned or of half precision, and its axes any number. A complex channel is two: its parts.
+    # byte-swapped, misaligned or of half precision, and its axes any number. A complex channel is two: its components.
     char* data
     int code
     int last                                              # the last spatial axis
     bint swapped, same                                    # same: aligned, native samples of the compute type
     Py_ssize_t size                                       # bytes of a sample
-    Py_ssize_t parts, part, channel                       # bytes between parts, and between channels
+    Py_ssize_t components                                 # of a number: 2 if it is complex
+    Py_ssize_t component, channel                         # bytes from one to the next
     Py_ssize_t stride[MAX_AXES]
     Py_ssize_t batch[MAX_AXES]
 
@@ -90,15 +91,15 @@ cdef struct Job:
     Py_ssize_t weight_batch[MAX_AXES]                     # in sets of weights
 
 
-cdef inline Py_ssize_t parts(Py_ssize_t total, Py_ssize_t most) noexcept nogil:
-    """Parts of at most `most` that a total is cut into."""
-    return (total + most - 1) // most
+cdef inline Py_ssize_t ceil_div(Py_ssize_t total, Py_ssize_t divisor) noexcept nogil:
+    """How often a divisor fits into a total, and once more if something is left."""
+    return (total + divisor - 1) // divisor
 
 
 cdef inline Py_ssize_t channel_offset(const Samples* samples, Py_ssize_t channel) noexcept nogil:
-    if samples.parts == 1:
+    if samples.components == 1:
         return channel * samples.channel
-    return channel // samples.parts * samples.channel + channel % samples.parts * samples.part
+    return channel // samples.components * samples.channel + channel % samples.components * samples.component
 
 
 cdef inline Py_ssize_t batch_offset(const Job* job, const Py_ssize_t* strides, Py_ssize_t number) noexcept nogil:
@@ -113,7 +114,7 @@ cdef inline Py_ssize_t batch_offset(const Job* job, const Py_ssize_t* strides, P
 
 cdef inline Py_ssize_t tile_width(const Plan* plan, Py_ssize_t start) noexcept nogil:
     """Output channels, in whole vectors, of the tiles' block that begins at channel `start`."""
-    return parts(min(TILE_VECTORS * LANES, plan.channels_out - start), LANES) * LANES
+    return ceil_div(min(TILE_VECTORS * LANES, plan.channels_out - start), LANES) * LANES
 
 
 cdef inline Py_ssize_t bank_start(const Plan* plan, Py_ssize_t block) noexcept nogil:

@@ -8,7 +8,7 @@ cdef struct Workspace:
 
 cdef inline Py_ssize_t aligned(Py_ssize_t size) noexcept nogil:
     """A size in bytes, up to the end of a cache line."""
-    return parts(size, 64) * 64
+    return ceil_div(size, 64) * 64
 
 
 cdef int reserve(Workspace* workspace, int workers, Py_ssize_t size, Py_ssize_t shared) except -1:

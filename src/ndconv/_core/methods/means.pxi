@@ -82,7 +82,7 @@ cdef void read_abreast(const Means* m, const Lane* lanes, Py_ssize_t n, Py_ssize
         return
     for k in range(n):
         read_line(m, lanes + k, lanes[k].first + place, count, lines + k * STEPS)
-    for k in range(n, parts(n, LANES) * LANES):
+    for k in range(n, ceil_div(n, LANES) * LANES):
         memset(lines + k * STEPS, 0, STEPS * sizeof(real))
     turn(lines, rows, n, count)
 
@@ -90,8 +90,8 @@ cdef void read_abreast(const Means* m, const Lane* lanes, Py_ssize_t n, Py_ssize
 cdef void turn(const real* rows, real* columns, Py_ssize_t n, Py_ssize_t count) noexcept nogil:
     """Turns [n][count] into [count][n], whole vectors at a time; both have rows of as many samples."""
     cdef Py_ssize_t i, k
-    for k in range(parts(n, LANES)):
-        for i in range(parts(count, LANES)):
+    for k in range(ceil_div(n, LANES)):
+        for i in range(ceil_div(count, LANES)):
             transpose_block(rows + (k * STEPS + i) * LANES, STEPS, columns + (i * ABREAST + k) * LANES, ABREAST)
 
 
@@ -118,7 +118,7 @@ cdef Py_ssize_t tasks_of_means(const Means* m) noexcept nogil:
     for axis in range(m.ndim):
         if axis != m.axis and not (m.across and axis == m.ndim - 1):
             lanes *= m.shape[axis]
-    return lanes * parts(m.shape[m.ndim - 1], ABREAST) if m.across else parts(lanes, ABREAST)
+    return lanes * ceil_div(m.shape[m.ndim - 1], ABREAST) if m.across else ceil_div(lanes, ABREAST)
 
 
 cdef bint run_means(const Means* m, Py_ssize_t task, Py_ssize_t n_lanes) noexcept nogil:
@@ -130,7 +130,7 @@ cdef bint run_means(const Means* m, Py_ssize_t task, Py_ssize_t n_lanes) noexcep
     cdef vec size = vec_splat(<real> m.size), bad = vec_splat(0)
     cdef Py_ssize_t i, k, n, first, v, vectors, done, count, blocks
     if m.across:
-        blocks = parts(m.shape[m.ndim - 1], ABREAST)
+        blocks = ceil_div(m.shape[m.ndim - 1], ABREAST)
         first = task % blocks * ABREAST
         n = min(ABREAST, m.shape[m.ndim - 1] - first)
         lanes[0] = find_lane(m, task // blocks, first)
@@ -141,7 +141,7 @@ cdef bint run_means(const Means* m, Py_ssize_t task, Py_ssize_t n_lanes) noexcep
             lanes[k] = find_lane(m, first + k, 0)
     memset(new, 0, sizeof(new))
     memset(old, 0, sizeof(old))
-    vectors = parts(n, LANES)
+    vectors = ceil_div(n, LANES)
     for v in range(vectors):
         total[v] = vec_splat(0)
     done = 0
@@ -207,8 +207,8 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
     m.samples = cnp.PyArray_DIM(x, axis)
     m.size = size
     m.before = before
-    m.piece = parts(m.shape[axis], pieces)
-    m.pieces = parts(m.shape[axis], m.piece)
+    m.piece = ceil_div(m.shape[axis], pieces)
+    m.pieces = ceil_div(m.shape[axis], m.piece)
     m.across = axis < m.ndim - 1 and m.shape[m.ndim - 1] >= LANES and m.pieces == 1
     m.y.last = m.ndim - 1 if m.across else axis
     tasks = MeansTasks(&m, cnp.PyArray_SIZE(y) // m.shape[axis] * m.pieces, 0)

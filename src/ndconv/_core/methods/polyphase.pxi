@@ -29,7 +29,7 @@ cdef void list_all_taps(const Plan* plan, Py_ssize_t start, Tap* tap) noexcept n
 
 
 cdef Py_ssize_t n_listed(const Plan* plan) noexcept nogil:
-    return parts(plan.channels_in, plan.planes.interleave) * plan.taps.count
+    return ceil_div(plan.channels_in, plan.planes.interleave) * plan.taps.count
 
 
 cdef void finish_phases(const Plan* plan, const PolyphaseJob* phases, const Box* box, const real* strips,
@@ -107,7 +107,7 @@ cdef void run_phase_tiles(const Plan* plan, const PolyphaseJob* phases, const Bo
         pixel = 0
         while pixel < box.width:
             pixels = min(strip, box.width - pixel)
-            tiles = parts(pixels, most_pixels(vectors))
+            tiles = ceil_div(pixels, most_pixels(vectors))
             for k in range(outputs if phases.whole.in_vectors else 0):
                 send_for_phases(plan, phases, box, start + k, line, pixel, pixels)
             for f in range(phases.n):

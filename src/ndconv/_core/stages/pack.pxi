@@ -1,13 +1,13 @@
 # Packing: a layer's weights in the order in which its micro-kernel reads them.
 #
-# The contract of pack_part(plan, order, number, part, packed):
+# The contract of pack_block(plan, order, number, block, packed):
 #   lanes   neighbouring output channels for the tile kernel, channels for the depthwise one.
 #   reads   the weights of set `number`, in any order of memory for the tile kernel, C order for the others; by vectors
 #           where those end before order.end.
-#   writes  the part's own of the set's plan.set_size samples, zeros where a vector has more lanes than there are
-#           channels. Parts of a set touch nothing in common, so workers may share one.
+#   writes  the block's own of the set's plan.set_size samples, zeros where a vector has more lanes than there are
+#           channels. Blocks of a set touch nothing in common, so workers may share one.
 #   align   a sample's own for weights; a cache line for the first set.
-#   called  by pack_task (tasks.pxi). Winograd's values are made by pack_block (winograd.pxi), which reads as this does.
+#   called  by pack_task (methods/direct/plan.pxi). Winograd's values are made by pack_values, which reads as this does.
 
 cdef enum:
     ROWS_TOGETHER = 64
@@ -91,9 +91,9 @@ cdef void pack_depthwise(const Plan* plan, const real* weights, real* packed) no
             packed[t * LANES + k] = weights[k * plan.taps.count + plan.taps.order[t]]
 
 
-cdef Py_ssize_t n_packed_parts(const Plan* plan) noexcept nogil:
-    """Into how many parts the packing of one group's weights comes apart."""
-    return parts(plan.channels_out, TILE_VECTORS * LANES) if plan.kernel == TILE else 1
+cdef Py_ssize_t n_pack_blocks(const Plan* plan) noexcept nogil:
+    """How many blocks of one group's weights are packed each on its own."""
+    return ceil_div(plan.channels_out, TILE_VECTORS * LANES) if plan.kernel == TILE else 1
 
 
 cdef bint are_finite(const real* weights, Py_ssize_t count) noexcept nogil:
@@ -114,15 +114,15 @@ cdef bint are_finite(const real* weights, Py_ssize_t count) noexcept nogil:
     return total == 0
 
 
-cdef bint pack_part(const Plan* plan, const Order* order, Py_ssize_t number, Py_ssize_t part,
-                    real* packed) noexcept nogil:
-    """Packs a part of the weights of one group; whether they are finite, if that matters (else, yes).
+cdef bint pack_block(const Plan* plan, const Order* order, Py_ssize_t number, Py_ssize_t block,
+                     real* packed) noexcept nogil:
+    """Packs a block of the weights of one group; whether they are finite, if that matters (else, yes).
 
     Weights of the kernels for few channels are contiguous.
     """
-    cdef Py_ssize_t start = part * TILE_VECTORS * LANES, per_output = plan.channels_in * plan.taps.count
+    cdef Py_ssize_t start = block * TILE_VECTORS * LANES, per_output = plan.channels_in * plan.taps.count
     cdef const real* weights = <const real*> (order.source + number * order.set)
-    nd_assert_within(part, 0, n_packed_parts(plan) - 1)
+    nd_assert_within(block, 0, n_pack_blocks(plan) - 1)
     nd_assert(order.taps == plan.taps.count)
     if plan.kernel == TILE:
         pack_tile(plan, order, number, start, packed)

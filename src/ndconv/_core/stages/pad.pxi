@@ -61,7 +61,7 @@ cdef inline Py_ssize_t rows_that_follow(const Source* source, Py_ssize_t row, Py
 cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Source* source,
                      real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fills one plane a channel."""
-    cdef Py_ssize_t c, part, row, runs, n_runs
+    cdef Py_ssize_t c, copy, row, runs, n_runs
     cdef Py_ssize_t copies = plan.planes.n_segments if plan.planes.flat else 1
     cdef Py_ssize_t n
     cdef bint filled, whole
@@ -85,9 +85,9 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
                 target += plan.planes.row_length
             continue
         # A flat plane keeps each segment for all rows together; another keeps a row's segments together.
-        for part in range(copies):
-            runs = source.first_run[part]
-            n_runs = source.first_run[part + 1 if plan.planes.flat else plan.planes.n_segments] - runs
+        for copy in range(copies):
+            runs = source.first_run[copy]
+            n_runs = source.first_run[copy + 1 if plan.planes.flat else plan.planes.n_segments] - runs
             # Short rows that are whole in x, and follow each other there, are copied as one.
             whole = (
                 x.same and n_runs == 1 and source.runs[runs].source != FILL
@@ -104,7 +104,7 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
                 if n > 1:
                     copy_samples(target, <const real*> (at + source.runs[runs].source), n * source.runs[runs].length)
                 else:
-                    pad_row(x, plan.fill[c % x.parts], filled, at, source.runs + runs, n_runs, target)
+                    pad_row(x, plan.fill[c % x.components], filled, at, source.runs + runs, n_runs, target)
                 target += n * plan.planes.row_length
                 row += n
         nd_assert(target <= planes + (c - first + 1) * plan.planes.size)
@@ -122,19 +122,19 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
     cdef Py_ssize_t c, n, i = 0, count
     cdef const char* source = data + channel_offset(x, first) + row + run.source
     cdef Py_ssize_t x_channel = x.channel // <Py_ssize_t> sizeof(real)
-    if x.same and x.parts == 1 and channels == LANES and x.channel == sizeof(real):
+    if x.same and x.components == 1 and channels == LANES and x.channel == sizeof(real):
         # Channels are last in x: they already do.
         for i in range(run.length):
             vec_store(target + i * pixel, vec_load(<const real*> (source + i * run.step)))
         return
-    if x.same and x.parts == 1 and x.channel == sizeof(real):
+    if x.same and x.components == 1 and x.channel == sizeof(real):
         # Fewer channels than lanes: a vector would read past the last of them.
         for i in range(run.length):
             vec_store(target + i * pixel, vec_splat(0))
             copy_samples(target + i * pixel, <const real*> (source + i * run.step), channels)
         return
     if (
-        x.same and x.parts == 1 and channels == LANES and run.step == sizeof(real) and run.length >= LANES
+        x.same and x.components == 1 and channels == LANES and run.step == sizeof(real) and run.length >= LANES
         and x.channel % <Py_ssize_t> sizeof(real) == 0
     ):
         while i < run.length:
@@ -155,9 +155,9 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
                 read_samples(x, rows + c * 4 * LANES, source, run.step, count)
         # Channels that do not exist are turned as well; zeros, since some ways to compute with garbage are slow.
         for c in range(channels, LANES):
-            for n in range(parts(count, LANES)):
+            for n in range(ceil_div(count, LANES)):
                 vec_store(rows + (c * 4 + n) * LANES, vec_splat(0))
-        for c in range(parts(count, LANES)):
+        for c in range(ceil_div(count, LANES)):
             transpose_block(rows + c * LANES, 4 * LANES, block, LANES)
             for n in range(min(LANES, count - c * LANES)):
                 vec_store(target + n * pixel, vec_load(block + n * LANES))
@@ -196,25 +196,25 @@ cdef inline void fill_vectors(real* target, vec fills, Py_ssize_t count) noexcep
 cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, Source* source,
                           real* planes, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fills one plane for LANES channels, which lie side by side."""
-    cdef Py_ssize_t c, channels, part, row, i, n, run, first_run, end_run, row_length, read, place
+    cdef Py_ssize_t c, channels, copy, row, i, n, run, first_run, end_run, row_length, read, place
     cdef bint whole
     cdef Py_ssize_t copies = plan.planes.n_segments if plan.planes.flat else 1
     cdef real fill[MOST_LANES]
     cdef vec fills
     cdef real* target = planes
     for c in range(LANES):
-        fill[c] = plan.fill[c % x.parts]
+        fill[c] = plan.fill[c % x.components]
     fills = vec_load(fill)
     c = first
     while c < end:
         channels = min(LANES, end - c)
-        for part in range(copies):
-            first_run = source.first_run[part]
-            end_run = source.first_run[part + 1 if plan.planes.flat else plan.planes.n_segments]
+        for copy in range(copies):
+            first_run = source.first_run[copy]
+            end_run = source.first_run[copy + 1 if plan.planes.flat else plan.planes.n_segments]
             # Whether a row is one run of x, the one at `read`, between what is filled in.
             read = place = -1
             row_length = 0
-            whole = x.same and x.parts == 1 and channels == LANES and x.channel % <Py_ssize_t> sizeof(real) == 0
+            whole = x.same and x.components == 1 and channels == LANES and x.channel % <Py_ssize_t> sizeof(real) == 0
             for run in range(first_run, end_run):
                 if source.runs[run].source != FILL:
                     whole = whole and read < 0 and source.runs[run].step == sizeof(real)
@@ -259,6 +259,6 @@ cdef void pad(const Plan* plan, const Samples* x, const char* data, Source* sour
         pad_interleaved(plan, x, data, source, planes, first, end)
     else:
         pad_planes(plan, x, data, source, planes, first, end)
-    # Planes of real and imaginary parts may be filled differently, and need not be the same ones next time.
-    if x.parts == 1:
+    # Planes of real and imaginary components may be filled differently, and need not be the same ones next time.
+    if x.components == 1:
         source.filled = max(source.filled, end - first)

@@ -21,7 +21,7 @@ cdef Py_ssize_t sums_size(const Plan* plan) noexcept nogil:
     if plan.planes.flat:
         lines -= 1
         width *= plan.blocking.box[lines]
-    tiles = parts(width, STRIP)
+    tiles = ceil_div(width, STRIP)
     for axis in range(lines):
         tiles *= plan.blocking.box[axis]
     if plan.blocking.padded_channels < plan.channels_in:
@@ -37,7 +37,7 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
     scratch.padded = -1
     scratch.listed_channels = -1
     if plan.kernel == TILE:
-        n = parts(plan.blocking.channel_block, plan.planes.interleave)
+        n = ceil_div(plan.blocking.channel_block, plan.planes.interleave)
         scratch.taps = <Tap*> take(&at, n * plan.taps.count * sizeof(Tap))
         scratch.active = <Py_ssize_t*> take(&at, plan.taps.count * sizeof(Py_ssize_t))
     scratch.sums = <real*> take(&at, sums_size(plan) * sizeof(real))
@@ -48,7 +48,7 @@ cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept n
             n_runs += most_runs(plan, plan.planes.segment_length[segment])
         scratch.source.runs = <Run*> take(&at, n_runs * sizeof(Run))
         # A kernel's last vector may reach past the last plane.
-        n = parts(plan.blocking.padded_channels, plan.planes.interleave) * plan.planes.interleave
+        n = ceil_div(plan.blocking.padded_channels, plan.planes.interleave) * plan.planes.interleave
         scratch.planes = <real*> take(&at, (n * plan.planes.size + LONG_ROW_VECTORS * LANES) * sizeof(real))
     return at - start
 

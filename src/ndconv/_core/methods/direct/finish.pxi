@@ -6,8 +6,8 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const 
                         Py_ssize_t count) noexcept nogil:
     """Finishes a run of each of some output channels; where y's flat rows have gaps, row by row of y."""
     cdef Py_ssize_t n, k
-    # Parts of complex channels do not lie at equal steps.
-    cdef Py_ssize_t together = end_channel - channel if job.y.parts == 1 else 1
+    # Components of complex channels do not lie at equal steps.
+    cdef Py_ssize_t together = end_channel - channel if job.y.components == 1 else 1
     cdef char* y
     cdef const char* residual = NULL
     while count > 0:

@@ -9,16 +9,16 @@ cdef inline Py_ssize_t vectors_at(Py_ssize_t pixel, Py_ssize_t width, int most) 
 
     So a line of more than one vector never leaves a single one over, whose overlap would be with finished pixels.
     """
-    cdef Py_ssize_t vectors = parts(width - pixel, LANES)
-    cdef Py_ssize_t steps = parts(vectors, most)
-    return parts(vectors, steps)
+    cdef Py_ssize_t vectors = ceil_div(width - pixel, LANES)
+    cdef Py_ssize_t steps = ceil_div(vectors, most)
+    return ceil_div(vectors, steps)
 
 
 cdef inline Py_ssize_t tiles_at(Py_ssize_t pixel, Py_ssize_t width, int most) noexcept nogil:
     """How many tiles of so many vectors come next; those after them have one vector less."""
-    cdef Py_ssize_t vectors = parts(width - pixel, LANES)
-    cdef Py_ssize_t steps = parts(vectors, most)
-    return vectors - (parts(vectors, steps) - 1) * steps
+    cdef Py_ssize_t vectors = ceil_div(width - pixel, LANES)
+    cdef Py_ssize_t steps = ceil_div(vectors, most)
+    return vectors - (ceil_div(vectors, steps) - 1) * steps
 
 
 cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_block, Py_ssize_t end_block,
@@ -124,7 +124,7 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
             tiles = tiles_at(pixel, box.width, ROW_VECTORS)
             if rows == 1 and box.width - pixel > (LONG_ROW_VECTORS + 1) * LANES:
                 vectors = LONG_ROW_VECTORS
-                tiles = parts(box.width - pixel - (LONG_ROW_VECTORS + 1) * LANES, LONG_ROW_VECTORS * LANES)
+                tiles = ceil_div(box.width - pixel - (LONG_ROW_VECTORS + 1) * LANES, LONG_ROW_VECTORS * LANES)
             if not in_y:
                 tiles = 1
             count = min(tiles * vectors * LANES, box.width - pixel)

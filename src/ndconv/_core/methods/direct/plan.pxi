@@ -10,7 +10,7 @@ cdef int demand_plan(const Plan* plan) except -1:
            and (b.channel_block > 0 or plan.channels_in == 0), "parts of nothing")
     demand(interleave == 1 or interleave == LANES, f"{interleave} channels side by side")
     if plan.kernel == BANK:
-        demand(b.n_blocks > 0 and parts(plan.channels_out, b.n_blocks) <= BANK_CHANNELS, "too few blocks")
+        demand(b.n_blocks > 0 and ceil_div(plan.channels_out, b.n_blocks) <= BANK_CHANNELS, "too few blocks")
     elif plan.kernel == TILE:
         demand(b.n_blocks == 1 or 0 < (b.n_blocks - 1) * TILE_VECTORS * LANES < plan.channels_out, "too many blocks")
     elif plan.kernel == ROWS:
@@ -22,13 +22,13 @@ cdef int demand_plan(const Plan* plan) except -1:
 
 
 cdef bint has_channels_last(const Samples* samples) noexcept nogil:
-    return samples.same and samples.parts == 1 and samples.channel == sizeof(real)
+    return samples.same and samples.components == 1 and samples.channel == sizeof(real)
 
 
 cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:
     """Whether y's rows (and flat lines) are contiguous samples of the compute type, which kernels can write."""
     cdef int axis, last = plan.ndim - 1
-    if not y.same or y.parts != 1 or y.stride[last] != sizeof(real) or y.channel % <Py_ssize_t> sizeof(real):
+    if not y.same or y.components != 1 or y.stride[last] != sizeof(real) or y.channel % <Py_ssize_t> sizeof(real):
         return False
     for axis in range(last):
         if y.stride[axis] % <Py_ssize_t> sizeof(real):
@@ -47,7 +47,7 @@ cdef struct PackTasks:
 cdef void pack_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef PackTasks* s = <PackTasks*> shared
     cdef Py_ssize_t number = task // s.n
-    if not pack_part(s.plan, s.order, number, task % s.n, s.packed + number * s.plan.set_size):
+    if not pack_block(s.plan, s.order, number, task % s.n, s.packed + number * s.plan.set_size):
         raise_flag(&s.infinite)
 
 
@@ -87,13 +87,13 @@ cdef class Direct:
         demand_plan(plan)
         plan.set_size = plan.channels_out * plan.channels_in * plan.taps.count
         if plan.kernel == TILE:
-            plan.set_size = parts(plan.channels_out, LANES) * LANES * plan.channels_in * plan.taps.count
+            plan.set_size = ceil_div(plan.channels_out, LANES) * LANES * plan.channels_in * plan.taps.count
         elif plan.kernel == DEPTHWISE:
             plan.set_size = LANES * plan.taps.count
         self.scratch_bytes = lay_out(plan, NULL, &scratch)
         self.tasks_per_batch = (
-            plan.blocking.n_boxes * parts(plan.groups, plan.blocking.groups_per_task)
-            * parts(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
+            plan.blocking.n_boxes * ceil_div(plan.groups, plan.blocking.groups_per_task)
+            * ceil_div(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
         )
 
     cdef int read_blocking(self, blocking) except -1:
@@ -104,7 +104,7 @@ cdef class Direct:
         b.n_boxes = 1
         for axis in range(plan.ndim):
             demand(b.box[axis] > 0, "boxes of nothing")
-            b.boxes[axis] = parts(plan.out_shape[axis], b.box[axis])
+            b.boxes[axis] = ceil_div(plan.out_shape[axis], b.box[axis])
             b.n_boxes *= b.boxes[axis]
         b.n_blocks = blocking.n_blocks
         b.blocks_per_task, b.groups_per_task = blocking.blocks_per_task, blocking.groups_per_task
@@ -194,7 +194,7 @@ cdef class Direct:
         packed.sets, packed.set_size = sets, plan.set_size
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
         packed.weights = Memory(packed.nbytes // sizeof(real))
-        tasks = PackTasks(plan, &source.order, n_packed_parts(plan), &packed.weights[0], 0)
+        tasks = PackTasks(plan, &source.order, n_pack_blocks(plan), &packed.weights[0], 0)
         with nogil:
             run_tasks(pack_task, &tasks, sets * tasks.n, 1, workers)
         packed.finite = not tasks.infinite
@@ -300,10 +300,10 @@ cdef class Direct:
         # Several chunks a worker even out the load.
         chunk = max(1, n_tasks // (8 * workers))
         # Neighbouring tasks, of one box, share planes: whoever pads them should do all, if no worker waits for that.
-        box_tasks = parts(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
+        box_tasks = ceil_div(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
         n_boxes = n_tasks // box_tasks
         if n_boxes % workers == 0 or n_boxes >= 4 * workers:
-            chunk = parts(chunk, box_tasks) * box_tasks
+            chunk = ceil_div(chunk, box_tasks) * box_tasks
         reserve(&workspace, workers, aligned(sizeof(Scratch)) + self.scratch_bytes, 0)
         with nogil:
             for worker in range(workers):

@@ -9,7 +9,7 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
     channels, for a bank the samples of a block of input channels.
     """
     cdef Py_ssize_t outer, n_outer = set_lines(plan, box), block, tiles, place = 0
-    tiles = box.lines * parts(box.width, STRIP)
+    tiles = box.lines * ceil_div(box.width, STRIP)
     if plan.kernel == BANK:
         for outer in range(n_outer):
             run_bank(plan, job, box, first_block, end_block, enter_plane(plan, box, outer), end_channel)
@@ -46,11 +46,11 @@ cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize
     cdef Py_ssize_t y_start = 0, x_start = 0, residual_start = 0
     cdef const char* x
     # The task's number, taken apart: output channels change fastest, so that their tasks share padded planes.
-    n = parts(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
+    n = ceil_div(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
     first_block = rest % n * plan.blocking.blocks_per_task
     end_block = min(first_block + plan.blocking.blocks_per_task, plan.blocking.n_blocks)
     rest = rest // n
-    n = parts(plan.groups, plan.blocking.groups_per_task)
+    n = ceil_div(plan.groups, plan.blocking.groups_per_task)
     first_group = rest % n * plan.blocking.groups_per_task
     end_group = min(first_group + plan.blocking.groups_per_task, plan.groups)
     rest = rest // n

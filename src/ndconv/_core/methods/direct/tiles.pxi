@@ -76,7 +76,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     cdef Py_ssize_t outputs = min(TILE_VECTORS * LANES, plan.channels_out - start)
     cdef Py_ssize_t width = tile_width(plan, start)
     cdef Py_ssize_t vectors = width // LANES
-    cdef Py_ssize_t strips = parts(box.width, STRIP), tiles
+    cdef Py_ssize_t strips = ceil_div(box.width, STRIP), tiles
     cdef Py_ssize_t channels = box.end_channel - box.first_channel
     cdef Py_ssize_t i, k, line, strip, pixel, pixels, done, next_done, ready
     cdef bint begins = box.first_channel == 0
@@ -113,7 +113,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                 if box.residual != NULL:
                     residual = (box.residual + channel_offset(&job.residual, start)
                                 + output_offset(plan, &job.residual, box, line, pixel))
-            tiles = parts(pixels, most_pixels(vectors))
+            tiles = ceil_div(pixels, most_pixels(vectors))
             done = ready = 0
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
@@ -128,7 +128,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                     for ready in range(ready, (i + 1) * outputs // tiles):
                         send_for_row(y + ready * y_channel,
                                      NULL if residual == NULL else residual + ready * job.residual.channel, pixels)
-                tile.n_taps = parts(channels, plan.planes.interleave) * scratch.n_active
+                tile.n_taps = ceil_div(channels, plan.planes.interleave) * scratch.n_active
                 tile.sums = sums + done * width
                 if not begins:
                     tile.base = tile.sums

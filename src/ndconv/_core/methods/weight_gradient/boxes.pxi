@@ -26,7 +26,7 @@ cdef Py_ssize_t box_size(const Plan* plan) noexcept nogil:
 
 cdef Py_ssize_t lines_of_channels(const Cut* cut) noexcept nogil:
     """A task's output channels, in whole vectors."""
-    return parts(cut.outputs, LANES) * LANES
+    return ceil_div(cut.outputs, LANES) * LANES
 
 
 cdef Py_ssize_t sums_of_group(const Plan* plan, const Cut* cut) noexcept nogil:
@@ -98,7 +98,7 @@ cdef void read_grads(const Plan* plan, const Samples* y, Box* box, const char* d
                 else:
                     # Blocks of channels as wide as tiles: [block][output][channel of the block].
                     start = (channel - first) // (TILE_VECTORS * LANES) * (TILE_VECTORS * LANES)
-                    width = parts(min(end - first - start, TILE_VECTORS * LANES), LANES) * LANES
+                    width = ceil_div(min(end - first - start, TILE_VECTORS * LANES), LANES) * LANES
                     interleave_run(y, data, offset, &run, channel, min(LANES, end - channel),
                                    grads + start * size + done * width + channel - first - start, width)
                     channel += LANES
@@ -123,7 +123,7 @@ cdef void add_bias(const Cut* cut, const real* grads, Py_ssize_t outputs, Py_ssi
             grads += size
         return
     while k < outputs:
-        vectors = parts(min(outputs - k, TILE_VECTORS * LANES), LANES)
+        vectors = ceil_div(min(outputs - k, TILE_VECTORS * LANES), LANES)
         for v in range(vectors):
             acc[v] = vec_splat(0)
         for i in range(size):
@@ -145,11 +145,11 @@ cdef void add_box(const Plan* plan, const Cut* cut, const Ledger* ledger, Gather
             most = most_pairs(size)
             g.row = cut.inputs * plan.taps.count * LANES
         else:
-            size = parts(min(outputs - k, TILE_VECTORS * LANES), LANES)
+            size = ceil_div(min(outputs - k, TILE_VECTORS * LANES), LANES)
             most = most_pixels(size)
             g.row = lines_of_channels(cut)
         g.grads = ledger.grads + k * g.size
-        n = parts(n_pairs, most)
+        n = ceil_div(n_pairs, most)
         for i in range(n):
             pair = i * n_pairs // n
             g.sums = sums + (k * g.row + pair * LANES if cut.along_lines else pair * g.row + k)

@@ -49,15 +49,15 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
     cdef const char* x
     cdef const char* y
     cdef int axis
-    n = parts(plan.channels_out, cut.outputs)
+    n = ceil_div(plan.channels_out, cut.outputs)
     output_0 = rest % n * cut.outputs
     output_end = min(output_0 + cut.outputs, plan.channels_out)
     rest = rest // n
-    n = parts(plan.channels_in, cut.inputs)
+    n = ceil_div(plan.channels_in, cut.inputs)
     input_0 = rest % n * cut.inputs
     input_end = min(input_0 + cut.inputs, plan.channels_in)
     rest = rest // n
-    n = parts(plan.groups, cut.groups)
+    n = ceil_div(plan.groups, cut.groups)
     group_0 = rest % n * cut.groups
     group_end = min(group_0 + cut.groups, plan.groups)
     part = rest // n
@@ -192,8 +192,8 @@ cdef class WeightGradient(Direct):
         if plan.planes.in_place and not job.x.same:
             return False
         n_tasks = (
-            cut.parts * parts(plan.groups, cut.groups) * parts(plan.channels_out, cut.outputs)
-            * parts(plan.channels_in, cut.inputs)
+            cut.parts * ceil_div(plan.groups, cut.groups) * ceil_div(plan.channels_out, cut.outputs)
+            * ceil_div(plan.channels_in, cut.inputs)
         )
         workers = <int> max(1, min(workers, n_tasks))
         if cut.parts > 1:
@@ -207,6 +207,6 @@ cdef class WeightGradient(Direct):
             tasks = GradientTasks(plan, cut, &job, batch, partial, n_values, gradients, workspace)
             run_tasks(gradient_task, &tasks, n_tasks, 1, workers)
             if cut.parts > 1:
-                run_tasks(add_parts_task, &tasks, parts(n_values, ADDED_TOGETHER), 1, workers)
+                run_tasks(add_parts_task, &tasks, ceil_div(n_values, ADDED_TOGETHER), 1, workers)
             free(workspace.memory)
         return True

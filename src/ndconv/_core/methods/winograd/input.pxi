@@ -66,7 +66,7 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
                          Bench* bench) noexcept nogil:
     """Pads a band of rows of tiles of one block of input channels, at one position, and transforms its tiles."""
     cdef Source* source = &bench.source
-    cdef Py_ssize_t bands = parts(r.rows, tiling.band), blocks = parts(plan.channels_in, LANES)
+    cdef Py_ssize_t bands = ceil_div(r.rows, tiling.band), blocks = ceil_div(plan.channels_in, LANES)
     cdef Py_ssize_t block, band, position, image, row, rows, column, i, index, n, start, outer = 0
     cdef Py_ssize_t width = band_width(tiling, r.columns)
     cdef Py_ssize_t point = blocks * r.values * LANES
@@ -99,8 +99,8 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
         start = tile_start(r.row + band, tiling.rows, tiling.row_dilation) * tiling.row_step
         few_rows = not met_by_all(plan.out_shape[last - 1], tiling.row_taps, tiling.row_step, tiling.row_dilation,
                                   &first_row, &end_row)
-        first_row = parts(first_row - start, tiling.row_dilation)
-        end_row = parts(end_row - start, tiling.row_dilation)
+        first_row = ceil_div(first_row - start, tiling.row_dilation)
+        end_row = ceil_div(end_row - start, tiling.row_dilation)
         start += plan.origin[last - 1]
         for i in range(source.n_rows):
             run = source_run(plan.mode[last - 1], plan.in_shape[last - 1], start + i * tiling.row_dilation, 1, 1)

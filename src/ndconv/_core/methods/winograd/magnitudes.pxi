@@ -140,7 +140,7 @@ cdef void look_at_few(const real* samples, Py_ssize_t rows, Py_ssize_t row, Py_s
 cdef bint is_level(const Plan* plan, const Tiling* tiling, Level* levels, Level* sums, Py_ssize_t bands,
                    Py_ssize_t n_rounds, Py_ssize_t images, double share) noexcept nogil:
     """Whether no image has, in any group, a sample or a mean that its outputs would suffer from."""
-    cdef Py_ssize_t i, k, blocks = parts(plan.channels_in, LANES)
+    cdef Py_ssize_t i, k, blocks = ceil_div(plan.channels_in, LANES)
     cdef Round r
     cdef Level* level
     cdef Level* one
@@ -149,7 +149,7 @@ cdef bint is_level(const Plan* plan, const Tiling* tiling, Level* levels, Level*
         r = begin_round(plan, tiling, images, k, 1)
         for i in range(n_bands(plan, tiling, &r)):
             one = levels + k * bands + i
-            level = sums + r.group * images + r.image + i // (blocks * parts(r.rows, tiling.band) * tiling.positions)
+            level = sums + r.group * images + r.image + i // (blocks * ceil_div(r.rows, tiling.band) * tiling.positions)
             level.largest = max(level.largest, one.largest)
             level.total += one.total
             level.present += one.present

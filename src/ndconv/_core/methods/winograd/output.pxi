@@ -66,7 +66,7 @@ cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, c
                               + line_offset(plan, tiling, &job.residual, line, depth)
                               + column * job.residual.stride[last])
         if tiling.rows > 1:
-            patch.lines = min(tiling.rows, parts(plan.out_shape[last - 1] - row, tiling.row_dilation))
+            patch.lines = min(tiling.rows, ceil_div(plan.out_shape[last - 1] - row, tiling.row_dilation))
             patch.y += row * job.y.stride[last - 1]
             if patch.residual != NULL:
                 patch.residual += row * job.residual.stride[last - 1]
@@ -134,8 +134,8 @@ cdef bint untransform_tiles(const Tiling* tiling, const real* x, Py_ssize_t tile
     # Of interlacing tiles, all outputs of a place lie side by side.
     cdef Py_ssize_t y_tile = LANES * (columns if tiling.column_dilation == 1 else 1)
     cdef Py_ssize_t y_column = LANES * (1 if tiling.column_dilation == 1 else count)
-    nd_assert(rows + parts(tiling.row_taps, tiling.row_step) - 1 == tiling.row_points)
-    nd_assert(columns + parts(tiling.column_taps, tiling.column_step) - 1 == tiling.column_points)
+    nd_assert(rows + ceil_div(tiling.row_taps, tiling.row_step) - 1 == tiling.row_points)
+    nd_assert(columns + ceil_div(tiling.column_taps, tiling.column_step) - 1 == tiling.column_points)
     # Loops of known lengths for the usual tiles.
     if tiling.column_points == 6:
         if rows == 4 and columns == 4:
@@ -180,8 +180,8 @@ cdef void unscale(const Bench* bench, Py_ssize_t channel, Py_ssize_t channels, c
 cdef void finish_run(const Job* job, const real* rows, Py_ssize_t row, char* y, const char* residual,
                      Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t pixels) noexcept nogil:
     """Finishes neighbouring outputs of some channels, whose sums lie `row` apart."""
-    # Parts of complex channels do not lie at equal steps.
-    cdef Py_ssize_t k = 0, together = channels if job.y.parts == 1 else 1
+    # Components of complex channels do not lie at equal steps.
+    cdef Py_ssize_t k = 0, together = channels if job.y.components == 1 else 1
     if pixels == 0:
         return
     while k < channels:
@@ -199,7 +199,7 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
     cdef real bias[MOST_LANES]
     cdef real base[MOST_LANES]                 # the bias, but where sums are scaled
     cdef bint is_scaled = bench.exponent != 0 or bench.exponents != NULL
-    cdef Py_ssize_t v, k, b, line, run, end, pixels = parts(patch.count * tiling.columns, LANES) * LANES
+    cdef Py_ssize_t v, k, b, line, run, end, pixels = ceil_div(patch.count * tiling.columns, LANES) * LANES
     cdef Py_ssize_t y_line = 0, residual_line = 0
     cdef bint in_y
     cdef char* y

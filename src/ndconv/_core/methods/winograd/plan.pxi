@@ -8,8 +8,8 @@ cdef int demand_tiling(const Plan* plan, const Tiling* t) except -1:
     demand(1 <= t.rows <= MOST_SIDE and 2 <= t.columns <= MOST_SIDE and (t.rows > 1) == (t.row_points > 1),
            f"tiles of {t.rows} by {t.columns} outputs")
     demand(t.row_taps > 0 and t.column_taps > 0 and t.row_step > 0 and t.column_step > 0
-           and t.rows + parts(t.row_taps, t.row_step) - 1 == t.row_points
-           and t.columns + parts(t.column_taps, t.column_step) - 1 == t.column_points, "taps of other tiles")
+           and t.rows + ceil_div(t.row_taps, t.row_step) - 1 == t.row_points
+           and t.columns + ceil_div(t.column_taps, t.column_step) - 1 == t.column_points, "taps of other tiles")
     demand(t.row_dilation > 0 and t.column_dilation > 0 and t.outer == plan.ndim - (2 if t.rows > 1 else 1),
            "other axes of tiles")
     demand(t.phases == t.row_step * t.column_step and t.weight_values == (
@@ -39,7 +39,7 @@ cdef void run_block(const Plan* plan, const Tiling* tiling, const Job* job, cons
                     Py_ssize_t block, Bench* bench) noexcept nogil:
     """All outputs of a block of channels, whose weights are packed and multiplied while they are in cache."""
     cdef Py_ssize_t i, chunks = r.segments * r.chunks
-    pack_block(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, bench.weights, bench.packing)
+    pack_values(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, bench.weights, bench.packing)
     bench.share = max(bench.share, share_of_block(plan, tiling, bench.weights, block * TILE_VECTORS * LANES))
     for i in range(chunks):
         multiply_chunk(plan, tiling, job, r, block * chunks + i, bench)
@@ -57,9 +57,9 @@ cdef struct WinogradPackTasks:
 cdef void winograd_pack_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradPackTasks* s = <const WinogradPackTasks*> shared
     cdef Py_ssize_t number = task // s.n, start = task % s.n * TILE_VECTORS * LANES
-    pack_block(s.plan, s.tiling, s.order, number, start,
-               s.packed + number * s.plan.set_size + block_start(s.plan, s.tiling, start),
-               part_of(&s.workspace, worker))
+    pack_values(s.plan, s.tiling, s.order, number, start,
+                s.packed + number * s.plan.set_size + block_start(s.plan, s.tiling, start),
+                part_of(&s.workspace, worker))
 
 
 cdef struct WinogradTasks:
@@ -105,7 +105,7 @@ cdef class Winograd(Direct):
             tiling._asdict(), points=tiling.points, phases=tiling.phases, weight_values=tiling.weight_values
         )
         demand_tiling(&self.plan, t)
-        self.plan.set_size = block_start(&self.plan, t, parts(self.plan.channels_out, LANES) * LANES)
+        self.plan.set_size = block_start(&self.plan, t, ceil_div(self.plan.channels_out, LANES) * LANES)
         self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
 
     cdef Py_ssize_t kernel_taps(self):
@@ -118,7 +118,7 @@ cdef class Winograd(Direct):
         cdef PackBench bench
         cdef Weights source = self.described(weights)
         cdef WinogradPackTasks tasks
-        cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = parts(plan.channels_out, TILE_VECTORS * LANES)
+        cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = ceil_div(plan.channels_out, TILE_VECTORS * LANES)
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
         cdef Workspace workspace
         cdef real* values
@@ -162,7 +162,7 @@ cdef class Winograd(Direct):
         cdef Packed kept = packed if isinstance(packed, Packed) else Packed.__new__(Packed)
         cdef Weights weights
         cdef PackBench packing
-        cdef Py_ssize_t n_blocks = parts(plan.channels_out, TILE_VECTORS * LANES), block_bytes = 0
+        cdef Py_ssize_t n_blocks = ceil_div(plan.channels_out, TILE_VECTORS * LANES), block_bytes = 0
         cdef double share = 0
         cdef Workspace workspace
         cdef char* values
@@ -175,8 +175,8 @@ cdef class Winograd(Direct):
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
         n_rounds = (
-            plan.groups * parts(images, tiling.round_images) * parts(tiling.grid_rows, tiling.round_rows)
-            * parts(tiling.grid_columns, tiling.round_columns)
+            plan.groups * ceil_div(images, tiling.round_images) * ceil_div(tiling.grid_rows, tiling.round_rows)
+            * ceil_div(tiling.grid_columns, tiling.round_columns)
         )
         if packed is not kept:
             # Where each block of output channels is done but once, by a worker that has no more of them than others.

@@ -4,7 +4,7 @@
 cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const Round* r, int point, Py_ssize_t width,
                              Tap* tap) noexcept nogil:
     """Finds the values and weights that are multiplied at a point; returns of how many blocks of a phase's channels."""
-    cdef Py_ssize_t blocks = parts(plan.channels_in, LANES), c, t, channels, start, weight = 0
+    cdef Py_ssize_t blocks = ceil_div(plan.channels_in, LANES), c, t, channels, start, weight = 0
     cdef int row = point // tiling.column_points, column = point % tiling.column_points, row_phase, column_phase
     cdef int row_phases = phases_at(row, tiling.row_points, tiling.row_taps, tiling.row_step)
     cdef int column_phases = phases_at(column, tiling.column_points, tiling.column_taps, tiling.column_step)
@@ -27,8 +27,8 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     """Multiplies and finishes a chunk of tiles for one block of output channels."""
     cdef real zeros[MOST_VECTOR]
     cdef Tile tile
-    cdef Py_ssize_t blocks = parts(plan.channels_in, LANES), chunk, segment, block, start, count, first, width, vectors
-    cdef Py_ssize_t c, t, end, n_blocks, point, done, next_done, i, tiles, channels, pairs, products
+    cdef Py_ssize_t blocks = ceil_div(plan.channels_in, LANES), chunk, segment, block, start, count, first, width
+    cdef Py_ssize_t vectors, c, t, end, n_blocks, point, done, next_done, i, tiles, channels, pairs, products
     chunk = number % r.chunks
     number = number // r.chunks
     segment = number % r.segments
@@ -48,7 +48,7 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     tile.weights = bench.weights
     if tile.weights == NULL:
         tile.weights = job.weights + r.group * plan.set_size + block_start(plan, tiling, block)
-    tiles = parts(count, most_pixels(vectors))
+    tiles = ceil_div(count, most_pixels(vectors))
     find_patches(plan, tiling, job, r, segment, start, count, bench)
     channels = min(width, plan.channels_out - block)
     pairs = bench.n_patches * channels

@@ -17,7 +17,7 @@
 #                      vectors of each tile. Adds the bias. Tells whether all outputs are finite.
 #   transform_filters  reads row_taps * column_taps vectors of weights, [tap][lane]. Writes a vector for each phase and
 #                      point, `step` samples apart.
-#   called  by transform_band, finish_patch and pack_block, with memory of their worker's own, at any address.
+#   called  by transform_band, finish_patch and pack_values, with memory of their worker's own, at any address.
 
 cdef struct Tiling:
     # How a plan's outputs are cut into tiles; the plan's taps are those of the axes that are not.
@@ -110,7 +110,7 @@ cdef inline Py_ssize_t band_height(const Tiling* tiling, Py_ssize_t rows) noexce
 
 cdef inline Py_ssize_t band_width(const Tiling* tiling, Py_ssize_t columns) noexcept nogil:
     """Samples under so many tiles of a row, all that are between them among them."""
-    columns = parts(columns, tiling.column_dilation)
+    columns = ceil_div(columns, tiling.column_dilation)
     return (tiling.column_step * tiling.column_dilation
             * (columns * tiling.columns + tiling.column_points - tiling.columns))
 
@@ -127,7 +127,7 @@ cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Benc
     bench.source.rows = <Py_ssize_t*> take(&at, rows * sizeof(Py_ssize_t))
     bench.source.first_run = <Py_ssize_t*> take(&at, 2 * sizeof(Py_ssize_t))
     bench.source.runs = <Run*> take(&at, most_runs(plan, width) * sizeof(Run))
-    bench.taps = <Tap*> take(&at, tiling.phases * parts(plan.channels_in, LANES) * plan.taps.count * sizeof(Tap))
+    bench.taps = <Tap*> take(&at, tiling.phases * ceil_div(plan.channels_in, LANES) * plan.taps.count * sizeof(Tap))
     bench.patches = <Patch*> take(&at, tiling.chunk * sizeof(Patch))
     bench.planes = <real*> take(&at, rows * width * LANES * sizeof(real))
     # Not a multiple of the page size, so that the points do not compete for the same places in cache.
@@ -140,17 +140,17 @@ cdef Round begin_round(
     const Plan* plan, const Tiling* tiling, Py_ssize_t images, Py_ssize_t number, int workers
 ) noexcept nogil:
     cdef Round r
-    cdef Py_ssize_t n = parts(tiling.grid_columns, tiling.round_columns)
-    cdef Py_ssize_t blocks = parts(plan.channels_out, TILE_VECTORS * LANES)
+    cdef Py_ssize_t n = ceil_div(tiling.grid_columns, tiling.round_columns)
+    cdef Py_ssize_t blocks = ceil_div(plan.channels_out, TILE_VECTORS * LANES)
     r.number = number
     r.column = number % n * tiling.round_columns
     r.columns = min(tiling.round_columns, tiling.grid_columns - r.column)
     number = number // n
-    n = parts(tiling.grid_rows, tiling.round_rows)
+    n = ceil_div(tiling.grid_rows, tiling.round_rows)
     r.row = number % n * tiling.round_rows
     r.rows = min(tiling.round_rows, tiling.grid_rows - r.row)
     number = number // n
-    n = parts(images, tiling.round_images)
+    n = ceil_div(images, tiling.round_images)
     r.image = number % n * tiling.round_images
     r.images = min(tiling.round_images, images - r.image)
     r.group = number // n
@@ -165,7 +165,7 @@ cdef Round begin_round(
         r.segment = tiling.depth * r.tiles
     # As many for one worker as for another, or so many that it does not matter; but no more than that, for each reads
     # its block's weights. (Their sizes change no result.)
-    r.chunks = parts(r.segment, tiling.chunk)
+    r.chunks = ceil_div(r.segment, tiling.chunk)
     if not tiling.alone:
         n = r.segments * blocks
         while n * r.chunks < 4 * workers and n * r.chunks % workers != 0 and r.segment >= (r.chunks + 1) * TILE_PIXELS:
@@ -174,12 +174,12 @@ cdef Round begin_round(
 
 
 cdef Py_ssize_t value_size(const Plan* plan, const Tiling* tiling, const Round* r) noexcept nogil:
-    return tiling.phases * tiling.points * parts(plan.channels_in, LANES) * r.values * LANES
+    return tiling.phases * tiling.points * ceil_div(plan.channels_in, LANES) * r.values * LANES
 
 
 cdef Py_ssize_t n_bands(const Plan* plan, const Tiling* tiling, const Round* r) noexcept nogil:
-    return r.images * tiling.positions * parts(r.rows, tiling.band) * parts(plan.channels_in, LANES)
+    return r.images * tiling.positions * ceil_div(r.rows, tiling.band) * ceil_div(plan.channels_in, LANES)
 
 
 cdef Py_ssize_t n_chunks(const Plan* plan, const Round* r) noexcept nogil:
-    return parts(plan.channels_out, TILE_VECTORS * LANES) * r.segments * r.chunks
+    return ceil_div(plan.channels_out, TILE_VECTORS * LANES) * r.segments * r.chunks

@@ -85,13 +85,13 @@ cdef void transform_filters(const Tiling* tiling, const real* weights, real* val
     for row_phase in range(tiling.row_step):
         for column_phase in range(tiling.column_step):
             transform_filter(tiling, weights + (row_phase * tiling.column_taps + column_phase) * LANES, values, step,
-                             <int> parts(tiling.row_taps - row_phase, tiling.row_step),
-                             <int> parts(tiling.column_taps - column_phase, tiling.column_step))
+                             <int> ceil_div(tiling.row_taps - row_phase, tiling.row_step),
+                             <int> ceil_div(tiling.column_taps - column_phase, tiling.column_step))
             values += tiling.points * step
 
 
-cdef void pack_block(const Plan* plan, const Tiling* tiling, const Order* order, Py_ssize_t number, Py_ssize_t block,
-                     real* packed, char* memory) noexcept nogil:
+cdef void pack_values(const Plan* plan, const Tiling* tiling, const Order* order, Py_ssize_t number, Py_ssize_t block,
+                      real* packed, char* memory) noexcept nogil:
     """Transforms the weights of a block of output channels, [point][phase][place][output channel], and adds the shares.
     """
     cdef PackBench bench
