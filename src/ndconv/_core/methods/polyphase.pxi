@@ -171,8 +171,8 @@ cdef void run_phase_rows(const Plan* plan, const PolyphaseJob* phases, const Box
         line += rows
 
 
-cdef void run_polyphase_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, Py_ssize_t first_block,
-                            Py_ssize_t end_block, Py_ssize_t end_channel) noexcept nogil:
+cdef void run_polyphase_box(const Plan* plan, const Job* job, Box* box, DirectWorkspace* workspace,
+                            Py_ssize_t first_block, Py_ssize_t end_block, Py_ssize_t end_channel) noexcept nogil:
     """One group of a box, whose planes hold all input channels."""
     cdef const PolyphaseJob* phases = <const PolyphaseJob*> job
     cdef Py_ssize_t block, outer, plane, n_outer = set_lines(plan, box)
@@ -227,7 +227,7 @@ cdef class Interleaved:
         cdef const Plan* plan = &first.plan
         cdef PolyphaseJob phases
         cdef DirectTasks tasks
-        cdef Workspace workspace
+        cdef WorkerMemory memory
         cdef Py_ssize_t task, n_tasks, size = 0
         cdef int f, worker
         cdef Tap* taps
@@ -250,9 +250,9 @@ cdef class Interleaved:
             phases.weights[f] = &weights.weights[0]
             size += 2 * n_listed(&phase.plan) * sizeof(Tap)
         workers = <int> max(1, min(workers, n_tasks))
-        reserve(&workspace, workers, aligned(sizeof(Scratch)) + first.scratch_bytes, size)
+        reserve(&memory, workers, aligned(sizeof(DirectWorkspace)) + first.workspace_bytes, size)
         with nogil:
-            taps = <Tap*> part_of(&workspace, workers)
+            taps = <Tap*> memory_of(&memory, workers)
             for f in range(phases.n if plan.kernel == TILE else 0):
                 phases.taps[f] = taps
                 for task in range(2):
@@ -260,7 +260,8 @@ cdef class Interleaved:
                     list_all_taps(phases.plan[f], task * (plan.blocking.n_blocks - 1) * TILE_VECTORS * LANES, taps)
                     taps += n_listed(phases.plan[f])
             for worker in range(workers):
-                lay_out(plan, after(&workspace, worker, sizeof(Scratch)), <Scratch*> part_of(&workspace, worker))
-            tasks = DirectTasks(plan, &phases.job, run_polyphase_box, workspace)
+                lay_out_direct(plan, after(&memory, worker, sizeof(DirectWorkspace)),
+                               <DirectWorkspace*> memory_of(&memory, worker))
+            tasks = DirectTasks(plan, &phases.job, run_polyphase_box, memory)
             run_tasks(direct_task, &tasks, n_tasks, 1, workers)
-            free(workspace.memory)
+            free(memory.start)

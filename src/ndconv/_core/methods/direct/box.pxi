@@ -1,6 +1,6 @@
 # A box of outputs: where it stands, and what a worker keeps from one to the next.
 
-cdef struct Scratch:
+cdef struct DirectWorkspace:
     # What a worker keeps from task to task.
     Source source
     Py_ssize_t located         # the box that `source` describes
@@ -29,27 +29,27 @@ cdef Py_ssize_t sums_size(const Plan* plan) noexcept nogil:
     return tiles * SUMS
 
 
-cdef Py_ssize_t lay_out(const Plan* plan, char* at, Scratch* scratch) noexcept nogil:
-    """Divides a worker's scratch memory, which begins at `at`; returns its size in bytes."""
+cdef Py_ssize_t lay_out_direct(const Plan* plan, char* at, DirectWorkspace* workspace) noexcept nogil:
+    """Divides a worker's workspace, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
     cdef Py_ssize_t n_runs = 0, n, segment
-    scratch.located = -1
-    scratch.padded = -1
-    scratch.listed_channels = -1
+    workspace.located = -1
+    workspace.padded = -1
+    workspace.listed_channels = -1
     if plan.kernel == TILE:
         n = ceil_div(plan.blocking.channel_block, plan.planes.interleave)
-        scratch.taps = <Tap*> take(&at, n * plan.taps.count * sizeof(Tap))
-        scratch.active = <Py_ssize_t*> take(&at, plan.taps.count * sizeof(Py_ssize_t))
-    scratch.sums = <real*> take(&at, sums_size(plan) * sizeof(real))
+        workspace.taps = <Tap*> take(&at, n * plan.taps.count * sizeof(Tap))
+        workspace.active = <Py_ssize_t*> take(&at, plan.taps.count * sizeof(Py_ssize_t))
+    workspace.sums = <real*> take(&at, sums_size(plan) * sizeof(real))
     if not plan.planes.in_place:
-        scratch.source.rows = <Py_ssize_t*> take(&at, plane_rows(plan) * sizeof(Py_ssize_t))
-        scratch.source.first_run = <Py_ssize_t*> take(&at, (plan.planes.n_segments + 1) * sizeof(Py_ssize_t))
+        workspace.source.rows = <Py_ssize_t*> take(&at, plane_rows(plan) * sizeof(Py_ssize_t))
+        workspace.source.first_run = <Py_ssize_t*> take(&at, (plan.planes.n_segments + 1) * sizeof(Py_ssize_t))
         for segment in range(plan.planes.n_segments):
             n_runs += most_runs(plan, plan.planes.segment_length[segment])
-        scratch.source.runs = <Run*> take(&at, n_runs * sizeof(Run))
+        workspace.source.runs = <Run*> take(&at, n_runs * sizeof(Run))
         # A kernel's last vector may reach past the last plane.
         n = ceil_div(plan.blocking.padded_channels, plan.planes.interleave) * plan.planes.interleave
-        scratch.planes = <real*> take(&at, (n * plan.planes.size + LONG_ROW_VECTORS * LANES) * sizeof(real))
+        workspace.planes = <real*> take(&at, (n * plan.planes.size + LONG_ROW_VECTORS * LANES) * sizeof(real))
     return at - start
 
 

@@ -58,12 +58,12 @@ cdef class Direct:
     cdef const Py_ssize_t[::1] relative, segment_start, segment_length, tap_offset, tap_first, tap_end
     cdef const Py_ssize_t[::1] chain_offset, chain_length, tap_order
     cdef readonly object blocking
-    cdef readonly Py_ssize_t scratch_bytes
+    cdef readonly Py_ssize_t workspace_bytes
     cdef Py_ssize_t tasks_per_batch
 
     def __init__(self, blocking):
         cdef Plan* plan = &self.plan
-        cdef Scratch scratch
+        cdef DirectWorkspace workspace
         cdef int axis
         self.blocking = blocking
         plan.kernel = {"tile": TILE, "bank": BANK, "rows": ROWS, "depthwise": DEPTHWISE}[blocking.kernel]
@@ -90,7 +90,7 @@ cdef class Direct:
             plan.set_size = ceil_div(plan.channels_out, LANES) * LANES * plan.channels_in * plan.taps.count
         elif plan.kernel == DEPTHWISE:
             plan.set_size = LANES * plan.taps.count
-        self.scratch_bytes = lay_out(plan, NULL, &scratch)
+        self.workspace_bytes = lay_out_direct(plan, NULL, &workspace)
         self.tasks_per_batch = (
             plan.blocking.n_boxes * ceil_div(plan.groups, plan.blocking.groups_per_task)
             * ceil_div(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
@@ -288,7 +288,7 @@ cdef class Direct:
         cdef const Plan* plan = &self.plan
         cdef Job job
         cdef DirectTasks tasks
-        cdef Workspace workspace
+        cdef WorkerMemory memory
         cdef Py_ssize_t n_tasks, chunk, box_tasks, n_boxes
         cdef int worker
         n_tasks = self.tasks_per_batch * self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
@@ -304,11 +304,12 @@ cdef class Direct:
         n_boxes = n_tasks // box_tasks
         if n_boxes % workers == 0 or n_boxes >= 4 * workers:
             chunk = ceil_div(chunk, box_tasks) * box_tasks
-        reserve(&workspace, workers, aligned(sizeof(Scratch)) + self.scratch_bytes, 0)
+        reserve(&memory, workers, aligned(sizeof(DirectWorkspace)) + self.workspace_bytes, 0)
         with nogil:
             for worker in range(workers):
-                lay_out(plan, after(&workspace, worker, sizeof(Scratch)), <Scratch*> part_of(&workspace, worker))
-            tasks = DirectTasks(plan, &job, run_box, workspace)
+                lay_out_direct(plan, after(&memory, worker, sizeof(DirectWorkspace)),
+                               <DirectWorkspace*> memory_of(&memory, worker))
+            tasks = DirectTasks(plan, &job, run_box, memory)
             run_tasks(direct_task, &tasks, n_tasks, chunk, workers)
-            free(workspace.memory)
+            free(memory.start)
         return True

@@ -1,7 +1,7 @@
 # The direct method: how a call is cut into tasks, and how a task runs: pad -> kernel -> epilogue.
 
 
-cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, Py_ssize_t first_block,
+cdef void run_box(const Plan* plan, const Job* job, Box* box, DirectWorkspace* workspace, Py_ssize_t first_block,
                   Py_ssize_t end_block, Py_ssize_t end_channel) noexcept nogil:
     """One group of a box, from the input channel whose planes are there first to `end_channel`.
 
@@ -20,7 +20,7 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
             box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
             for outer in range(n_outer):
                 if plan.kernel == TILE:
-                    run_tiles(plan, job, box, scratch, block, (place * n_outer + outer) * tiles,
+                    run_tiles(plan, job, box, workspace, block, (place * n_outer + outer) * tiles,
                               enter_plane(plan, box, outer))
                 elif plan.kernel == DEPTHWISE:
                     run_depthwise(plan, job, box, enter_plane(plan, box, outer))
@@ -34,11 +34,12 @@ cdef void run_box(const Plan* plan, const Job* job, Box* box, Scratch* scratch, 
 
 
 # What is done with one group of a box: `run_box`, or what another method does instead.
-ctypedef void (*BoxRunner)(const Plan*, const Job*, Box*, Scratch*, Py_ssize_t, Py_ssize_t, Py_ssize_t) noexcept nogil
+ctypedef void (*BoxRunner)(const Plan*, const Job*, Box*, DirectWorkspace*, Py_ssize_t, Py_ssize_t,
+                           Py_ssize_t) noexcept nogil
 
 
 cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize_t task,
-                   Scratch* scratch) noexcept nogil:
+                   DirectWorkspace* workspace) noexcept nogil:
     cdef Box box
     cdef int axis
     cdef Py_ssize_t rest = task, index, box_index, batch, group, x_batch, y_batch, residual_batch
@@ -69,10 +70,10 @@ cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize
     y_batch = batch_offset(job, job.y.batch, batch)
     residual_batch = batch_offset(job, job.residual.batch, batch)
     weight_set = batch_offset(job, job.weight_batch, batch)
-    if not plan.planes.in_place and scratch.located != box_index:
-        locate(plan, &job.x, box.start, &scratch.source)
-        scratch.located = box_index
-        scratch.padded = -1
+    if not plan.planes.in_place and workspace.located != box_index:
+        locate(plan, &job.x, box.start, &workspace.source)
+        workspace.located = box_index
+        workspace.padded = -1
     for group in range(first_group, end_group):
         x = job.x.data + x_batch + channel_offset(&job.x, group * plan.channels_in)
         box.y = job.y.data + y_batch + y_start + channel_offset(&job.y, group * plan.channels_out)
@@ -96,15 +97,15 @@ cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize
                 box.planes = <const real*> (x + x_start)
                 box.x_channel = job.x.channel // <Py_ssize_t> sizeof(real)
             else:
-                box.planes = scratch.planes
+                box.planes = workspace.planes
                 box.x_channel = plan.planes.size
                 key = (batch * plan.blocking.n_boxes + box_index) * plan.groups + group
-                if scratch.padded != key:
+                if workspace.padded != key:
                     nd_assert(end - channel <= plan.blocking.padded_channels)
-                    pad(plan, &job.x, x, &scratch.source, scratch.planes, channel, end)
+                    pad(plan, &job.x, x, &workspace.source, workspace.planes, channel, end)
                     if end - channel == channels:
-                        scratch.padded = key
-            run_one(plan, job, &box, scratch, first_block, end_block, end)
+                        workspace.padded = key
+            run_one(plan, job, &box, workspace, first_block, end_block, end)
             channel = end
             if channel >= channels:
                 break
@@ -114,9 +115,9 @@ cdef struct DirectTasks:
     const Plan* plan
     const Job* job
     BoxRunner run_one
-    Workspace workspace    # a Scratch for each worker
+    WorkerMemory memory    # a DirectWorkspace for each worker
 
 
 cdef void direct_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const DirectTasks* s = <const DirectTasks*> shared
-    run_task(s.plan, s.job, s.run_one, task, <Scratch*> part_of(&s.workspace, worker))
+    run_task(s.plan, s.job, s.run_one, task, <DirectWorkspace*> memory_of(&s.memory, worker))

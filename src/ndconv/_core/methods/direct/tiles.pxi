@@ -13,15 +13,15 @@ cdef bint is_active(const Plan* plan, Py_ssize_t tap, const Py_ssize_t* first, c
     return True
 
 
-cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* scratch, Py_ssize_t channels,
+cdef void list_taps(const Plan* plan, const Job* job, const Box* box, DirectWorkspace* workspace, Py_ssize_t channels,
                     Py_ssize_t width, Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end_pixel) noexcept nogil:
     """Lists the taps of `channels` input channels, but for those that find only padding; seldom anything changes."""
     cdef Py_ssize_t first[MAX_AXES]
     cdef Py_ssize_t end[MAX_AXES]
     cdef Py_ssize_t t, c, block, n = 0
     cdef int axis, last = plan.ndim - 1
-    cdef Tap* tap = scratch.taps
-    cdef bint same = scratch.listed_channels == channels and scratch.listed_width == width
+    cdef Tap* tap = workspace.taps
+    cdef bint same = workspace.listed_channels == channels and workspace.listed_width == width
     cdef bint inner = True
     if same and not job.skip:
         return
@@ -41,31 +41,31 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, Scratch* s
             end[last - 1] = first[last - 1] + 1
         for axis in range(plan.ndim):
             inner = inner and plan.taps.inner_first[axis] <= first[axis] and end[axis] <= plan.taps.inner_end[axis]
-        if same and inner and scratch.n_active == plan.taps.count:
+        if same and inner and workspace.n_active == plan.taps.count:
             return
     for t in range(plan.taps.count):
         if not job.skip or is_active(plan, t, first, end):
-            same = same and n < scratch.n_active and scratch.active[n] == t
-            scratch.active[n] = t
+            same = same and n < workspace.n_active and workspace.active[n] == t
+            workspace.active[n] = t
             n += 1
-    if same and n == scratch.n_active:
+    if same and n == workspace.n_active:
         return
-    scratch.n_active = n
-    scratch.listed_channels = channels
-    scratch.listed_width = width
+    workspace.n_active = n
+    workspace.listed_channels = channels
+    workspace.listed_width = width
     c = 0
     while c < channels:
         block = min(plan.planes.interleave, channels - c)
         for t in range(n):
-            tap.x = c * box.x_channel + plan.taps.offset[scratch.active[t]]
+            tap.x = c * box.x_channel + plan.taps.offset[workspace.active[t]]
             nd_assert(plan.planes.in_place | (tap.x < (c + plan.planes.interleave) * plan.planes.size))
-            tap.weight = (c * plan.taps.count + scratch.active[t] * block) * width
+            tap.weight = (c * plan.taps.count + workspace.active[t] * block) * width
             tap.channels = block
             tap += 1
         c += block
 
 
-cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch,
+cdef void run_tiles(const Plan* plan, const Job* job, Box* box, DirectWorkspace* workspace,
                     Py_ssize_t block, Py_ssize_t place, Py_ssize_t plane) noexcept nogil:
     """One block of output channels over the lines of a box; `place` counts the strips whose sums are kept."""
     cdef real strip_sums[MOST_SUMS]
@@ -89,7 +89,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
     cdef const real* line_planes
     tile.weights = (box.weights + start * plan.channels_in * plan.taps.count
                     + box.first_channel * plan.taps.count * width)
-    tile.taps = scratch.taps
+    tile.taps = workspace.taps
     tile.interleaved = plan.planes.interleave > 1
     tile.distant = False
     tile.ahead = tile.weights
@@ -106,7 +106,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             pixels = min(STRIP, box.width - pixel)
             if not (begins and ends):
                 nd_assert((place + 1) * SUMS <= sums_size(plan))
-                sums = scratch.sums + place * SUMS
+                sums = workspace.sums + place * SUMS
                 place += 1
             if job.in_vectors or job.by_pixel:
                 y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
@@ -117,7 +117,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
             done = ready = 0
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
-                list_taps(plan, job, box, scratch, channels, width, line, pixel + done, pixel + next_done)
+                list_taps(plan, job, box, workspace, channels, width, line, pixel + done, pixel + next_done)
                 if job.by_pixel and ends:
                     # (Where flat rows have gaps in y, some of it for nothing.)
                     for k in range(done, next_done):
@@ -128,7 +128,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, Scratch* scratch
                     for ready in range(ready, (i + 1) * outputs // tiles):
                         send_for_row(y + ready * y_channel,
                                      NULL if residual == NULL else residual + ready * job.residual.channel, pixels)
-                tile.n_taps = ceil_div(channels, plan.planes.interleave) * scratch.n_active
+                tile.n_taps = ceil_div(channels, plan.planes.interleave) * workspace.n_active
                 tile.sums = sums + done * width
                 if not begins:
                     tile.base = tile.sums

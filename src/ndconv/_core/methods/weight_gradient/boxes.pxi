@@ -6,9 +6,9 @@ cdef struct Cut:
     Py_ssize_t parts
     Py_ssize_t groups, outputs, inputs    # of a task at most
 
-cdef struct Ledger:
+cdef struct GradientWorkspace:
     # What a worker keeps from task to task.
-    Scratch scratch
+    DirectWorkspace direct
     Py_ssize_t* lines
     Py_ssize_t* pairs
     real* grads
@@ -37,18 +37,19 @@ cdef Py_ssize_t sums_of_group(const Plan* plan, const Cut* cut) noexcept nogil:
     return lines_of_channels(cut) * pairs
 
 
-cdef Py_ssize_t lay_ledger(const Plan* plan, const Cut* cut, char* at, Ledger* ledger) noexcept nogil:
-    """Divides a worker's scratch memory, which begins at `at`; returns its size in bytes."""
+cdef Py_ssize_t lay_out_gradient(const Plan* plan, const Cut* cut, char* at,
+                                 GradientWorkspace* workspace) noexcept nogil:
+    """Divides a worker's workspace, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
     cdef Py_ssize_t size = box_size(plan)
-    at += lay_out(plan, at, &ledger.scratch)
+    at += lay_out_direct(plan, at, &workspace.direct)
     at = start + aligned(at - start)
-    ledger.lines = <Py_ssize_t*> take(&at, size // plan.blocking.box[plan.ndim - 1] * sizeof(Py_ssize_t))
-    ledger.pairs = <Py_ssize_t*> take(&at, cut.inputs * plan.taps.count * sizeof(Py_ssize_t))
+    workspace.lines = <Py_ssize_t*> take(&at, size // plan.blocking.box[plan.ndim - 1] * sizeof(Py_ssize_t))
+    workspace.pairs = <Py_ssize_t*> take(&at, cut.inputs * plan.taps.count * sizeof(Py_ssize_t))
     # A line's last vector may reach past the last channel.
-    ledger.grads = <real*> take(&at, (lines_of_channels(cut) * size + LANES) * sizeof(real))
-    ledger.sums = <real*> take(&at, cut.groups * sums_of_group(plan, cut) * sizeof(real))
-    ledger.bias_sums = <real*> take(&at, cut.groups * lines_of_channels(cut) * sizeof(real))
+    workspace.grads = <real*> take(&at, (lines_of_channels(cut) * size + LANES) * sizeof(real))
+    workspace.sums = <real*> take(&at, cut.groups * sums_of_group(plan, cut) * sizeof(real))
+    workspace.bias_sums = <real*> take(&at, cut.groups * lines_of_channels(cut) * sizeof(real))
     return at - start
 
 
@@ -135,7 +136,7 @@ cdef void add_bias(const Cut* cut, const real* grads, Py_ssize_t outputs, Py_ssi
         k += vectors * LANES
 
 
-cdef void add_box(const Plan* plan, const Cut* cut, const Ledger* ledger, Gather* g, Py_ssize_t outputs,
+cdef void add_box(const Plan* plan, const Cut* cut, const GradientWorkspace* workspace, Gather* g, Py_ssize_t outputs,
                   Py_ssize_t n_pairs, real* sums) noexcept nogil:
     """Adds the products of a box to a task's sums for one group."""
     cdef Py_ssize_t k = 0, pair, n, i, size, most
@@ -148,10 +149,10 @@ cdef void add_box(const Plan* plan, const Cut* cut, const Ledger* ledger, Gather
             size = ceil_div(min(outputs - k, TILE_VECTORS * LANES), LANES)
             most = most_pixels(size)
             g.row = lines_of_channels(cut)
-        g.grads = ledger.grads + k * g.size
+        g.grads = workspace.grads + k * g.size
         n = ceil_div(n_pairs, most)
         for i in range(n):
             pair = i * n_pairs // n
             g.sums = sums + (k * g.row + pair * LANES if cut.along_lines else pair * g.row + k)
-            add_pairs(g, ledger.pairs + pair, <int> ((i + 1) * n_pairs // n - pair), <int> size, cut.along_lines)
+            add_pairs(g, workspace.pairs + pair, <int> ((i + 1) * n_pairs // n - pair), <int> size, cut.along_lines)
         k += size if cut.along_lines else size * LANES

@@ -36,12 +36,12 @@ cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssiz
         k += LANES
 
 
-cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t task, Ledger* ledger,
+cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t task, GradientWorkspace* workspace,
                  real* partial, Py_ssize_t batch) noexcept nogil:
     """One task: its weights' gradients from its part of the boxes."""
     cdef Box box
     cdef Gather g
-    cdef Scratch* scratch = &ledger.scratch
+    cdef DirectWorkspace* direct = &workspace.direct
     cdef Py_ssize_t rest = task, n, item, n_items, number, index, box_index, group, channel, tap, x_start, y_start
     cdef Py_ssize_t part, group_0, group_end, output_0, output_end, input_0, input_end, x_channel, n_pairs, listed = -1
     cdef Py_ssize_t group_sums = sums_of_group(plan, cut)
@@ -67,8 +67,8 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
         x_channel = job.x.channel // <Py_ssize_t> sizeof(real)
     for channel in range(input_end - input_0):
         for tap in range(plan.taps.count):
-            ledger.pairs[channel * plan.taps.count + tap] = channel * x_channel + plan.taps.offset[tap]
-    memset(ledger.bias_sums, 0, (group_end - group_0) * lines_of_channels(cut) * sizeof(real))
+            workspace.pairs[channel * plan.taps.count + tap] = channel * x_channel + plan.taps.offset[tap]
+    memset(workspace.bias_sums, 0, (group_end - group_0) * lines_of_channels(cut) * sizeof(real))
     n_items = batch * plan.blocking.n_boxes
     for item in range(part * n_items // cut.parts, (part + 1) * n_items // cut.parts):
         # Box by box, so that neighbours need not be located again.
@@ -87,33 +87,34 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
             if plan.planes.in_place:
                 x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
         if listed != box_index:
-            find_lines(plan, &box, &g, ledger.lines)
+            find_lines(plan, &box, &g, workspace.lines)
             listed = box_index
-        if not plan.planes.in_place and scratch.located != box_index:
-            locate(plan, &job.x, box.start, &scratch.source)
-            scratch.located = box_index
+        if not plan.planes.in_place and direct.located != box_index:
+            locate(plan, &job.x, box.start, &direct.source)
+            direct.located = box_index
         for group in range(group_0, group_end):
             x = job.x.data + x_start + channel_offset(&job.x, group * plan.channels_in)
             y = job.y.data + y_start + channel_offset(&job.y, group * plan.channels_out)
-            g.planes = scratch.planes
+            g.planes = direct.planes
             if plan.planes.in_place:
                 g.planes = <const real*> (x + channel_offset(&job.x, input_0))
             else:
                 nd_assert(input_end - input_0 <= plan.blocking.padded_channels)
-                pad(plan, &job.x, x, &scratch.source, scratch.planes, input_0, input_end)
-            read_grads(plan, &job.y, &box, y, output_0, output_end, cut.along_lines, g.size, ledger.grads)
+                pad(plan, &job.x, x, &direct.source, direct.planes, input_0, input_end)
+            read_grads(plan, &job.y, &box, y, output_0, output_end, cut.along_lines, g.size, workspace.grads)
             if input_0 == 0:
-                add_bias(cut, ledger.grads, output_end - output_0, g.size,
-                         ledger.bias_sums + (group - group_0) * lines_of_channels(cut))
-            add_box(plan, cut, ledger, &g, output_end - output_0, n_pairs, ledger.sums + (group - group_0) * group_sums)
+                add_bias(cut, workspace.grads, output_end - output_0, g.size,
+                         workspace.bias_sums + (group - group_0) * lines_of_channels(cut))
+            add_box(plan, cut, workspace, &g, output_end - output_0, n_pairs,
+                    workspace.sums + (group - group_0) * group_sums)
     partial += part * n_gradients(plan)
     for group in range(group_0, group_end):
-        write_sums(plan, cut, ledger.sums + (group - group_0) * group_sums, output_end - output_0, n_pairs,
+        write_sums(plan, cut, workspace.sums + (group - group_0) * group_sums, output_end - output_0, n_pairs,
                    partial + (group * plan.channels_out + output_0) * target_row + input_0 * plan.taps.count,
                    target_row)
         if input_0 == 0:
             memcpy(partial + plan.groups * plan.channels_out * target_row + group * plan.channels_out + output_0,
-                   ledger.bias_sums + (group - group_0) * lines_of_channels(cut),
+                   workspace.bias_sums + (group - group_0) * lines_of_channels(cut),
                    (output_end - output_0) * sizeof(real))
 
 
@@ -136,12 +137,12 @@ cdef struct GradientTasks:
     real* partial
     Py_ssize_t n_values
     real* gradients
-    Workspace workspace    # a Ledger for each worker
+    WorkerMemory memory    # a GradientWorkspace for each worker
 
 
 cdef void gradient_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const GradientTasks* s = <const GradientTasks*> shared
-    gather(s.plan, s.cut, s.job, task, <Ledger*> part_of(&s.workspace, worker), s.partial, s.batch)
+    gather(s.plan, s.cut, s.job, task, <GradientWorkspace*> memory_of(&s.memory, worker), s.partial, s.batch)
 
 
 cdef void add_parts_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
@@ -157,11 +158,11 @@ cdef class WeightGradient(Direct):
 
     def __init__(self, blocking, cut):
         Direct.__init__(self, blocking)
-        cdef Ledger ledger
+        cdef GradientWorkspace workspace
         self.cut = cut._asdict()
         demand(self.cut.parts > 0 and self.cut.groups > 0 and self.cut.outputs > 0
                and 0 < self.cut.inputs <= self.plan.blocking.padded_channels, "a cut into nothing")
-        self.scratch_bytes = lay_ledger(&self.plan, &self.cut, NULL, &ledger)
+        self.workspace_bytes = lay_out_gradient(&self.plan, &self.cut, NULL, &workspace)
 
     def gather(self, cnp.ndarray x not None, cnp.ndarray grad_y not None, cnp.ndarray target not None, int workers):
         """Compute the gradients to the weights (groups, out, in, *kernel), and after them to the bias (groups, out).
@@ -176,7 +177,7 @@ cdef class WeightGradient(Direct):
         cdef GradientTasks tasks
         cdef Py_ssize_t n_tasks, batch = 1, bytes_of_parts = 0
         cdef Py_ssize_t n_values = n_gradients(plan)
-        cdef Workspace workspace
+        cdef WorkerMemory memory
         cdef int axis, worker
         cdef real* gradients = <real*> cnp.PyArray_DATA(target)
         cdef real* partial = gradients
@@ -198,15 +199,16 @@ cdef class WeightGradient(Direct):
         workers = <int> max(1, min(workers, n_tasks))
         if cut.parts > 1:
             bytes_of_parts = aligned(cut.parts * n_values * sizeof(real))
-        reserve(&workspace, workers, aligned(sizeof(Ledger)) + self.scratch_bytes, bytes_of_parts)
+        reserve(&memory, workers, aligned(sizeof(GradientWorkspace)) + self.workspace_bytes, bytes_of_parts)
         with nogil:
             if cut.parts > 1:
-                partial = <real*> part_of(&workspace, workers)
+                partial = <real*> memory_of(&memory, workers)
             for worker in range(workers):
-                lay_ledger(plan, cut, after(&workspace, worker, sizeof(Ledger)), <Ledger*> part_of(&workspace, worker))
-            tasks = GradientTasks(plan, cut, &job, batch, partial, n_values, gradients, workspace)
+                lay_out_gradient(plan, cut, after(&memory, worker, sizeof(GradientWorkspace)),
+                                 <GradientWorkspace*> memory_of(&memory, worker))
+            tasks = GradientTasks(plan, cut, &job, batch, partial, n_values, gradients, memory)
             run_tasks(gradient_task, &tasks, n_tasks, 1, workers)
             if cut.parts > 1:
                 run_tasks(add_parts_task, &tasks, ceil_div(n_values, ADDED_TOGETHER), 1, workers)
-            free(workspace.memory)
+            free(memory.start)
         return True

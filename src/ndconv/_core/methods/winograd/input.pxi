@@ -63,9 +63,9 @@ cdef void transform_tiles(const Tiling* tiling, const real* x, Py_ssize_t x_row,
 
 
 cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t number,
-                         Bench* bench) noexcept nogil:
+                         WinogradWorkspace* workspace) noexcept nogil:
     """Pads a band of rows of tiles of one block of input channels, at one position, and transforms its tiles."""
-    cdef Source* source = &bench.source
+    cdef Source* source = &workspace.source
     cdef Py_ssize_t bands = ceil_div(r.rows, tiling.band), blocks = ceil_div(plan.channels_in, LANES)
     cdef Py_ssize_t block, band, position, image, row, rows, column, i, index, n, start, outer = 0
     cdef Py_ssize_t width = band_width(tiling, r.columns)
@@ -76,7 +76,7 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     cdef const char* x
     cdef const real* samples
     cdef real* tile
-    cdef Level* level = bench.levels + r.number * bench.bands + number
+    cdef Level* level = workspace.levels + r.number * workspace.bands + number
     cdef Py_ssize_t first_row = 0, end_row = 1, first_column, end_column
     cdef bint few_rows = False, few_columns
     block = number % blocks
@@ -118,22 +118,22 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     source.filled = 0
     x = (job.x.data + batch_offset(job, job.x.batch, r.image + image)
          + channel_offset(&job.x, r.group * plan.channels_in))
-    pad(plan, &job.x, x, source, bench.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
-    if bench.exponent != 0:
-        scale(bench.planes, source.n_rows * width, bench.exponent)
-    look_at(bench.planes, source.n_rows, width, first_row, end_row, first_column, end_column, level)
+    pad(plan, &job.x, x, source, workspace.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
+    if workspace.exponent != 0:
+        scale(workspace.planes, source.n_rows * width, workspace.exponent)
+    look_at(workspace.planes, source.n_rows, width, first_row, end_row, first_column, end_column, level)
     if few_rows:
-        look_at_few(bench.planes, source.n_rows, width, width, 1, level)
+        look_at_few(workspace.planes, source.n_rows, width, width, 1, level)
     if few_columns:
-        look_at_few(bench.planes, min(end_column, width), 1, source.n_rows, width, level)
+        look_at_few(workspace.planes, min(end_column, width), 1, source.n_rows, width, level)
     n = (image * tiling.positions + position) * r.tiles + band * r.columns
     for row_phase in range(tiling.row_step):
         for column_phase in range(tiling.column_step):
-            tile = bench.values + (block * r.values + n) * LANES
+            tile = workspace.values + (block * r.values + n) * LANES
             tile += (row_phase * tiling.column_step + column_phase) * tiling.points * point
             for row in range(rows):
                 i = row * tiling.rows * tiling.row_step + row_phase
-                samples = bench.planes + (i * width + column_phase) * LANES
+                samples = workspace.planes + (i * width + column_phase) * LANES
                 transform_tiles(tiling, samples, width * LANES, r.columns, tile, point,
                                 points_of(row_phase, tiling.row_points, tiling.row_taps, tiling.row_step),
                                 points_of(column_phase, tiling.column_points, tiling.column_taps, tiling.column_step))

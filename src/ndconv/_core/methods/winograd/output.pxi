@@ -27,11 +27,11 @@ cdef Py_ssize_t line_offset(const Plan* plan, const Tiling* tiling, const Sample
 
 
 cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t segment,
-                       Py_ssize_t start, Py_ssize_t count, Bench* bench) noexcept nogil:
+                       Py_ssize_t start, Py_ssize_t count, WinogradWorkspace* workspace) noexcept nogil:
     """Divides a chunk of tiles into patches, and finds where in y they belong."""
     cdef Py_ssize_t done = 0, image, line, depth, place, row, column, dilation = tiling.column_dilation
     cdef int last = plan.ndim - 1
-    cdef Patch* patch = bench.patches
+    cdef Patch* patch = workspace.patches
     while done < count:
         place = (start + done) % r.tiles
         depth = (start + done) // r.tiles
@@ -71,15 +71,15 @@ cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, c
             if patch.residual != NULL:
                 patch.residual += row * job.residual.stride[last - 1]
         patch += 1
-    bench.n_patches = patch - bench.patches
+    workspace.n_patches = patch - workspace.patches
 
 
 cdef inline Py_ssize_t run_length(const Tiling* tiling, const Patch* patch, Py_ssize_t run) noexcept nogil:
     return max(min(patch.pixels, patch.rest - run * tiling.column_dilation), 0)
 
 
-cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* job, Bench* bench, Py_ssize_t channel,
-                           Py_ssize_t channels, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* job, WinogradWorkspace* workspace,
+                           Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Asks for the lines of y and of the residual of some of the pairs of a patch and an output channel."""
     cdef Py_ssize_t i, k, line, run, y_line = 0, residual_line = 0
     cdef Py_ssize_t y_run = tiling.column_dilation * job.y.stride[plan.ndim - 1]
@@ -89,7 +89,7 @@ cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* jo
         y_line = tiling.row_dilation * job.y.stride[plan.ndim - 2]
         residual_line = tiling.row_dilation * job.residual.stride[plan.ndim - 2]
     for i in range(start, end):
-        patch = bench.patches + i // channels
+        patch = workspace.patches + i // channels
         k = channel + i % channels
         for line in range(patch.lines):
             for run in range(patch.runs):
@@ -160,17 +160,17 @@ cdef bint untransform_tiles(const Tiling* tiling, const real* x, Py_ssize_t tile
     return untransform_tiles_of(x, tile, point, bias, y, y_row, y_tile, y_column, count, 1, 4, 1, columns)
 
 
-cdef void unscale(const Bench* bench, Py_ssize_t channel, Py_ssize_t channels, const real* bias, real* sums,
-                  Py_ssize_t pixels) noexcept nogil:
+cdef void unscale(const WinogradWorkspace* workspace, Py_ssize_t channel, Py_ssize_t channels, const real* bias,
+                  real* sums, Py_ssize_t pixels) noexcept nogil:
     """Undoes what samples and weights were multiplied by, in sums of a vector of channels, and adds the bias."""
     cdef real first[MOST_LANES]
     cdef real second[MOST_LANES]
     cdef Py_ssize_t i
     cdef int exponent
     for i in range(LANES):
-        exponent = bench.exponent
-        if bench.exponents != NULL and i < channels:
-            exponent += bench.exponents[channel + i]
+        exponent = workspace.exponent
+        if workspace.exponents != NULL and i < channels:
+            exponent += workspace.exponents[channel + i]
         first[i] = power_of_two(-(exponent // 2))
         second[i] = power_of_two(-(exponent - exponent // 2))
     for i in range(pixels):
@@ -192,13 +192,13 @@ cdef void finish_run(const Job* job, const real* rows, Py_ssize_t row, char* y, 
 
 
 cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, const Patch* patch, Py_ssize_t channel,
-                       Py_ssize_t channels, Py_ssize_t width, Bench* bench) noexcept nogil:
+                       Py_ssize_t channels, Py_ssize_t width, WinogradWorkspace* workspace) noexcept nogil:
     """Transforms, transposes and finishes a patch, the vectors of output channels one by one."""
     cdef real turned[MOST_SIDE * MOST_SIDE * MOST_BLOCK]     # [line][pixel][channel]: run after run
     cdef real rows[MOST_SIDE * MOST_SIDE * MOST_BLOCK]       # [line][channel][pixel]
     cdef real bias[MOST_LANES]
     cdef real base[MOST_LANES]                 # the bias, but where sums are scaled
-    cdef bint is_scaled = bench.exponent != 0 or bench.exponents != NULL
+    cdef bint is_scaled = workspace.exponent != 0 or workspace.exponents != NULL
     cdef Py_ssize_t v, k, b, line, run, end, pixels = ceil_div(patch.count * tiling.columns, LANES) * LANES
     cdef Py_ssize_t y_line = 0, residual_line = 0
     cdef bint in_y
@@ -214,11 +214,11 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         for k in range(LANES):
             bias[k] = job.bias[channel + k] if job.bias != NULL and k < end else 0
             base[k] = 0 if is_scaled else bias[k]
-        if not untransform_tiles(tiling, bench.products + patch.first * width + v * LANES, width, bench.product_point,
-                                 base, turned, pixels * LANES, patch.count):
-            bench.finite = False
+        if not untransform_tiles(tiling, workspace.products + patch.first * width + v * LANES, width,
+                                 workspace.product_point, base, turned, pixels * LANES, patch.count):
+            workspace.finite = False
         if is_scaled:
-            unscale(bench, channel, end, bias, turned, patch.lines * pixels)
+            unscale(workspace, channel, end, bias, turned, patch.lines * pixels)
         # Whole vectors of whole blocks of channels are transposed into y.
         in_y = (job.in_vectors and patch.residual == NULL and patch.runs == 1 and end == LANES
                 and run_length(tiling, patch, 0) == pixels)

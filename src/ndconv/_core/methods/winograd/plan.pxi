@@ -25,24 +25,25 @@ cdef int demand_tiling(const Plan* plan, const Tiling* t) except -1:
 
 
 cdef void run_round(const Plan* plan, const Tiling* tiling, const Job* job, Py_ssize_t images, Py_ssize_t number,
-                    Bench* bench) noexcept nogil:
+                    WinogradWorkspace* workspace) noexcept nogil:
     """A round of one worker alone."""
     cdef Round r = begin_round(plan, tiling, images, number, 1)
     cdef Py_ssize_t i
     for i in range(n_bands(plan, tiling, &r)):
-        transform_band(plan, tiling, job, &r, i, bench)
+        transform_band(plan, tiling, job, &r, i, workspace)
     for i in range(n_chunks(plan, &r)):
-        multiply_chunk(plan, tiling, job, &r, i, bench)
+        multiply_chunk(plan, tiling, job, &r, i, workspace)
 
 
 cdef void run_block(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, const Order* weights,
-                    Py_ssize_t block, Bench* bench) noexcept nogil:
+                    Py_ssize_t block, WinogradWorkspace* workspace) noexcept nogil:
     """All outputs of a block of channels, whose weights are packed and multiplied while they are in cache."""
     cdef Py_ssize_t i, chunks = r.segments * r.chunks
-    pack_values(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, bench.weights, bench.packing)
-    bench.share = max(bench.share, share_of_block(plan, tiling, bench.weights, block * TILE_VECTORS * LANES))
+    pack_values(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, workspace.weights, workspace.packing)
+    workspace.share = max(workspace.share,
+                          share_of_block(plan, tiling, workspace.weights, block * TILE_VECTORS * LANES))
     for i in range(chunks):
-        multiply_chunk(plan, tiling, job, r, block * chunks + i, bench)
+        multiply_chunk(plan, tiling, job, r, block * chunks + i, workspace)
 
 
 cdef struct WinogradPackTasks:
@@ -51,7 +52,7 @@ cdef struct WinogradPackTasks:
     const Order* order
     Py_ssize_t n        # blocks of output channels
     real* packed
-    Workspace workspace    # a PackBench for each worker
+    WorkerMemory memory    # a PackWorkspace for each worker
 
 
 cdef void winograd_pack_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
@@ -59,7 +60,7 @@ cdef void winograd_pack_task(void* shared, Py_ssize_t task, int worker) noexcept
     cdef Py_ssize_t number = task // s.n, start = task % s.n * TILE_VECTORS * LANES
     pack_values(s.plan, s.tiling, s.order, number, start,
                 s.packed + number * s.plan.set_size + block_start(s.plan, s.tiling, start),
-                part_of(&s.workspace, worker))
+                memory_of(&s.memory, worker))
 
 
 cdef struct WinogradTasks:
@@ -69,27 +70,27 @@ cdef struct WinogradTasks:
     const Round* round
     const Order* order  # of weights that are packed on the way, or NULL
     Py_ssize_t images
-    Workspace workspace    # a Bench for each worker
+    WorkerMemory memory    # a WinogradWorkspace for each worker
 
 
 cdef void band_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    transform_band(s.plan, s.tiling, s.job, s.round, task, <Bench*> part_of(&s.workspace, worker))
+    transform_band(s.plan, s.tiling, s.job, s.round, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
 cdef void chunk_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    multiply_chunk(s.plan, s.tiling, s.job, s.round, task, <Bench*> part_of(&s.workspace, worker))
+    multiply_chunk(s.plan, s.tiling, s.job, s.round, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
 cdef void block_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    run_block(s.plan, s.tiling, s.job, s.round, s.order, task, <Bench*> part_of(&s.workspace, worker))
+    run_block(s.plan, s.tiling, s.job, s.round, s.order, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
 cdef void round_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    run_round(s.plan, s.tiling, s.job, s.images, task, <Bench*> part_of(&s.workspace, worker))
+    run_round(s.plan, s.tiling, s.job, s.images, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
 cdef class Winograd(Direct):
@@ -100,13 +101,13 @@ cdef class Winograd(Direct):
     def __init__(self, blocking, tiling):
         Direct.__init__(self, blocking)
         cdef Tiling* t = &self.tiling
-        cdef Bench bench
+        cdef WinogradWorkspace workspace
         self.tiling = dict(
             tiling._asdict(), points=tiling.points, phases=tiling.phases, weight_values=tiling.weight_values
         )
         demand_tiling(&self.plan, t)
         self.plan.set_size = block_start(&self.plan, t, ceil_div(self.plan.channels_out, LANES) * LANES)
-        self.scratch_bytes = lay_bench(&self.plan, t, NULL, &bench)
+        self.workspace_bytes = lay_out_winograd(&self.plan, t, NULL, &workspace)
 
     cdef Py_ssize_t kernel_taps(self):
         return self.plan.taps.count * self.tiling.row_taps * self.tiling.column_taps
@@ -115,12 +116,12 @@ cdef class Winograd(Direct):
         """Return the values of aligned weights (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
-        cdef PackBench bench
+        cdef PackWorkspace workspace
         cdef Weights source = self.described(weights)
         cdef WinogradPackTasks tasks
         cdef Py_ssize_t i, block = TILE_VECTORS * LANES, n = ceil_div(plan.channels_out, TILE_VECTORS * LANES)
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
-        cdef Workspace workspace
+        cdef WorkerMemory memory
         cdef real* values
         cdef Packed packed = Packed.__new__(Packed)
         packed.sets, packed.set_size = sets, plan.set_size
@@ -129,11 +130,11 @@ cdef class Winograd(Direct):
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
         packed.weights = Memory(packed.nbytes // sizeof(real))
         values = &packed.weights[0]
-        reserve(&workspace, workers, lay_pack_bench(tiling, NULL, &bench), 0)
-        tasks = WinogradPackTasks(plan, tiling, &source.order, n, values, workspace)
+        reserve(&memory, workers, lay_out_pack(tiling, NULL, &workspace), 0)
+        tasks = WinogradPackTasks(plan, tiling, &source.order, n, values, memory)
         with nogil:
             run_tasks(winograd_pack_task, &tasks, sets * n, 1, workers)
-            free(workspace.memory)
+            free(memory.start)
             for i in range(sets * n):
                 packed.share = max(packed.share, share_of_block(
                     plan, tiling, values + i // n * plan.set_size + block_start(plan, tiling, i % n * block),
@@ -156,18 +157,18 @@ cdef class Winograd(Direct):
         cdef Round r
         cdef WinogradTasks tasks
         cdef Py_ssize_t k, n_rounds, images, n_values, value_bytes, level_bytes, bands
-        cdef Py_ssize_t part = aligned(sizeof(Bench)) + aligned(self.scratch_bytes)
+        cdef Py_ssize_t part = aligned(sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
         cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
         cdef Packed kept = packed if isinstance(packed, Packed) else Packed.__new__(Packed)
         cdef Weights weights
-        cdef PackBench packing
+        cdef PackWorkspace packing
         cdef Py_ssize_t n_blocks = ceil_div(plan.channels_out, TILE_VECTORS * LANES), block_bytes = 0
         cdef double share = 0
-        cdef Workspace workspace
+        cdef WorkerMemory memory
         cdef char* values
         cdef Level* levels
-        cdef Bench* bench
+        cdef WinogradWorkspace* workspace
         images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
         demand(workers > 0, "no workers")
         demand(exponents is None or exponents.shape[0] * exponents.shape[1] == plan.groups * plan.channels_out,
@@ -184,7 +185,7 @@ cdef class Winograd(Direct):
             if in_blocks:
                 weights = self.described(packed)
                 block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))
-                part += block_bytes + lay_pack_bench(tiling, NULL, &packing)
+                part += block_bytes + lay_out_pack(tiling, NULL, &packing)
             else:
                 kept = self.pack(packed, workers)
                 job.weights = &kept.weights[0]
@@ -196,25 +197,27 @@ cdef class Winograd(Direct):
         n_values = workers if tiling.alone else 1
         bands = n_bands(plan, tiling, &r)
         level_bytes = aligned((n_rounds * bands + plan.groups * images) * sizeof(Level))
-        reserve(&workspace, workers, part, n_values * value_bytes + level_bytes)
+        reserve(&memory, workers, part, n_values * value_bytes + level_bytes)
         with nogil:
             exponent = exponent_of(plan, &job, images)
-            values = part_of(&workspace, workers)
+            values = memory_of(&memory, workers)
             levels = <Level*> (values + n_values * value_bytes)
             memset(levels, 0, level_bytes)
             for worker in range(workers):
-                bench = <Bench*> part_of(&workspace, worker)
-                lay_bench(plan, tiling, after(&workspace, worker, sizeof(Bench)), bench)
-                bench.values = <real*> (values + worker % n_values * value_bytes)
-                bench.levels = levels
-                bench.bands = bands
-                bench.exponent = exponent
+                workspace = <WinogradWorkspace*> memory_of(&memory, worker)
+                lay_out_winograd(plan, tiling, after(&memory, worker, sizeof(WinogradWorkspace)), workspace)
+                workspace.values = <real*> (values + worker % n_values * value_bytes)
+                workspace.levels = levels
+                workspace.bands = bands
+                workspace.exponent = exponent
                 if exponents is not None:
-                    bench.exponents = &exponents[0, 0]
+                    workspace.exponents = &exponents[0, 0]
                 if in_blocks:
-                    bench.weights = <real*> (after(&workspace, worker, sizeof(Bench)) + aligned(self.scratch_bytes))
-                    bench.packing = <char*> bench.weights + block_bytes
-            tasks = WinogradTasks(plan, tiling, &job, &r, NULL, images, workspace)
+                    workspace.weights = <real*> (
+                        after(&memory, worker, sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
+                    )
+                    workspace.packing = <char*> workspace.weights + block_bytes
+            tasks = WinogradTasks(plan, tiling, &job, &r, NULL, images, memory)
             if in_blocks:
                 tasks.order = &weights.order
                 run_tasks(band_task, &tasks, bands, 1, workers)
@@ -227,13 +230,13 @@ cdef class Winograd(Direct):
                     run_tasks(band_task, &tasks, n_bands(plan, tiling, &r), 1, workers)
                     run_tasks(chunk_task, &tasks, n_chunks(plan, &r), 1, workers)
             for worker in range(workers):
-                bench = <Bench*> part_of(&workspace, worker)
-                finite = finite and bench.finite
-                share = max(share, bench.share)
+                workspace = <WinogradWorkspace*> memory_of(&memory, worker)
+                finite = finite and workspace.finite
+                share = max(share, workspace.share)
             if not in_blocks:
                 share = kept.share
             finite = finite and share <= tiling.most_share and is_level(
                 plan, tiling, levels, levels + n_rounds * bands, bands, n_rounds, images, share
             )
-            free(workspace.memory)
+            free(memory.start)
         return finite

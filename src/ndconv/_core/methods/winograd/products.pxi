@@ -23,7 +23,7 @@ cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const Round
 
 
 cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t number,
-                         Bench* bench) noexcept nogil:
+                         WinogradWorkspace* workspace) noexcept nogil:
     """Multiplies and finishes a chunk of tiles for one block of output channels."""
     cdef real zeros[MOST_VECTOR]
     cdef Tile tile
@@ -45,30 +45,30 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     for i in range(width):
         zeros[i] = 0
     tile.interleaved = tile.distant = True
-    tile.weights = bench.weights
+    tile.weights = workspace.weights
     if tile.weights == NULL:
         tile.weights = job.weights + r.group * plan.set_size + block_start(plan, tiling, block)
     tiles = ceil_div(count, most_pixels(vectors))
-    find_patches(plan, tiling, job, r, segment, start, count, bench)
+    find_patches(plan, tiling, job, r, segment, start, count, workspace)
     channels = min(width, plan.channels_out - block)
-    pairs = bench.n_patches * channels
+    pairs = workspace.n_patches * channels
     for point in range(tiling.points):
         # While products are made, the lines of y and of the residual arrive.
         if job.in_vectors:
-            send_for_outputs(plan, tiling, job, bench, r.group * plan.channels_out + block, channels,
+            send_for_outputs(plan, tiling, job, workspace, r.group * plan.channels_out + block, channels,
                              point * pairs // tiling.points, (point + 1) * pairs // tiling.points)
         tile.base = zeros
         tile.base_step = 0
-        n_blocks = find_factors(plan, tiling, r, <int> point, width, bench.taps)
+        n_blocks = find_factors(plan, tiling, r, <int> point, width, workspace.taps)
         c = 0
         while c < n_blocks:
             end = min(c + tiling.together, n_blocks)
-            tile.taps = bench.taps + c * plan.taps.count
+            tile.taps = workspace.taps + c * plan.taps.count
             tile.n_taps = (end - c) * plan.taps.count
             # Of the weights that follow these, the first tiles ask for a vector for each product: that is all of them.
             products = 0
             for t in range(c * plan.taps.count, end * plan.taps.count):
-                products += bench.taps[t].channels
+                products += workspace.taps[t].channels
             tile.ahead = tile.weights + tile.taps.weight + products * width
             tile.ahead_step = LANES
             done = 0
@@ -76,8 +76,8 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
                 if i == vectors:
                     tile.ahead_step = 0
                 next_done = (i + 1) * count // tiles
-                tile.x = bench.values + (first + done) * LANES
-                tile.sums = bench.products + point * bench.product_point + done * width
+                tile.x = workspace.values + (first + done) * LANES
+                tile.sums = workspace.products + point * workspace.product_point + done * width
                 if c > 0:
                     tile.base = tile.sums
                     tile.base_step = width
@@ -86,5 +86,6 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
                 done = next_done
             c = end
         tile.weights += n_blocks // blocks * plan.channels_in * plan.taps.count * width
-    for i in range(bench.n_patches):
-        finish_patch(plan, tiling, job, bench.patches + i, r.group * plan.channels_out + block, channels, width, bench)
+    for i in range(workspace.n_patches):
+        finish_patch(plan, tiling, job, workspace.patches + i, r.group * plan.channels_out + block, channels, width,
+                     workspace)

@@ -68,7 +68,7 @@ cdef struct Patch:
     char* y                                    # of channel 0
     const char* residual
 
-cdef struct Bench:
+cdef struct WinogradWorkspace:
     # What a worker keeps from item to item.
     Source source
     Tap* taps
@@ -115,24 +115,25 @@ cdef inline Py_ssize_t band_width(const Tiling* tiling, Py_ssize_t columns) noex
             * (columns * tiling.columns + tiling.column_points - tiling.columns))
 
 
-cdef Py_ssize_t lay_bench(const Plan* plan, const Tiling* tiling, char* at, Bench* bench) noexcept nogil:
-    """Divides a worker's scratch memory, which begins at `at`; returns its size in bytes."""
+cdef Py_ssize_t lay_out_winograd(const Plan* plan, const Tiling* tiling, char* at,
+                                 WinogradWorkspace* workspace) noexcept nogil:
+    """Divides a worker's workspace, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
     cdef Py_ssize_t rows = band_height(tiling, tiling.band), width = band_width(tiling, tiling.round_columns)
-    bench.weights = NULL
-    bench.finite = True
-    bench.share = 0
-    bench.exponent = 0
-    bench.exponents = NULL
-    bench.source.rows = <Py_ssize_t*> take(&at, rows * sizeof(Py_ssize_t))
-    bench.source.first_run = <Py_ssize_t*> take(&at, 2 * sizeof(Py_ssize_t))
-    bench.source.runs = <Run*> take(&at, most_runs(plan, width) * sizeof(Run))
-    bench.taps = <Tap*> take(&at, tiling.phases * ceil_div(plan.channels_in, LANES) * plan.taps.count * sizeof(Tap))
-    bench.patches = <Patch*> take(&at, tiling.chunk * sizeof(Patch))
-    bench.planes = <real*> take(&at, rows * width * LANES * sizeof(real))
+    workspace.weights = NULL
+    workspace.finite = True
+    workspace.share = 0
+    workspace.exponent = 0
+    workspace.exponents = NULL
+    workspace.source.rows = <Py_ssize_t*> take(&at, rows * sizeof(Py_ssize_t))
+    workspace.source.first_run = <Py_ssize_t*> take(&at, 2 * sizeof(Py_ssize_t))
+    workspace.source.runs = <Run*> take(&at, most_runs(plan, width) * sizeof(Run))
+    workspace.taps = <Tap*> take(&at, tiling.phases * ceil_div(plan.channels_in, LANES) * plan.taps.count * sizeof(Tap))
+    workspace.patches = <Patch*> take(&at, tiling.chunk * sizeof(Patch))
+    workspace.planes = <real*> take(&at, rows * width * LANES * sizeof(real))
     # Not a multiple of the page size, so that the points do not compete for the same places in cache.
-    bench.product_point = (tiling.chunk * TILE_VECTORS + 1) * LANES
-    bench.products = <real*> take(&at, tiling.points * bench.product_point * sizeof(real))
+    workspace.product_point = (tiling.chunk * TILE_VECTORS + 1) * LANES
+    workspace.products = <real*> take(&at, tiling.points * workspace.product_point * sizeof(real))
     return at - start
 
 

@@ -6,17 +6,17 @@ cdef enum:
 cdef enum:
     PACKED_TOGETHER = 16       # pairs of an input channel and a tap whose values are made before they are stored
 
-cdef struct PackBench:
+cdef struct PackWorkspace:
     # What a worker that packs weights keeps.
     real* rows                 # [weight][lanes] of one vector of output channels
     real* values               # [phase][point][input channel][output channel of the block]
 
 
-cdef Py_ssize_t lay_pack_bench(const Tiling* tiling, char* at, PackBench* bench) noexcept nogil:
+cdef Py_ssize_t lay_out_pack(const Tiling* tiling, char* at, PackWorkspace* workspace) noexcept nogil:
     cdef char* start = at
     cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
-    bench.rows = <real*> take(&at, PACKED_TOGETHER * taps * LANES * sizeof(real))
-    bench.values = <real*> take(
+    workspace.rows = <real*> take(&at, PACKED_TOGETHER * taps * LANES * sizeof(real))
+    workspace.values = <real*> take(
         &at, tiling.phases * tiling.points * (PACKED_TOGETHER * MOST_VECTOR + LANES) * sizeof(real)
     )
     return at - start
@@ -94,7 +94,7 @@ cdef void pack_values(const Plan* plan, const Tiling* tiling, const Order* order
                       real* packed, char* memory) noexcept nogil:
     """Transforms the weights of a block of output channels, [point][phase][place][output channel], and adds the shares.
     """
-    cdef PackBench bench
+    cdef PackWorkspace workspace
     cdef Place place = first_place(plan)
     cdef Py_ssize_t i, j, k, v, at, count, run
     cdef Py_ssize_t places[PACKED_TOGETHER]
@@ -106,21 +106,22 @@ cdef void pack_values(const Plan* plan, const Tiling* tiling, const Order* order
     cdef vec largest[TILE_VECTORS]
     cdef vec total[TILE_VECTORS]
     cdef vec size
-    lay_pack_bench(tiling, memory, &bench)
+    lay_out_pack(tiling, memory, &workspace)
     for v in range(width // LANES):
         largest[v] = total[v] = vec_splat(0)
     j = 0
     while j < n:
         count = min(n - j, PACKED_TOGETHER)
         for v in range(width // LANES):
-            read_rows(order, number, block + v * LANES, j * taps, count * taps, bench.rows)
+            read_rows(order, number, block + v * LANES, j * taps, count * taps, workspace.rows)
             for i in range(count * taps):
-                size = vec_load(bench.rows + i * LANES)
+                size = vec_load(workspace.rows + i * LANES)
                 size = vec_max(size, -size)
                 largest[v] = vec_max(largest[v], size)
                 total[v] = total[v] + size
             for i in range(count):
-                transform_filters(tiling, bench.rows + i * taps * LANES, bench.values + i * width + v * LANES, step)
+                transform_filters(tiling, workspace.rows + i * taps * LANES, workspace.values + i * width + v * LANES,
+                                  step)
         for i in range(count):
             places[i] = next_place(plan, &place)
         # Point by point: the points lie so far apart that they would compete for the same places in cache.
@@ -136,7 +137,7 @@ cdef void pack_values(const Plan* plan, const Tiling* tiling, const Order* order
                     while i < count:
                         # Neighbours stay neighbours where there is one tap.
                         run = count if plan.taps.count == 1 else 1
-                        memcpy(packed + (k * n + places[i]) * width, bench.values + at + i * width,
+                        memcpy(packed + (k * n + places[i]) * width, workspace.values + at + i * width,
                                run * width * sizeof(real))
                         i += run
                     k += 1
@@ -144,10 +145,10 @@ cdef void pack_values(const Plan* plan, const Tiling* tiling, const Order* order
     packed += width * tiling.weight_values * n
     for v in range(width // LANES):
         vec_store(packed + v * LANES, largest[v])
-        vec_store(bench.rows, total[v])
+        vec_store(workspace.rows, total[v])
         for i in range(LANES):
             at = v * LANES + i
-            if packed[at] != 0 or bench.rows[i] != 0:
+            if packed[at] != 0 or workspace.rows[i] != 0:
                 # Of weights that are not finite, or whose values would not be normal numbers, none is small enough.
-                packed[at] = (packed[at] / bench.rows[i]
-                              if packed[at] >= LEAST_WEIGHT and bench.rows[i] < HUGE_VAL else <real> NO_SHARE)
+                packed[at] = (packed[at] / workspace.rows[i]
+                              if packed[at] >= LEAST_WEIGHT and workspace.rows[i] < HUGE_VAL else <real> NO_SHARE)
