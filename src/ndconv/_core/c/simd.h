@@ -190,16 +190,16 @@ typedef uint64_t any_u64 __attribute__((aligned(1), may_alias));
 typedef float any_f32 __attribute__((aligned(1), may_alias));
 typedef double any_f64 __attribute__((aligned(1), may_alias));
 
-/* A sample of the other byte order, turned. */
-static inline void turn_2(char *to, const char *from) {
+/* A sample with its bytes the other way round. */
+static inline void bswap16(char *to, const char *from) {
     uint16_t v = __builtin_bswap16(*(const any_u16 *)from);
     memcpy(to, &v, 2);
 }
-static inline void turn_4(char *to, const char *from) {
+static inline void bswap32(char *to, const char *from) {
     uint32_t v = __builtin_bswap32(*(const any_u32 *)from);
     memcpy(to, &v, 4);
 }
-static inline void turn_8(char *to, const char *from) {
+static inline void bswap64(char *to, const char *from) {
     uint64_t v = __builtin_bswap64(*(const any_u64 *)from);
     memcpy(to, &v, 8);
 }

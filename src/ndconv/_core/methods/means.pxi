@@ -84,11 +84,11 @@ cdef void read_abreast(const Means* m, const Lane* lanes, Py_ssize_t n, Py_ssize
         read_line(m, lanes + k, lanes[k].first + place, count, lines + k * STEPS)
     for k in range(n, ceil_div(n, LANES) * LANES):
         memset(lines + k * STEPS, 0, STEPS * sizeof(real))
-    turn(lines, rows, n, count)
+    transpose_lines(lines, rows, n, count)
 
 
-cdef void turn(const real* rows, real* columns, Py_ssize_t n, Py_ssize_t count) noexcept nogil:
-    """Turns [n][count] into [count][n], whole vectors at a time; both have rows of as many samples."""
+cdef void transpose_lines(const real* rows, real* columns, Py_ssize_t n, Py_ssize_t count) noexcept nogil:
+    """Transposes [n][count] into [count][n], whole vectors at a time; both have rows of as many samples."""
     cdef Py_ssize_t i, k
     for k in range(ceil_div(n, LANES)):
         for i in range(ceil_div(count, LANES)):
@@ -104,7 +104,7 @@ cdef void write_abreast(const Means* m, const Lane* lanes, Py_ssize_t n, Py_ssiz
         for i in range(count):
             write_samples(&m.y, lanes[0].y + (output + i) * m.y.stride[m.axis], rows + i * ABREAST, n)
         return
-    turn(rows, lines, count, n)
+    transpose_lines(rows, lines, count, n)
     for k in range(n):
         # The last pieces may be shorter.
         if lanes[k].outputs > output:

@@ -63,7 +63,7 @@ cdef void read_samples(
 ) noexcept nogil:
     """Reads `count` samples `step` bytes apart as the compute type."""
     cdef Py_ssize_t i, n, done = 0, size = samples.size
-    cdef char turned[512]
+    cdef char swapped[512]
     if not samples.swapped:
         convert_native(samples.code, target, source, step, count)
         return
@@ -71,14 +71,14 @@ cdef void read_samples(
         n = min(count - done, 512 // size)
         if size == 2:
             for i in range(n):
-                turn_2(turned + 2 * i, source + (done + i) * step)
+                bswap16(swapped + 2 * i, source + (done + i) * step)
         elif size == 4:
             for i in range(n):
-                turn_4(turned + 4 * i, source + (done + i) * step)
+                bswap32(swapped + 4 * i, source + (done + i) * step)
         else:
             for i in range(n):
-                turn_8(turned + 8 * i, source + (done + i) * step)
-        convert_native(samples.code, target + done, turned, size, n)
+                bswap64(swapped + 8 * i, source + (done + i) * step)
+        convert_native(samples.code, target + done, swapped, size, n)
         done += n
 
 

@@ -153,7 +153,7 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
                 copy_strided(rows + c * 4 * LANES, source, run.step, count)
             else:
                 read_samples(x, rows + c * 4 * LANES, source, run.step, count)
-        # Channels that do not exist are turned as well; zeros, since some ways to compute with garbage are slow.
+        # Channels that do not exist are transposed as well; zeros, since some ways to compute with garbage are slow.
         for c in range(channels, LANES):
             for n in range(ceil_div(count, LANES)):
                 vec_store(rows + (c * 4 + n) * LANES, vec_splat(0))

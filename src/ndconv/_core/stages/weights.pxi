@@ -18,7 +18,7 @@ cdef void read_rows(const Order* order, Py_ssize_t number, Py_ssize_t first, Py_
 
     `number` is the set, `first` the first channel; zeros stand where there is no channel.
     """
-    cdef real turned[MOST_BLOCK]
+    cdef real transposed[MOST_BLOCK]
     cdef Py_ssize_t i = 0, k, c, t, last, outputs = min(LANES, order.outputs - first)
     cdef const char* source = order.source + number * order.set + first * order.output
     cdef const char* at
@@ -44,10 +44,10 @@ cdef void read_rows(const Order* order, Py_ssize_t number, Py_ssize_t first, Py_
                 prefetch(<const real*> (at + order.input + k))
                 k += 64
             transpose_block(<const real*> (at + order.nearest), order.output // <Py_ssize_t> sizeof(real),
-                            turned, LANES)
+                            transposed, LANES)
             for t in range(t, last):
                 k = (order.places[t] - order.nearest) // <Py_ssize_t> sizeof(real)
-                vec_store(rows + i * LANES, vec_load(turned + k * LANES))
+                vec_store(rows + i * LANES, vec_load(transposed + k * LANES))
                 i += 1
         else:
             for t in range(t, last):

@@ -67,7 +67,7 @@ cdef void finish_lines(const Plan* plan, const Job* job, const Box* box, const r
 
 
 cdef void transpose_sums(const real* sums, real* columns, Py_ssize_t pixels, Py_ssize_t width) noexcept nogil:
-    """Turns [pixel][channel] into [channel][pixel], whole vectors at a time."""
+    """Transposes [pixel][channel] into [channel][pixel], whole vectors at a time."""
     cdef Py_ssize_t i, k = 0
     while k < width:
         i = 0

@@ -194,8 +194,8 @@ cdef void finish_run(const Job* job, const real* rows, Py_ssize_t row, char* y, 
 cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, const Patch* patch, Py_ssize_t channel,
                        Py_ssize_t channels, Py_ssize_t width, WinogradWorkspace* workspace) noexcept nogil:
     """Transforms, transposes and finishes a patch, the vectors of output channels one by one."""
-    cdef real turned[MOST_SIDE * MOST_SIDE * MOST_BLOCK]     # [line][pixel][channel]: run after run
-    cdef real rows[MOST_SIDE * MOST_SIDE * MOST_BLOCK]       # [line][channel][pixel]
+    cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_BLOCK]       # [line][pixel][channel]: run after run
+    cdef real transposed[MOST_SIDE * MOST_SIDE * MOST_BLOCK]    # [line][channel][pixel]
     cdef real bias[MOST_LANES]
     cdef real base[MOST_LANES]                 # the bias, but where sums are scaled
     cdef bint is_scaled = workspace.exponent != 0 or workspace.exponents != NULL
@@ -215,10 +215,10 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
             bias[k] = job.bias[channel + k] if job.bias != NULL and k < end else 0
             base[k] = 0 if is_scaled else bias[k]
         if not untransform_tiles(tiling, workspace.products + patch.first * width + v * LANES, width,
-                                 workspace.product_point, base, turned, pixels * LANES, patch.count):
+                                 workspace.product_point, base, outputs, pixels * LANES, patch.count):
             workspace.finite = False
         if is_scaled:
-            unscale(workspace, channel, end, bias, turned, patch.lines * pixels)
+            unscale(workspace, channel, end, bias, outputs, patch.lines * pixels)
         # Whole vectors of whole blocks of channels are transposed into y.
         in_y = (job.in_vectors and patch.residual == NULL and patch.runs == 1 and end == LANES
                 and run_length(tiling, patch, 0) == pixels)
@@ -229,7 +229,7 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
             if in_y:
                 y += channel * job.y.channel
                 for b in range(pixels // LANES):
-                    transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,
+                    transpose_block(outputs + (line * pixels + b * LANES) * LANES, LANES,
                                     <real*> y + b * LANES, job.y.channel // <Py_ssize_t> sizeof(real))
                 if not job.plain:
                     finish(job, <real*> y, job.y.channel // <Py_ssize_t> sizeof(real), y, job.y.channel, NULL, 0,
@@ -237,17 +237,17 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
                 continue
             if not job.by_pixel:
                 for b in range(pixels // LANES):
-                    transpose_block(turned + (line * pixels + b * LANES) * LANES, LANES,
-                                    rows + line * pixels * LANES + b * LANES, pixels)
+                    transpose_block(outputs + (line * pixels + b * LANES) * LANES, LANES,
+                                    transposed + line * pixels * LANES + b * LANES, pixels)
             for run in range(patch.runs):
                 if job.by_pixel:
-                    activate_runs(job.activation, turned + (line * pixels + run * patch.pixels) * LANES, LANES,
+                    activate_runs(job.activation, outputs + (line * pixels + run * patch.pixels) * LANES, LANES,
                                   y + channel * job.y.channel, job.y.stride[plan.ndim - 1],
                                   NULL if residual == NULL else residual + channel * job.residual.channel,
                                   job.residual.stride[plan.ndim - 1], run_length(tiling, patch, run), end)
                 else:
-                    finish_run(job, rows + line * pixels * LANES + run * patch.pixels, pixels, y, residual, channel,
-                               end, run_length(tiling, patch, run))
+                    finish_run(job, transposed + line * pixels * LANES + run * patch.pixels, pixels, y, residual,
+                               channel, end, run_length(tiling, patch, run))
                 y += tiling.column_dilation * job.y.stride[plan.ndim - 1]
                 if residual != NULL:
                     residual += tiling.column_dilation * job.residual.stride[plan.ndim - 1]
