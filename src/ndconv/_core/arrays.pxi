@@ -87,7 +87,7 @@ cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim)
     samples.components = 2 if is_complex else 1
     samples.size = cnp.PyArray_ITEMSIZE(array) // samples.components
     samples.component = samples.size
-    samples.same = (
+    samples.is_compute_type = (
         (samples.code == compute_code
          or (samples.size == sizeof(real) and samples.code < FLOAT16 and compute_code < FLOAT16))
         and not samples.swapped and cnp.PyArray_ISALIGNED(array)

@@ -69,7 +69,8 @@ cdef struct Samples:
     char* data
     int code
     int last                                              # the last spatial axis
-    bint swapped, same                                    # same: aligned, native samples of the compute type
+    bint swapped
+    bint is_compute_type                                  # aligned, native samples of it
     Py_ssize_t size                                       # bytes of a sample
     Py_ssize_t components                                 # of a number: 2 if it is complex
     Py_ssize_t component, channel                         # bytes from one to the next
@@ -78,10 +79,10 @@ cdef struct Samples:
 
 cdef struct Job:
     Samples x, y, residual
-    bint direct                                           # kernels may write into y's rows themselves
-    bint plain                                            # and nothing more is to be done to what they write
-    bint in_vectors                                       # the epilogue takes vectors of y and of the residual
-    bint by_pixel                                         # or those of the channels of a pixel, where they are last
+    bint writes_y                                         # kernels may write into y's rows themselves
+    bint identity_epilogue                                # and nothing more is to be done to what they write
+    bint vector_epilogue                                  # the epilogue takes vectors of y and of the residual
+    bint channels_last_epilogue                           # or those of the channels of a pixel, where they are last
     const real* weights
     const real* bias
     bint skip

@@ -50,11 +50,11 @@ cdef void finish_phases(const Plan* plan, const PolyphaseJob* phases, const Box*
             a = vec_load(strips + i)
             b = vec_load(strips + strip_size + i)
             # Nothing is left to be done to a pair of vectors that y has room for.
-            target = <real*> y if phases.whole.plain and 2 * (i + LANES) <= count else run
+            target = <real*> y if phases.whole.identity_epilogue and 2 * (i + LANES) <= count else run
             vec_store(target + 2 * i, vec_zip_low(a, b))
             vec_store(target + 2 * i + LANES, vec_zip_high(a, b))
             i += LANES
-        if phases.whole.plain:
+        if phases.whole.identity_epilogue:
             i = count // (2 * LANES) * 2 * LANES
             copy_samples(<real*> y + i, run + i, count - i)
             return
@@ -108,7 +108,7 @@ cdef void run_phase_tiles(const Plan* plan, const PolyphaseJob* phases, const Bo
         while pixel < box.width:
             pixels = min(strip, box.width - pixel)
             tiles = ceil_div(pixels, most_pixels(vectors))
-            for k in range(outputs if phases.whole.in_vectors else 0):
+            for k in range(outputs if phases.whole.vector_epilogue else 0):
                 send_for_phases(plan, phases, box, start + k, line, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
@@ -155,7 +155,7 @@ cdef void run_phase_rows(const Plan* plan, const PolyphaseJob* phases, const Box
         while pixel < box.width:
             vectors = min(vectors_at(pixel, box.width, ROW_VECTORS), STRIP // LANES)
             pixels = min(vectors * LANES, box.width - pixel)
-            for r in range(rows if phases.whole.in_vectors else 0):
+            for r in range(rows if phases.whole.vector_epilogue else 0):
                 send_for_phases(plan, phases, box, output, line + r, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]

@@ -120,9 +120,9 @@ cdef inline void copy_samples(real* target, const real* source, Py_ssize_t count
 
 cdef void read_run(const Samples* samples, real* target, const char* source, Py_ssize_t step,
                    Py_ssize_t count) noexcept nogil:
-    if samples.same and step == sizeof(real):
+    if samples.is_compute_type and step == sizeof(real):
         copy_samples(target, <const real*> source, count)
-    elif samples.same:
+    elif samples.is_compute_type:
         copy_strided(target, source, step, count)
     else:
         read_samples(samples, target, source, step, count)
@@ -137,7 +137,7 @@ cdef void write_converted(sample* target, Py_ssize_t step, const real* source, P
 
 cdef void write_samples(const Samples* y, char* target, const real* source, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t i, step = y.stride[y.last]
-    if y.same and step == sizeof(real):
+    if y.is_compute_type and step == sizeof(real):
         memcpy(target, source, count * sizeof(real))
     elif y.code == FLOAT32:
         write_converted(<any_f32*> target, step, source, count)

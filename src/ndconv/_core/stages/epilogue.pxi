@@ -7,7 +7,7 @@
 #   reads   `count` samples from runs + k * run on, or a whole vector where there are fewer: buffers of the kernels have
 #           it, and so has y where a run is there already. `count` samples of the residual, if that is not NULL.
 #   writes  `count` samples of y, in its dtype and at its steps; nothing between or beyond them.
-#   align   a sample's own for y and residual where job.in_vectors; none for others.
+#   align   a sample's own for y and residual where job.vector_epilogue; none for others.
 #   called  by what has finished sums: direct.pxi, phases.pxi, winograd.pxi. A run may be where it belongs already.
 
 cdef enum:
@@ -116,7 +116,7 @@ cdef void finish(
     cdef Py_ssize_t k
     nd_assert(n >= 0)
     nd_assert(count >= 0)
-    if job.in_vectors:
+    if job.vector_epilogue:
         activate_runs(job.activation, runs, run, y, y_step, residual, residual_step, n, count)
         return
     for k in range(n):

@@ -36,9 +36,9 @@ cdef void pad_row(const Samples* x, real fill, bint filled, const char* source, 
             if not filled:
                 for j in range(runs[i].length):
                     target[j] = fill
-        elif x.same and runs[i].step == sizeof(real):
+        elif x.is_compute_type and runs[i].step == sizeof(real):
             copy_samples(target, <const real*> (source + runs[i].source), runs[i].length)
-        elif x.same:
+        elif x.is_compute_type:
             copy_strided(target, source + runs[i].source, runs[i].step, runs[i].length)
         else:
             read_samples(x, target, source + runs[i].source, runs[i].step, runs[i].length)
@@ -90,7 +90,7 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
             n_runs = source.first_run[copy + 1 if plan.planes.flat else plan.planes.n_segments] - runs
             # Short rows that are whole in x, and follow each other there, are copied as one.
             whole = (
-                x.same and n_runs == 1 and source.runs[runs].source != FILL
+                x.is_compute_type and n_runs == 1 and source.runs[runs].source != FILL
                 and source.runs[runs].step == sizeof(real)
             )
             row = 0
@@ -122,19 +122,20 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
     cdef Py_ssize_t c, n, i = 0, count
     cdef const char* source = data + channel_offset(x, first) + row + run.source
     cdef Py_ssize_t x_channel = x.channel // <Py_ssize_t> sizeof(real)
-    if x.same and x.components == 1 and channels == LANES and x.channel == sizeof(real):
+    cdef bint as_vectors = x.is_compute_type and x.components == 1
+    if as_vectors and channels == LANES and x.channel == sizeof(real):
         # Channels are last in x: they already do.
         for i in range(run.length):
             vec_store(target + i * pixel, vec_load(<const real*> (source + i * run.step)))
         return
-    if x.same and x.components == 1 and x.channel == sizeof(real):
+    if as_vectors and x.channel == sizeof(real):
         # Fewer channels than lanes: a vector would read past the last of them.
         for i in range(run.length):
             vec_store(target + i * pixel, vec_splat(0))
             copy_samples(target + i * pixel, <const real*> (source + i * run.step), channels)
         return
     if (
-        x.same and x.components == 1 and channels == LANES and run.step == sizeof(real) and run.length >= LANES
+        as_vectors and channels == LANES and run.step == sizeof(real) and run.length >= LANES
         and x.channel % <Py_ssize_t> sizeof(real) == 0
     ):
         while i < run.length:
@@ -147,9 +148,9 @@ cdef void interleave_run(const Samples* x, const char* data, Py_ssize_t row, con
         count = min(run.length - i, 4 * LANES)
         for c in range(channels):
             source = data + channel_offset(x, first + c) + row + run.source + i * run.step
-            if x.same and run.step == sizeof(real):
+            if x.is_compute_type and run.step == sizeof(real):
                 copy_samples(rows + c * 4 * LANES, <const real*> source, count)
-            elif x.same:
+            elif x.is_compute_type:
                 copy_strided(rows + c * 4 * LANES, source, run.step, count)
             else:
                 read_samples(x, rows + c * 4 * LANES, source, run.step, count)
@@ -214,7 +215,8 @@ cdef void pad_interleaved(const Plan* plan, const Samples* x, const char* data, 
             # Whether a row is one run of x, the one at `read`, between what is filled in.
             read = place = -1
             row_length = 0
-            whole = x.same and x.components == 1 and channels == LANES and x.channel % <Py_ssize_t> sizeof(real) == 0
+            whole = (x.is_compute_type and x.components == 1 and channels == LANES
+                     and x.channel % <Py_ssize_t> sizeof(real) == 0)
             for run in range(first_run, end_run):
                 if source.runs[run].source != FILL:
                     whole = whole and read < 0 and source.runs[run].step == sizeof(real)

@@ -105,7 +105,7 @@ cdef void find_reads(const Plan* plan, const Samples* x, Source* source, Py_ssiz
             source.place[n] = done
             n += 1
         done += source.runs[i].length
-    if plan.planes.flat or not x.same:
+    if plan.planes.flat or not x.is_compute_type:
         return
     if n == 1 and source.read[0].step == sizeof(real):
         source.n_reads = 1

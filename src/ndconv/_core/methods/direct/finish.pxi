@@ -12,7 +12,7 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const 
     cdef const char* residual = NULL
     while count > 0:
         n = count
-        if plan.planes.flat and not job.in_vectors:
+        if plan.planes.flat and not job.vector_epilogue:
             n = min(count, box.extent[plan.ndim - 1] - pixel % box.extent[plan.ndim - 1])
         y = box.y + output_offset(plan, &job.y, box, line, pixel)
         if box.residual != NULL:

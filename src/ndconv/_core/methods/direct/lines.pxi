@@ -54,7 +54,7 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
     cdef Py_ssize_t y_channel = BANK_VECTORS * LANES
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
-    cdef bint in_y = job.direct and box.width >= LANES
+    cdef bint in_y = job.writes_y and box.width >= LANES
     cdef const real* weights = (
         box.weights + start * plan.channels_in * plan.taps.count + box.first_channel * plan.taps.count * outputs
     )
@@ -83,7 +83,7 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
                     prefetch_to_write(y + k * y_channel + v * LANES)
         b.y, b.y_channel, b.x, b.last = y, y_channel, line_planes + pixel, last_vector
         bank(&b, <int> outputs, <int> vectors)
-        if ends and not (in_y and job.plain):
+        if ends and not (in_y and job.identity_epilogue):
             finish_pixels(plan, job, box, y, y_channel, start, start + outputs, line, pixel, count)
         pixel += count
 
@@ -99,9 +99,9 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
     cdef Py_ssize_t line = 0, pixel, count, vectors, tiles, rows, y_row, last_vector
     cdef bint begins = box.first_channel == 0
     cdef bint ends = box.end_channel == plan.channels_in
-    cdef bint in_y = job.direct and box.width >= LANES
+    cdef bint in_y = job.writes_y and box.width >= LANES
     # What a vector is longer than a short row lies in the rows after it, if they are next in memory and still to come.
-    cdef bint follows = job.direct and begins and ends and plan.ndim > 1 and (
+    cdef bint follows = job.writes_y and begins and ends and plan.ndim > 1 and (
         job.y.stride[plan.ndim - 2] == box.width * <Py_ssize_t> sizeof(real)
     )
     cdef real bias = 0 if box.bias == NULL else box.bias[output]
@@ -139,7 +139,7 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
             p.y, p.y_row, p.x = y, y_row, block_planes(box) + plane + line * line_stride(plan) + pixel
             p.tiles, p.last = tiles, last_vector
             rows_of_pixels(&p, <int> rows, <int> vectors, plan.taps.chains_alike)
-            if ends and not (in_y and job.plain):
+            if ends and not (in_y and job.identity_epilogue):
                 finish_lines(plan, job, box, y, y_row, output, line, rows, pixel, count)
             pixel += count
         line += rows
@@ -156,7 +156,7 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
     cdef char* y
     cdef const char* residual = NULL
     begin_sums(first_sums, box.bias, 0, channels, LANES)
-    if job.in_vectors and last > 0 and job.y.stride[last - 1] == box.width * <Py_ssize_t> sizeof(real) and (
+    if job.vector_epilogue and last > 0 and job.y.stride[last - 1] == box.width * <Py_ssize_t> sizeof(real) and (
         box.residual == NULL or job.residual.stride[last - 1] == job.y.stride[last - 1]
     ):
         # Short lines that follow each other in y are one strip.
@@ -171,18 +171,18 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
             y = box.y + output_offset(plan, &job.y, box, line, pixel)
             if box.residual != NULL:
                 residual = box.residual + output_offset(plan, &job.residual, box, line, pixel)
-            if job.by_pixel:
+            if job.channels_last_epilogue:
                 for k in range(pixels):
                     send_for_row(<real*> (y + k * job.y.stride[last]),
                                  NULL if residual == NULL else residual + k * job.residual.stride[last], channels)
-            elif job.in_vectors:
+            elif job.vector_epilogue:
                 for k in range(channels):
                     send_for_row(<real*> (y + k * job.y.channel),
                                  NULL if residual == NULL else residual + k * job.residual.channel, lines * pixels)
             for i in range(lines):
                 depthwise(sums + i * pixels * LANES, first_sums, line_planes + i * line_stride(plan), box.weights,
                           plan.taps.chains, plan.taps.chain_offset, plan.taps.chain_length, pixels)
-            if job.by_pixel:
+            if job.channels_last_epilogue:
                 finish_channels(plan, job, box, sums, LANES, 0, channels, line, pixel, pixels)
             else:
                 transpose_sums(sums, columns, lines * pixels, LANES)

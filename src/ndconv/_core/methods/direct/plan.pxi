@@ -22,13 +22,15 @@ cdef int demand_plan(const Plan* plan) except -1:
 
 
 cdef bint has_channels_last(const Samples* samples) noexcept nogil:
-    return samples.same and samples.components == 1 and samples.channel == sizeof(real)
+    return samples.is_compute_type and samples.components == 1 and samples.channel == sizeof(real)
 
 
 cdef bint rows_take_vectors(const Plan* plan, const Samples* y) noexcept nogil:
     """Whether y's rows (and flat lines) are contiguous samples of the compute type, which kernels can write."""
     cdef int axis, last = plan.ndim - 1
-    if not y.same or y.components != 1 or y.stride[last] != sizeof(real) or y.channel % <Py_ssize_t> sizeof(real):
+    if not y.is_compute_type or y.components != 1:
+        return False
+    if y.stride[last] != sizeof(real) or y.channel % <Py_ssize_t> sizeof(real):
         return False
     for axis in range(last):
         if y.stride[axis] % <Py_ssize_t> sizeof(real):
@@ -265,17 +267,18 @@ cdef class Direct:
             job.batch_shape[axis] = cnp.PyArray_DIM(y, axis)
             job.weight_batch[axis] = 0 if weight_batch is None else weight_batch[axis] // plan.sets * plan.groups
             batch *= job.batch_shape[axis]
-        job.direct = rows_take_vectors(plan, &job.y)
+        job.writes_y = rows_take_vectors(plan, &job.y)
         job.weights = &packed.weights[0] if packed.nbytes > 0 else NULL
         job.skip = plan.taps.skip
         job.bias = NULL
         if bias is not None:
             job.bias = <const real*> cnp.PyArray_DATA(bias)
         job.activation = activation
-        job.plain = job.direct and activation == IDENTITY and residual is None
-        job.in_vectors = job.direct and (residual is None or rows_take_vectors(plan, &job.residual))
-        job.by_pixel = (
-            not job.in_vectors and has_channels_last(&job.y) and (residual is None or has_channels_last(&job.residual))
+        job.identity_epilogue = job.writes_y and activation == IDENTITY and residual is None
+        job.vector_epilogue = job.writes_y and (residual is None or rows_take_vectors(plan, &job.residual))
+        job.channels_last_epilogue = (
+            not job.vector_epilogue and has_channels_last(&job.y)
+            and (residual is None or has_channels_last(&job.residual))
         )
         return batch
 
@@ -292,7 +295,7 @@ cdef class Direct:
         cdef Py_ssize_t n_tasks, chunk, box_tasks, n_boxes
         cdef int worker
         n_tasks = self.tasks_per_batch * self.begin_job(&job, x, packed, bias, residual, y, activation, weight_batch)
-        if plan.planes.in_place and not job.x.same:
+        if plan.planes.in_place and not job.x.is_compute_type:
             return False
         if n_tasks == 0 or cnp.PyArray_SIZE(y) == 0:
             return True

@@ -21,9 +21,9 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, DirectWork
     cdef Py_ssize_t t, c, block, n = 0
     cdef int axis, last = plan.ndim - 1
     cdef Tap* tap = workspace.taps
-    cdef bint same = workspace.listed_channels == channels and workspace.listed_width == width
+    cdef bint is_listed = workspace.listed_channels == channels and workspace.listed_width == width
     cdef bint inner = True
-    if same and not job.skip:
+    if is_listed and not job.skip:
         return
     if job.skip:
         for axis in range(last - 1):
@@ -41,14 +41,14 @@ cdef void list_taps(const Plan* plan, const Job* job, const Box* box, DirectWork
             end[last - 1] = first[last - 1] + 1
         for axis in range(plan.ndim):
             inner = inner and plan.taps.inner_first[axis] <= first[axis] and end[axis] <= plan.taps.inner_end[axis]
-        if same and inner and workspace.n_active == plan.taps.count:
+        if is_listed and inner and workspace.n_active == plan.taps.count:
             return
     for t in range(plan.taps.count):
         if not job.skip or is_active(plan, t, first, end):
-            same = same and n < workspace.n_active and workspace.active[n] == t
+            is_listed = is_listed and n < workspace.n_active and workspace.active[n] == t
             workspace.active[n] = t
             n += 1
-    if same and n == workspace.n_active:
+    if is_listed and n == workspace.n_active:
         return
     workspace.n_active = n
     workspace.listed_channels = channels
@@ -108,7 +108,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, DirectWorkspace*
                 nd_assert((place + 1) * SUMS <= sums_size(plan))
                 sums = workspace.sums + place * SUMS
                 place += 1
-            if job.in_vectors or job.by_pixel:
+            if job.vector_epilogue or job.channels_last_epilogue:
                 y = <real*> (box.y + output_offset(plan, &job.y, box, line, pixel)) + start * y_channel
                 if box.residual != NULL:
                     residual = (box.residual + channel_offset(&job.residual, start)
@@ -118,12 +118,12 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, DirectWorkspace*
             for i in range(tiles):
                 next_done = (i + 1) * pixels // tiles
                 list_taps(plan, job, box, workspace, channels, width, line, pixel + done, pixel + next_done)
-                if job.by_pixel and ends:
+                if job.channels_last_epilogue and ends:
                     # (Where flat rows have gaps in y, some of it for nothing.)
                     for k in range(done, next_done):
                         send_for_row(y + k * y_pixel, NULL if residual == NULL else
                                      residual + k * job.residual.stride[plan.ndim - 1], outputs)
-                elif job.in_vectors and ends:
+                elif job.vector_epilogue and ends:
                     # Each tile sends for the rows of y and of the residual of some channels.
                     for ready in range(ready, (i + 1) * outputs // tiles):
                         send_for_row(y + ready * y_channel,
@@ -135,7 +135,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, DirectWorkspace*
                 tile.x = line_planes + (pixel + done) * plan.planes.interleave
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                 done = next_done
-            if ends and job.by_pixel:
+            if ends and job.channels_last_epilogue:
                 finish_channels(plan, job, box, sums, width, start, outputs, line, pixel, pixels)
             elif ends:
                 transpose_sums(sums, columns, pixels, width)

@@ -190,7 +190,7 @@ cdef class WeightGradient(Direct):
         for axis in range(job.batch_ndim):
             job.batch_shape[axis] = cnp.PyArray_DIM(grad_y, axis)
             batch *= job.batch_shape[axis]
-        if plan.planes.in_place and not job.x.same:
+        if plan.planes.in_place and not job.x.is_compute_type:
             return False
         n_tasks = (
             cut.parts * ceil_div(plan.groups, cut.groups) * ceil_div(plan.channels_out, cut.outputs)

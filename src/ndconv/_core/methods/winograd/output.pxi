@@ -220,7 +220,7 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         if is_scaled:
             unscale(workspace, channel, end, bias, outputs, patch.lines * pixels)
         # Whole vectors of whole blocks of channels are transposed into y.
-        in_y = (job.in_vectors and patch.residual == NULL and patch.runs == 1 and end == LANES
+        in_y = (job.vector_epilogue and patch.residual == NULL and patch.runs == 1 and end == LANES
                 and run_length(tiling, patch, 0) == pixels)
         for line in range(patch.lines):
             y = patch.y + line * y_line
@@ -231,16 +231,16 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
                 for b in range(pixels // LANES):
                     transpose_block(outputs + (line * pixels + b * LANES) * LANES, LANES,
                                     <real*> y + b * LANES, job.y.channel // <Py_ssize_t> sizeof(real))
-                if not job.plain:
+                if not job.identity_epilogue:
                     finish(job, <real*> y, job.y.channel // <Py_ssize_t> sizeof(real), y, job.y.channel, NULL, 0,
                            LANES, pixels)
                 continue
-            if not job.by_pixel:
+            if not job.channels_last_epilogue:
                 for b in range(pixels // LANES):
                     transpose_block(outputs + (line * pixels + b * LANES) * LANES, LANES,
                                     transposed + line * pixels * LANES + b * LANES, pixels)
             for run in range(patch.runs):
-                if job.by_pixel:
+                if job.channels_last_epilogue:
                     activate_runs(job.activation, outputs + (line * pixels + run * patch.pixels) * LANES, LANES,
                                   y + channel * job.y.channel, job.y.stride[plan.ndim - 1],
                                   NULL if residual == NULL else residual + channel * job.residual.channel,

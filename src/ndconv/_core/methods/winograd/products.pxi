@@ -54,7 +54,7 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     pairs = workspace.n_patches * channels
     for point in range(tiling.points):
         # While products are made, the lines of y and of the residual arrive.
-        if job.in_vectors:
+        if job.vector_epilogue:
             send_for_outputs(plan, tiling, job, workspace, r.group * plan.channels_out + block, channels,
                              point * pairs // tiling.points, (point + 1) * pairs // tiling.points)
         tile.base = zeros
