@@ -22,16 +22,16 @@ cdef extern from "simd.h" nogil:
     ctypedef float real
     ctypedef float vec
     ctypedef double wide
-    ctypedef int8_t any_i8
-    ctypedef uint8_t any_u8
-    ctypedef int16_t any_i16
-    ctypedef uint16_t any_u16
-    ctypedef int32_t any_i32
-    ctypedef uint32_t any_u32
-    ctypedef int64_t any_i64
-    ctypedef uint64_t any_u64
-    ctypedef float any_f32
-    ctypedef double any_f64
+    ctypedef int8_t i8_unaligned
+    ctypedef uint8_t u8_unaligned
+    ctypedef int16_t i16_unaligned
+    ctypedef uint16_t u16_unaligned
+    ctypedef int32_t i32_unaligned
+    ctypedef uint32_t u32_unaligned
+    ctypedef int64_t i64_unaligned
+    ctypedef uint64_t u64_unaligned
+    ctypedef float f32_unaligned
+    ctypedef double f64_unaligned
     const char* NDCONV_LEVEL
     const char* NDCONV_DTYPE
     enum:
@@ -54,7 +54,7 @@ cdef extern from "simd.h" nogil:
     const Py_ssize_t SUMS
     const Py_ssize_t FILL
     vec vec_load(const real*)
-    vec vec_loaded(const real*)
+    vec vec_load_once(const real*)
     void vec_store(real*, vec)
     vec vec_splat(real)
     wide vec_widen(vec)
@@ -70,7 +70,7 @@ cdef extern from "simd.h" nogil:
     void bswap16(char*, const char*)
     void bswap32(char*, const char*)
     void bswap64(char*, const char*)
-    const real* one_address(const real*)
+    const real* opaque_pointer(const real*)
     void prefetch(const real*)
     void prefetch_ahead(const real*)
     void prefetch_to_write(const real*)

@@ -71,7 +71,7 @@ static CYTHON_INLINE vec vec_first(vec v, int n) {
 
 /* The same vector, loaded once, where registers are many: compilers would rather load it again for each multiply-add, and
  * loads are what those then wait for. */
-static inline vec vec_loaded(const real *p) {
+static inline vec vec_load_once(const real *p) {
     vec v = vec_load(p);
 #if REGISTERS == 32
     __asm__("" : "+v"(v));
@@ -81,7 +81,7 @@ static inline vec vec_loaded(const real *p) {
 
 /* The same address, of which compilers then know nothing more: those next to it are a constant away from it, instead of
  * each being a sum of its own. */
-static inline const real *one_address(const real *p) {
+static inline const real *opaque_pointer(const real *p) {
     __asm__("" : "+r"(p));
     return p;
 }
@@ -179,28 +179,28 @@ enum { MOST_LANES = LANE_COUNT, MOST_BLOCK = LANE_COUNT * LANE_COUNT };
 #define FILL PY_SSIZE_T_MIN
 
 /* Samples at any address: x may be misaligned. */
-typedef int8_t any_i8;
-typedef uint8_t any_u8;
-typedef int16_t any_i16 __attribute__((aligned(1), may_alias));
-typedef uint16_t any_u16 __attribute__((aligned(1), may_alias));
-typedef int32_t any_i32 __attribute__((aligned(1), may_alias));
-typedef uint32_t any_u32 __attribute__((aligned(1), may_alias));
-typedef int64_t any_i64 __attribute__((aligned(1), may_alias));
-typedef uint64_t any_u64 __attribute__((aligned(1), may_alias));
-typedef float any_f32 __attribute__((aligned(1), may_alias));
-typedef double any_f64 __attribute__((aligned(1), may_alias));
+typedef int8_t i8_unaligned;
+typedef uint8_t u8_unaligned;
+typedef int16_t i16_unaligned __attribute__((aligned(1), may_alias));
+typedef uint16_t u16_unaligned __attribute__((aligned(1), may_alias));
+typedef int32_t i32_unaligned __attribute__((aligned(1), may_alias));
+typedef uint32_t u32_unaligned __attribute__((aligned(1), may_alias));
+typedef int64_t i64_unaligned __attribute__((aligned(1), may_alias));
+typedef uint64_t u64_unaligned __attribute__((aligned(1), may_alias));
+typedef float f32_unaligned __attribute__((aligned(1), may_alias));
+typedef double f64_unaligned __attribute__((aligned(1), may_alias));
 
 /* A sample with its bytes the other way round. */
 static inline void bswap16(char *to, const char *from) {
-    uint16_t v = __builtin_bswap16(*(const any_u16 *)from);
+    uint16_t v = __builtin_bswap16(*(const u16_unaligned *)from);
     memcpy(to, &v, 2);
 }
 static inline void bswap32(char *to, const char *from) {
-    uint32_t v = __builtin_bswap32(*(const any_u32 *)from);
+    uint32_t v = __builtin_bswap32(*(const u32_unaligned *)from);
     memcpy(to, &v, 4);
 }
 static inline void bswap64(char *to, const char *from) {
-    uint64_t v = __builtin_bswap64(*(const any_u64 *)from);
+    uint64_t v = __builtin_bswap64(*(const u64_unaligned *)from);
     memcpy(to, &v, 8);
 }
 

@@ -26,9 +26,9 @@ cdef inline int add_neighbours(
     cdef vec sample
     cdef int i, t
     for t in range(taps):
-        weight[t] = vec_loaded(weights + t * LANES)
+        weight[t] = vec_load_once(weights + t * LANES)
     for i in range(pixels + taps - 1):
-        sample = vec_loaded(x + i * LANES)
+        sample = vec_load_once(x + i * LANES)
         for t in range(taps):
             if 0 <= i - t < pixels:
                 acc[i - t] = acc[i - t] + sample * weight[t]
@@ -50,14 +50,14 @@ cdef inline int depthwise_kernel(
         at = x + offsets[t]
         left = lengths[t]
         while left >= DEPTHWISE_TAPS:
-            add_neighbours(acc, one_address(at), weights, pixels, DEPTHWISE_TAPS)
+            add_neighbours(acc, opaque_pointer(at), weights, pixels, DEPTHWISE_TAPS)
             at += DEPTHWISE_TAPS * LANES
             weights += DEPTHWISE_TAPS * LANES
             left -= DEPTHWISE_TAPS
         if left == 2:
-            add_neighbours(acc, one_address(at), weights, pixels, 2)
+            add_neighbours(acc, opaque_pointer(at), weights, pixels, 2)
         elif left == 1:
-            add_neighbours(acc, one_address(at), weights, pixels, 1)
+            add_neighbours(acc, opaque_pointer(at), weights, pixels, 1)
         weights += left * LANES
     for i in range(pixels):
         vec_store(sums + i * LANES, acc[i])

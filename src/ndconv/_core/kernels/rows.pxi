@@ -52,7 +52,7 @@ cdef inline int chain(
     # Rows come in: row r takes part from its first tap on.
     for i in range(rows - 1):
         for v in range(vectors):
-            sample[v] = vec_loaded(x + (v * LANES if v < vectors - 1 else last))
+            sample[v] = vec_load_once(x + (v * LANES if v < vectors - 1 else last))
         x += step
         for r in range(i + 1):
             if long_chain or i - r < length:
@@ -61,7 +61,7 @@ cdef inline int chain(
     # All rows take part.
     for p in range(rows - 1, length):
         for v in range(vectors):
-            sample[v] = vec_loaded(x + (v * LANES if v < vectors - 1 else last))
+            sample[v] = vec_load_once(x + (v * LANES if v < vectors - 1 else last))
         x += step
         for r in range(rows):
             for v in range(vectors):
@@ -71,7 +71,7 @@ cdef inline int chain(
     for i in range(rows - 1):
         if long_chain or p + i < length + rows - 1:
             for v in range(vectors):
-                sample[v] = vec_loaded(x + (v * LANES if v < vectors - 1 else last))
+                sample[v] = vec_load_once(x + (v * LANES if v < vectors - 1 else last))
             x += step
             for r in range(1, rows):
                 if (i < r) if long_chain else (0 <= p + i - r < length):

@@ -4,16 +4,16 @@ cdef enum:
     READ_AHEAD = 512    # samples
 
 ctypedef fused sample:
-    any_i8
-    any_u8
-    any_i16
-    any_u16
-    any_i32
-    any_u32
-    any_i64
-    any_u64
-    any_f32
-    any_f64
+    i8_unaligned
+    u8_unaligned
+    i16_unaligned
+    u16_unaligned
+    i32_unaligned
+    u32_unaligned
+    i64_unaligned
+    u64_unaligned
+    f32_unaligned
+    f64_unaligned
 
 
 cdef void convert(real* target, const sample* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
@@ -30,30 +30,30 @@ cdef void convert(real* target, const sample* source, Py_ssize_t step, Py_ssize_
 cdef void convert_half(real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(count):
-        target[i] = <real> half_to_float((<const any_u16*> (source + i * step))[0])
+        target[i] = <real> half_to_float((<const u16_unaligned*> (source + i * step))[0])
 
 
 cdef void convert_native(int code, real* target, const char* source, Py_ssize_t step, Py_ssize_t count) noexcept nogil:
     if code == FLOAT32:
-        convert(target, <const any_f32*> source, step, count)
+        convert(target, <const f32_unaligned*> source, step, count)
     elif code == FLOAT64:
-        convert(target, <const any_f64*> source, step, count)
+        convert(target, <const f64_unaligned*> source, step, count)
     elif code == BOOL or code == UINT8:
-        convert(target, <const any_u8*> source, step, count)
+        convert(target, <const u8_unaligned*> source, step, count)
     elif code == INT8:
-        convert(target, <const any_i8*> source, step, count)
+        convert(target, <const i8_unaligned*> source, step, count)
     elif code == INT16:
-        convert(target, <const any_i16*> source, step, count)
+        convert(target, <const i16_unaligned*> source, step, count)
     elif code == UINT16:
-        convert(target, <const any_u16*> source, step, count)
+        convert(target, <const u16_unaligned*> source, step, count)
     elif code == INT32:
-        convert(target, <const any_i32*> source, step, count)
+        convert(target, <const i32_unaligned*> source, step, count)
     elif code == UINT32:
-        convert(target, <const any_u32*> source, step, count)
+        convert(target, <const u32_unaligned*> source, step, count)
     elif code == INT64:
-        convert(target, <const any_i64*> source, step, count)
+        convert(target, <const i64_unaligned*> source, step, count)
     elif code == UINT64:
-        convert(target, <const any_u64*> source, step, count)
+        convert(target, <const u64_unaligned*> source, step, count)
     else:
         convert_half(target, source, step, count)
 
@@ -140,18 +140,18 @@ cdef void write_samples(const Samples* y, char* target, const real* source, Py_s
     if y.is_compute_type and step == sizeof(real):
         memcpy(target, source, count * sizeof(real))
     elif y.code == FLOAT32:
-        write_converted(<any_f32*> target, step, source, count)
+        write_converted(<f32_unaligned*> target, step, source, count)
     elif y.code == FLOAT64:
-        write_converted(<any_f64*> target, step, source, count)
+        write_converted(<f64_unaligned*> target, step, source, count)
     elif y.code == FLOAT16:
         for i in range(count):
-            (<any_u16*> (target + i * step))[0] = float_to_half(<float> source[i])
+            (<u16_unaligned*> (target + i * step))[0] = float_to_half(<float> source[i])
     # Integers wrap around, so the sign of the type does not matter.
     elif y.size == 1:
-        write_converted(<any_u8*> target, step, source, count)
+        write_converted(<u8_unaligned*> target, step, source, count)
     elif y.size == 2:
-        write_converted(<any_u16*> target, step, source, count)
+        write_converted(<u16_unaligned*> target, step, source, count)
     elif y.size == 4:
-        write_converted(<any_u32*> target, step, source, count)
+        write_converted(<u32_unaligned*> target, step, source, count)
     else:
-        write_converted(<any_u64*> target, step, source, count)
+        write_converted(<u64_unaligned*> target, step, source, count)
