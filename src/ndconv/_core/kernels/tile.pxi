@@ -131,7 +131,7 @@ cdef void multiply_tile(const Tile* tile, int pixels, int vectors) noexcept nogi
         at_vectors(vectors, TILE_VECTORS, tile_of_vectors, tile, pixels, False)
 
 
-cdef void begin_sums(
+cdef void init_accumulators(
     real* sums, const real* bias, Py_ssize_t start, Py_ssize_t outputs, Py_ssize_t width
 ) noexcept nogil:
     """Sets a pixel's sums to the bias, and those of channels that do not exist to zero."""

@@ -68,14 +68,14 @@ cdef void finish_phases(const Plan* plan, const PolyphaseJob* phases, const Box*
     finish(&phases.whole, run, 0, y, 0, residual, 0, 1, count)
 
 
-cdef inline void send_for_phases(const Plan* plan, const PolyphaseJob* phases, const Box* box, Py_ssize_t channel,
+cdef inline void prefetch_phases(const Plan* plan, const PolyphaseJob* phases, const Box* box, Py_ssize_t channel,
                                  Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t pixels) noexcept nogil:
     """Asks for what `finish_phases` will read and write."""
     cdef const char* residual = NULL
     if box.residual != NULL:
         residual = (box.residual + channel_offset(&phases.job.residual, channel)
                     + output_offset(plan, &phases.job.residual, box, line, pixel))
-    send_for_row(<real*> (box.y + channel_offset(&phases.job.y, channel)
+    prefetch_row(<real*> (box.y + channel_offset(&phases.job.y, channel)
                           + output_offset(plan, &phases.job.y, box, line, pixel)), residual, phases.n * pixels)
 
 
@@ -101,7 +101,7 @@ cdef void run_phase_tiles(const Plan* plan, const PolyphaseJob* phases, const Bo
     tile.ahead_step = 0
     tile.base_step = 0
     tile.base = first_sums
-    begin_sums(first_sums, box.bias, start, outputs, width)
+    init_accumulators(first_sums, box.bias, start, outputs, width)
     for line in range(box.lines):
         planes = box.planes + plane + line * line_stride(plan)
         pixel = 0
@@ -109,7 +109,7 @@ cdef void run_phase_tiles(const Plan* plan, const PolyphaseJob* phases, const Bo
             pixels = min(strip, box.width - pixel)
             tiles = ceil_div(pixels, most_pixels(vectors))
             for k in range(outputs if phases.whole.vector_epilogue else 0):
-                send_for_phases(plan, phases, box, start + k, line, pixel, pixels)
+                prefetch_phases(plan, phases, box, start + k, line, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
                 if phase.taps.count == 0:
@@ -156,7 +156,7 @@ cdef void run_phase_rows(const Plan* plan, const PolyphaseJob* phases, const Box
             vectors = min(vectors_at(pixel, box.width, ROW_VECTORS), STRIP // LANES)
             pixels = min(vectors * LANES, box.width - pixel)
             for r in range(rows if phases.whole.vector_epilogue else 0):
-                send_for_phases(plan, phases, box, output, line + r, pixel, pixels)
+                prefetch_phases(plan, phases, box, output, line + r, pixel, pixels)
             for f in range(phases.n):
                 phase = phases.plan[f]
                 use_chains(&p, &phase.taps)

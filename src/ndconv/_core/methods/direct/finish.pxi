@@ -77,7 +77,7 @@ cdef void transpose_sums(const real* sums, real* columns, Py_ssize_t pixels, Py_
         k += LANES
 
 
-cdef inline void send_for_row(real* y, const char* residual, Py_ssize_t count) noexcept nogil:
+cdef inline void prefetch_row(real* y, const char* residual, Py_ssize_t count) noexcept nogil:
     """Asks for what the epilogue will read and write, both of the compute type."""
     cdef Py_ssize_t i = 0
     while i < count:

@@ -155,7 +155,7 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
     cdef const real* line_planes
     cdef char* y
     cdef const char* residual = NULL
-    begin_sums(first_sums, box.bias, 0, channels, LANES)
+    init_accumulators(first_sums, box.bias, 0, channels, LANES)
     if job.vector_epilogue and last > 0 and job.y.stride[last - 1] == box.width * <Py_ssize_t> sizeof(real) and (
         box.residual == NULL or job.residual.stride[last - 1] == job.y.stride[last - 1]
     ):
@@ -173,11 +173,11 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
                 residual = box.residual + output_offset(plan, &job.residual, box, line, pixel)
             if job.channels_last_epilogue:
                 for k in range(pixels):
-                    send_for_row(<real*> (y + k * job.y.stride[last]),
+                    prefetch_row(<real*> (y + k * job.y.stride[last]),
                                  NULL if residual == NULL else residual + k * job.residual.stride[last], channels)
             elif job.vector_epilogue:
                 for k in range(channels):
-                    send_for_row(<real*> (y + k * job.y.channel),
+                    prefetch_row(<real*> (y + k * job.y.channel),
                                  NULL if residual == NULL else residual + k * job.residual.channel, lines * pixels)
             for i in range(lines):
                 depthwise(sums + i * pixels * LANES, first_sums, line_planes + i * line_stride(plan), box.weights,

@@ -97,7 +97,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, DirectWorkspace*
     tile.base_step = 0 if begins else width
     tile.base = first_sums
     if begins:
-        begin_sums(first_sums, box.bias, start, outputs, width)
+        init_accumulators(first_sums, box.bias, start, outputs, width)
     for line in range(box.lines):
         pixel = 0
         line_planes = block_planes(box) + plane + line * line_stride(plan)
@@ -121,12 +121,12 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, DirectWorkspace*
                 if job.channels_last_epilogue and ends:
                     # (Where flat rows have gaps in y, some of it for nothing.)
                     for k in range(done, next_done):
-                        send_for_row(y + k * y_pixel, NULL if residual == NULL else
+                        prefetch_row(y + k * y_pixel, NULL if residual == NULL else
                                      residual + k * job.residual.stride[plan.ndim - 1], outputs)
                 elif job.vector_epilogue and ends:
                     # Each tile sends for the rows of y and of the residual of some channels.
                     for ready in range(ready, (i + 1) * outputs // tiles):
-                        send_for_row(y + ready * y_channel,
+                        prefetch_row(y + ready * y_channel,
                                      NULL if residual == NULL else residual + ready * job.residual.channel, pixels)
                 tile.n_taps = ceil_div(channels, plan.planes.interleave) * workspace.n_active
                 tile.sums = sums + done * width

@@ -76,7 +76,7 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     cdef const char* x
     cdef const real* samples
     cdef real* tile
-    cdef Level* level = workspace.levels + r.number * workspace.bands + number
+    cdef Magnitudes* found = workspace.magnitudes + r.number * workspace.bands + number
     cdef Py_ssize_t first_row = 0, end_row = 1, first_column, end_column
     cdef bint few_rows = False, few_columns
     block = number % blocks
@@ -121,11 +121,11 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     pad(plan, &job.x, x, source, workspace.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
     if workspace.exponent != 0:
         scale(workspace.planes, source.n_rows * width, workspace.exponent)
-    look_at(workspace.planes, source.n_rows, width, first_row, end_row, first_column, end_column, level)
+    scan_magnitudes(workspace.planes, source.n_rows, width, first_row, end_row, first_column, end_column, found)
     if few_rows:
-        look_at_few(workspace.planes, source.n_rows, width, width, 1, level)
+        lower_to_smallest(workspace.planes, source.n_rows, width, width, 1, found)
     if few_columns:
-        look_at_few(workspace.planes, min(end_column, width), 1, source.n_rows, width, level)
+        lower_to_smallest(workspace.planes, min(end_column, width), 1, source.n_rows, width, found)
     n = (image * tiling.positions + position) * r.tiles + band * r.columns
     for row_phase in range(tiling.row_step):
         for column_phase in range(tiling.column_step):

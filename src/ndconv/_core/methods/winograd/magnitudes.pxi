@@ -76,7 +76,7 @@ cdef inline bint met_by_all(Py_ssize_t outputs, Py_ssize_t taps, Py_ssize_t step
     return False
 
 
-cdef inline void look_along(const real* samples, Py_ssize_t vectors, vec* largest) noexcept nogil:
+cdef inline void scan_largest(const real* samples, Py_ssize_t vectors, vec* largest) noexcept nogil:
     cdef Py_ssize_t i
     cdef vec size
     for i in range(vectors):
@@ -84,8 +84,9 @@ cdef inline void look_along(const real* samples, Py_ssize_t vectors, vec* larges
         largest[0] = vec_max(largest[0], vec_max(size, -size))
 
 
-cdef void look_at(const real* samples, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t first_row, Py_ssize_t end_row,
-                  Py_ssize_t first_column, Py_ssize_t end_column, Level* level) noexcept nogil:
+cdef void scan_magnitudes(const real* samples, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t first_row,
+                          Py_ssize_t end_row, Py_ssize_t first_column, Py_ssize_t end_column,
+                          Magnitudes* found) noexcept nogil:
     """Finds how large the samples of a band are; those between the rows and columns are met by all taps."""
     cdef vec largest = vec_splat(0), total = vec_splat(0), present = vec_splat(0)
     cdef vec size
@@ -93,36 +94,36 @@ cdef void look_at(const real* samples, Py_ssize_t rows, Py_ssize_t width, Py_ssi
     cdef Py_ssize_t i, row, first = min(max(first_column, 0), width), end = min(max(end_column, first), width)
     for row in range(rows):
         if row < first_row or row >= end_row:
-            look_along(samples, width, &largest)
+            scan_largest(samples, width, &largest)
         else:
-            look_along(samples, first, &largest)
+            scan_largest(samples, first, &largest)
             for i in range(first, end):
                 size = vec_load(samples + i * LANES)
                 size = vec_max(size, -size)
                 largest = vec_max(largest, size)
                 total = total + size
                 present = present + vec_is_positive(size)
-            look_along(samples + end * LANES, width - end, &largest)
+            scan_largest(samples + end * LANES, width - end, &largest)
         samples += width * LANES
     vec_store(of_lanes, largest)
     vec_store(of_lanes + LANES, total)
     vec_store(of_lanes + 2 * LANES, present)
-    level.largest = level.total = 0
-    level.present = 0
+    found.largest = found.total = 0
+    found.present = 0
     for i in range(LANES):
-        level.largest = max(level.largest, <double> of_lanes[i])
-        level.total += of_lanes[LANES + i]
-        level.present += <Py_ssize_t> of_lanes[2 * LANES + i]
+        found.largest = max(found.largest, <double> of_lanes[i])
+        found.total += of_lanes[LANES + i]
+        found.present += <Py_ssize_t> of_lanes[2 * LANES + i]
 
 
-cdef void look_at_few(const real* samples, Py_ssize_t rows, Py_ssize_t row, Py_ssize_t columns, Py_ssize_t column,
-                      Level* level) noexcept nogil:
+cdef void lower_to_smallest(const real* samples, Py_ssize_t rows, Py_ssize_t row, Py_ssize_t columns, Py_ssize_t column,
+                            Magnitudes* found) noexcept nogil:
     """Lowers the total to what it would be if all rows were like the smallest that is not zero.
 
     Each tap meets but some of them, and may find no larger ones.
     """
     cdef Py_ssize_t i, j, k, present
-    cdef double total, mean = level.total / max(level.present, 1)
+    cdef double total, mean = found.total / max(found.present, 1)
     cdef real size
     for i in range(rows):
         present = 0
@@ -134,30 +135,30 @@ cdef void look_at_few(const real* samples, Py_ssize_t rows, Py_ssize_t row, Py_s
                 present += size != 0
         if present > 0:
             mean = min(mean, total / present)
-    level.total = mean * level.present
+    found.total = mean * found.present
 
 
-cdef bint is_level(const Plan* plan, const Tiling* tiling, Level* levels, Level* sums, Py_ssize_t bands,
-                   Py_ssize_t n_rounds, Py_ssize_t images, double share) noexcept nogil:
+cdef bint has_no_outliers(const Plan* plan, const Tiling* tiling, Magnitudes* magnitudes, Magnitudes* sums,
+                          Py_ssize_t bands, Py_ssize_t n_rounds, Py_ssize_t images, double share) noexcept nogil:
     """Whether no image has, in any group, a sample or a mean that its outputs would suffer from."""
     cdef Py_ssize_t i, k, blocks = ceil_div(plan.channels_in, LANES)
     cdef Round r
-    cdef Level* level
-    cdef Level* one
+    cdef Magnitudes* found
+    cdef Magnitudes* one
     # Band by band, so that the sums do not depend on who did which.
     for k in range(n_rounds):
         r = begin_round(plan, tiling, images, k, 1)
         for i in range(n_bands(plan, tiling, &r)):
-            one = levels + k * bands + i
-            level = sums + r.group * images + r.image + i // (blocks * ceil_div(r.rows, tiling.band) * tiling.positions)
-            level.largest = max(level.largest, one.largest)
-            level.total += one.total
-            level.present += one.present
+            one = magnitudes + k * bands + i
+            found = sums + r.group * images + r.image + i // (blocks * ceil_div(r.rows, tiling.band) * tiling.positions)
+            found.largest = max(found.largest, one.largest)
+            found.total += one.total
+            found.present += one.present
     for i in range(plan.groups * images):
-        level = sums + i
-        if level.largest == 0:
+        found = sums + i
+        if found.largest == 0:
             continue
-        if not (level.total < HUGE_VAL and level.total >= LEAST_MEAN * level.present
-                and level.largest * level.present * share <= tiling.outlier * level.total):
+        if not (found.total < HUGE_VAL and found.total >= LEAST_MEAN * found.present
+                and found.largest * found.present * share <= tiling.outlier * found.total):
             return False
     return True

@@ -78,7 +78,7 @@ cdef inline Py_ssize_t run_length(const Tiling* tiling, const Patch* patch, Py_s
     return max(min(patch.pixels, patch.rest - run * tiling.column_dilation), 0)
 
 
-cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* job, WinogradWorkspace* workspace,
+cdef void prefetch_outputs(const Plan* plan, const Tiling* tiling, const Job* job, WinogradWorkspace* workspace,
                            Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
     """Asks for the lines of y and of the residual of some of the pairs of a patch and an output channel."""
     cdef Py_ssize_t i, k, line, run, y_line = 0, residual_line = 0
@@ -93,7 +93,7 @@ cdef void send_for_outputs(const Plan* plan, const Tiling* tiling, const Job* jo
         k = channel + i % channels
         for line in range(patch.lines):
             for run in range(patch.runs):
-                send_for_row(<real*> (patch.y + k * job.y.channel + line * y_line + run * y_run),
+                prefetch_row(<real*> (patch.y + k * job.y.channel + line * y_line + run * y_run),
                              NULL if patch.residual == NULL else
                              patch.residual + k * job.residual.channel + line * residual_line + run * residual_run,
                              run_length(tiling, patch, run))

@@ -156,7 +156,7 @@ cdef class Winograd(Direct):
         cdef Job job
         cdef Round r
         cdef WinogradTasks tasks
-        cdef Py_ssize_t k, n_rounds, images, n_values, value_bytes, level_bytes, bands
+        cdef Py_ssize_t k, n_rounds, images, n_values, value_bytes, magnitude_bytes, bands
         cdef Py_ssize_t part = aligned(sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
         cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
@@ -167,7 +167,7 @@ cdef class Winograd(Direct):
         cdef double share = 0
         cdef WorkerMemory memory
         cdef char* values
-        cdef Level* levels
+        cdef Magnitudes* magnitudes
         cdef WinogradWorkspace* workspace
         images = self.begin_job(&job, x, kept, bias, residual, y, activation, weight_batch)
         demand(workers > 0, "no workers")
@@ -196,18 +196,18 @@ cdef class Winograd(Direct):
         value_bytes = aligned(value_size(plan, tiling, &r) * sizeof(real))
         n_values = workers if tiling.alone else 1
         bands = n_bands(plan, tiling, &r)
-        level_bytes = aligned((n_rounds * bands + plan.groups * images) * sizeof(Level))
-        reserve(&memory, workers, part, n_values * value_bytes + level_bytes)
+        magnitude_bytes = aligned((n_rounds * bands + plan.groups * images) * sizeof(Magnitudes))
+        reserve(&memory, workers, part, n_values * value_bytes + magnitude_bytes)
         with nogil:
             exponent = exponent_of(plan, &job, images)
             values = memory_of(&memory, workers)
-            levels = <Level*> (values + n_values * value_bytes)
-            memset(levels, 0, level_bytes)
+            magnitudes = <Magnitudes*> (values + n_values * value_bytes)
+            memset(magnitudes, 0, magnitude_bytes)
             for worker in range(workers):
                 workspace = <WinogradWorkspace*> memory_of(&memory, worker)
                 lay_out_winograd(plan, tiling, after(&memory, worker, sizeof(WinogradWorkspace)), workspace)
                 workspace.values = <real*> (values + worker % n_values * value_bytes)
-                workspace.levels = levels
+                workspace.magnitudes = magnitudes
                 workspace.bands = bands
                 workspace.exponent = exponent
                 if exponents is not None:
@@ -235,8 +235,8 @@ cdef class Winograd(Direct):
                 share = max(share, workspace.share)
             if not in_blocks:
                 share = kept.share
-            finite = finite and share <= tiling.most_share and is_level(
-                plan, tiling, levels, levels + n_rounds * bands, bands, n_rounds, images, share
+            finite = finite and share <= tiling.most_share and has_no_outliers(
+                plan, tiling, magnitudes, magnitudes + n_rounds * bands, bands, n_rounds, images, share
             )
             free(memory.start)
         return finite

@@ -55,7 +55,7 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     for point in range(tiling.points):
         # While products are made, the lines of y and of the residual arrive.
         if job.vector_epilogue:
-            send_for_outputs(plan, tiling, job, workspace, r.group * plan.channels_out + block, channels,
+            prefetch_outputs(plan, tiling, job, workspace, r.group * plan.channels_out + block, channels,
                              point * pairs // tiling.points, (point + 1) * pairs // tiling.points)
         tile.base = zeros
         tile.base_step = 0

@@ -53,7 +53,7 @@ cdef struct Round:
     Py_ssize_t values                          # tiles with a place in memory, for each point and channel block
     Py_ssize_t segments, segment, chunks       # runs of neighbouring tiles, their length, and chunks of each
 
-cdef struct Level:
+cdef struct Magnitudes:
     # How large samples are.
     double largest                             # absolute value of all that are transformed
     double total                               # of the absolute values of those that all taps meet
@@ -82,7 +82,7 @@ cdef struct WinogradWorkspace:
     char* packing                              # what that takes
     bint finite
     double share                               # the largest of the weights that this worker packed
-    Level* levels                              # of the samples of each band of each round, `bands` a round
+    Magnitudes* magnitudes                              # of the samples of each band of each round, `bands` a round
     Py_ssize_t bands
     int exponent                               # samples are multiplied by two to this
     const int* exponents                       # those of output channels' weights, or NULL
