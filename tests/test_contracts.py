@@ -6,7 +6,7 @@ import pytest
 
 from ndconv import _core
 from ndconv._call.geometry import layer_geometry
-from ndconv._gradients.weight import Cut, _block
+from ndconv._gradients.weight import GradientBlocking, _block
 from ndconv._methods import Problem, winograd
 from ndconv._methods.direct import _try_blocking, make_blocking
 
@@ -99,7 +99,7 @@ def test_weights_of_another_layer(shape):
         core.run(floats(1, 16, 12, 12), floats(*shape), None, None, floats(1, 16, 12, 12), 0, None, 1)
 
 
-@pytest.mark.parametrize("name", Cut._fields[1:])
+@pytest.mark.parametrize("name", GradientBlocking._fields[1:])
 def test_cuts_of_a_gradient(name):
     blocking, cut = _block(problem(), CORE)
     CORE.WeightGradient(blocking, cut)

@@ -38,11 +38,11 @@ VECTOR_CYCLES = 1.0
 LINE_CYCLES = (1.3, 0.75, 0.6)
 
 
-class Cut(NamedTuple):
-    """How the work is cut into tasks; the names are those of `Cut` in ``_core/gradient.pxi``."""
+class GradientBlocking(NamedTuple):
+    """How the work is cut into tasks; the names are those of the core's `GradientBlocking`."""
 
     along_lines: bool  # vectors of outputs of one channel, instead of vectors of channels
-    parts: int  # of the boxes of the batch, whose gradients are added in the end
+    partial_sums: int  # of the boxes of the batch, whose gradients are added in the end
     groups: int  # of a task, as the next two
     outputs: int
     inputs: int
@@ -72,7 +72,7 @@ def weight_gradient(
     size = math.prod(real_shape)
     real: Array = np.empty(size + geometry.groups * outputs, compute_type(dtype))
     with Threads(geometry.multiply_adds * batch, workers) as threads:
-        run_aligned(core.gather, x, grad_y, real, threads)
+        run_aligned(core.accumulate, x, grad_y, real, threads)
     weights, bias = real[:size], real[size:]
     gradient = _of_real(weights.reshape(real_shape), dtype, real_x).reshape(shape)
     if dtype.kind == "c":
@@ -120,7 +120,7 @@ def _along_lines(problem: Problem, core: Core) -> bool:
     return along_lines * -(-width // lanes) / width < over_channels * -(-outputs // lanes) / outputs
 
 
-def _block(problem: Problem, core: Core) -> tuple[Any, Cut]:
+def _block(problem: Problem, core: Core) -> tuple[Any, GradientBlocking]:
     """Return the blocking of the padded samples and the cut into tasks, which depend on the problem alone."""
     g = problem.geometry
     inputs, outputs = channels(problem)
@@ -160,7 +160,7 @@ def _block(problem: Problem, core: Core) -> tuple[Any, Cut]:
         problem, core, kernel="rows", box=tuple(box), flat=flat, in_place=in_place, interleave=1, n_blocks=1,
         blocks_per_task=1, groups_per_task=1, channel_block=task_inputs, padded_channels=task_inputs, stretch=1,
     )  # fmt: skip
-    return blocking, Cut(along_lines, parts, task_groups, task_outputs, task_inputs)
+    return blocking, GradientBlocking(along_lines, parts, task_groups, task_outputs, task_inputs)
 
 
 def _even(total: int, most: int, step: int = 1) -> int:

@@ -19,7 +19,7 @@
 #   order   output by output from zero, and then added to the sums of the boxes before.
 #   called  by add_box.
 
-cdef struct Gather:
+cdef struct GradientBox:
     # What the micro-kernels read and write.
     const real* planes
     const Py_ssize_t* lines           # where each line of outputs begins in a plane
@@ -31,7 +31,7 @@ cdef struct Gather:
 
 
 cdef inline int sum_over_outputs(
-    const int n_pairs, Gather* g, const Py_ssize_t* pairs, const int vectors
+    const int n_pairs, GradientBox* g, const Py_ssize_t* pairs, const int vectors
 ) noexcept nogil:
     """Adds to the sums of some pairs, each with `vectors` vectors of output channels."""
     cdef vec acc[REGISTERS]
@@ -68,7 +68,7 @@ cdef inline int sum_over_outputs(
 
 
 cdef inline int sum_along_lines(
-    const int n_pairs, Gather* g, const Py_ssize_t* pairs, const int outputs
+    const int n_pairs, GradientBox* g, const Py_ssize_t* pairs, const int outputs
 ) noexcept nogil:
     """Adds to the sums of some pairs for some output channels; each lane has a sum of its own."""
     cdef vec acc[REGISTERS]
@@ -120,24 +120,24 @@ cdef inline Py_ssize_t most_pairs(const Py_ssize_t outputs) noexcept nogil:
 
 cdef extern from "ladder.h" nogil:
     void at_pairs "with_constant"(
-        int n, Py_ssize_t most, int (*)(const int, Gather*, const Py_ssize_t*, const int) noexcept nogil,
-        Gather* g, const Py_ssize_t* pairs, int size)
+        int n, Py_ssize_t most, int (*)(const int, GradientBox*, const Py_ssize_t*, const int) noexcept nogil,
+        GradientBox* g, const Py_ssize_t* pairs, int size)
     void pairs_at_vectors "with_constant"(
-        int vectors, Py_ssize_t most, int (*)(const int, Gather*, const Py_ssize_t*, int) noexcept nogil,
-        Gather* g, const Py_ssize_t* pairs, int n)
+        int vectors, Py_ssize_t most, int (*)(const int, GradientBox*, const Py_ssize_t*, int) noexcept nogil,
+        GradientBox* g, const Py_ssize_t* pairs, int n)
 
 
-cdef inline int pairs_of_vectors(const int vectors, Gather* g, const Py_ssize_t* pairs, int n) noexcept nogil:
+cdef inline int pairs_of_vectors(const int vectors, GradientBox* g, const Py_ssize_t* pairs, int n) noexcept nogil:
     at_pairs(n, most_pixels(vectors), sum_over_outputs, g, pairs, vectors)
     return 0
 
 
-cdef inline int pairs_of_outputs(const int outputs, Gather* g, const Py_ssize_t* pairs, int n) noexcept nogil:
+cdef inline int pairs_of_outputs(const int outputs, GradientBox* g, const Py_ssize_t* pairs, int n) noexcept nogil:
     at_pairs(n, most_pairs(outputs), sum_along_lines, g, pairs, outputs)
     return 0
 
 
-cdef void add_pairs(Gather* g, const Py_ssize_t* pairs, int n, int size, bint along_lines) noexcept nogil:
+cdef void add_pairs(GradientBox* g, const Py_ssize_t* pairs, int n, int size, bint along_lines) noexcept nogil:
     """Adds a box's products to the sums of some pairs, for `size` output channels or vectors of them."""
     nd_assert_within(size, 1, 4)
     nd_assert((size != 3) | (not along_lines))

@@ -1,9 +1,9 @@
 # The gradient to the weights from one box of outputs.
 
-cdef struct Cut:
-    # How the work is cut into tasks: a part of all boxes of the batch, and some of the weights.
+cdef struct GradientBlocking:
+    # How the work is cut into tasks: a share of all boxes of the batch, and some of the weights.
     bint along_lines                  # which micro-kernel
-    Py_ssize_t parts
+    Py_ssize_t partial_sums           # shares of the boxes, whose sums are added in the end
     Py_ssize_t groups, outputs, inputs    # of a task at most
 
 cdef struct GradientWorkspace:
@@ -24,12 +24,12 @@ cdef Py_ssize_t box_size(const Plan* plan) noexcept nogil:
     return size
 
 
-cdef Py_ssize_t lines_of_channels(const Cut* cut) noexcept nogil:
+cdef Py_ssize_t lines_of_channels(const GradientBlocking* cut) noexcept nogil:
     """A task's output channels, in whole vectors."""
     return ceil_div(cut.outputs, LANES) * LANES
 
 
-cdef Py_ssize_t sums_of_group(const Plan* plan, const Cut* cut) noexcept nogil:
+cdef Py_ssize_t sums_of_group(const Plan* plan, const GradientBlocking* cut) noexcept nogil:
     """Samples of a task's sums for one group."""
     cdef Py_ssize_t pairs = cut.inputs * plan.taps.count
     if cut.along_lines:
@@ -37,7 +37,7 @@ cdef Py_ssize_t sums_of_group(const Plan* plan, const Cut* cut) noexcept nogil:
     return lines_of_channels(cut) * pairs
 
 
-cdef Py_ssize_t lay_out_gradient(const Plan* plan, const Cut* cut, char* at,
+cdef Py_ssize_t lay_out_gradient(const Plan* plan, const GradientBlocking* cut, char* at,
                                  GradientWorkspace* workspace) noexcept nogil:
     """Divides a worker's workspace, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
@@ -53,7 +53,7 @@ cdef Py_ssize_t lay_out_gradient(const Plan* plan, const Cut* cut, char* at,
     return at - start
 
 
-cdef void find_lines(const Plan* plan, Box* box, Gather* g, Py_ssize_t* lines) noexcept nogil:
+cdef void find_lines(const Plan* plan, Box* box, GradientBox* g, Py_ssize_t* lines) noexcept nogil:
     """Lists where the lines of a box begin in the planes."""
     cdef Py_ssize_t outer, line, n_outer = set_lines(plan, box), plane, n = 0
     for outer in range(n_outer):
@@ -107,7 +107,8 @@ cdef void read_grads(const Plan* plan, const Samples* y, Box* box, const char* d
                 offset += y.stride[last - 1]
 
 
-cdef void add_bias(const Cut* cut, const real* grads, Py_ssize_t outputs, Py_ssize_t size, real* sums) noexcept nogil:
+cdef void add_bias(const GradientBlocking* cut, const real* grads, Py_ssize_t outputs, Py_ssize_t size,
+                   real* sums) noexcept nogil:
     """Adds the gradients of a box, of each output channel, to the sums that are those to the bias."""
     cdef vec acc[TILE_VECTORS]
     cdef Py_ssize_t k = 0, i, v, vectors
@@ -136,8 +137,8 @@ cdef void add_bias(const Cut* cut, const real* grads, Py_ssize_t outputs, Py_ssi
         k += vectors * LANES
 
 
-cdef void add_box(const Plan* plan, const Cut* cut, const GradientWorkspace* workspace, Gather* g, Py_ssize_t outputs,
-                  Py_ssize_t n_pairs, real* sums) noexcept nogil:
+cdef void add_box(const Plan* plan, const GradientBlocking* cut, const GradientWorkspace* workspace, GradientBox* g,
+                  Py_ssize_t outputs, Py_ssize_t n_pairs, real* sums) noexcept nogil:
     """Adds the products of a box to a task's sums for one group."""
     cdef Py_ssize_t k = 0, pair, n, i, size, most
     while k < outputs:

@@ -1,7 +1,7 @@
 # The gradient to the weights: how it is cut into tasks, how a task runs, and its plan.
 
 cdef enum:
-    ADDED_TOGETHER = 1 << 12    # gradients of a task that adds up parts
+    ADDED_AT_ONCE = 1 << 12    # gradients of a task that adds up partial sums
 
 
 cdef Py_ssize_t n_gradients(const Plan* plan) noexcept nogil:
@@ -9,8 +9,8 @@ cdef Py_ssize_t n_gradients(const Plan* plan) noexcept nogil:
     return plan.groups * plan.channels_out * (plan.channels_in * plan.taps.count + 1)
 
 
-cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssize_t outputs, Py_ssize_t n_pairs,
-                     real* target, Py_ssize_t target_row) noexcept nogil:
+cdef void write_sums(const Plan* plan, const GradientBlocking* cut, const real* sums, Py_ssize_t outputs,
+                     Py_ssize_t n_pairs, real* target, Py_ssize_t target_row) noexcept nogil:
     """Writes a task's sums for one group to [output channel][pair]."""
     cdef real block[MOST_BLOCK]
     cdef Py_ssize_t k, pair, i, j, n, row
@@ -36,14 +36,14 @@ cdef void write_sums(const Plan* plan, const Cut* cut, const real* sums, Py_ssiz
         k += LANES
 
 
-cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t task, GradientWorkspace* workspace,
-                 real* partial, Py_ssize_t batch) noexcept nogil:
-    """One task: its weights' gradients from its part of the boxes."""
+cdef void accumulate(const Plan* plan, const GradientBlocking* cut, const Job* job, Py_ssize_t task,
+                     GradientWorkspace* workspace, real* partial, Py_ssize_t batch) noexcept nogil:
+    """One task: its weights' gradients from its share of the boxes."""
     cdef Box box
-    cdef Gather g
+    cdef GradientBox g
     cdef DirectWorkspace* direct = &workspace.direct
     cdef Py_ssize_t rest = task, n, item, n_items, number, index, box_index, group, channel, tap, x_start, y_start
-    cdef Py_ssize_t part, group_0, group_end, output_0, output_end, input_0, input_end, x_channel, n_pairs, listed = -1
+    cdef Py_ssize_t share, group_0, group_end, output_0, output_end, input_0, input_end, x_channel, n_pairs, listed = -1
     cdef Py_ssize_t group_sums = sums_of_group(plan, cut)
     cdef Py_ssize_t target_row = plan.channels_in * plan.taps.count
     cdef const char* x
@@ -60,7 +60,7 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
     n = ceil_div(plan.groups, cut.groups)
     group_0 = rest % n * cut.groups
     group_end = min(group_0 + cut.groups, plan.groups)
-    part = rest // n
+    share = rest // n
     n_pairs = (input_end - input_0) * plan.taps.count
     x_channel = plan.planes.size
     if plan.planes.in_place:
@@ -70,9 +70,9 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
             workspace.pairs[channel * plan.taps.count + tap] = channel * x_channel + plan.taps.offset[tap]
     memset(workspace.bias_sums, 0, (group_end - group_0) * lines_of_channels(cut) * sizeof(real))
     n_items = batch * plan.blocking.n_boxes
-    for item in range(part * n_items // cut.parts, (part + 1) * n_items // cut.parts):
+    for item in range(share * n_items // cut.partial_sums, (share + 1) * n_items // cut.partial_sums):
         # Box by box, so that neighbours need not be located again.
-        g.begins = item == part * n_items // cut.parts
+        g.begins = item == share * n_items // cut.partial_sums
         box_index = item // batch
         number = item % batch
         rest = box_index
@@ -107,7 +107,7 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
                          workspace.bias_sums + (group - group_0) * lines_of_channels(cut))
             add_box(plan, cut, workspace, &g, output_end - output_0, n_pairs,
                     workspace.sums + (group - group_0) * group_sums)
-    partial += part * n_gradients(plan)
+    partial += share * n_gradients(plan)
     for group in range(group_0, group_end):
         write_sums(plan, cut, workspace.sums + (group - group_0) * group_sums, output_end - output_0, n_pairs,
                    partial + (group * plan.channels_out + output_0) * target_row + input_0 * plan.taps.count,
@@ -118,20 +118,20 @@ cdef void gather(const Plan* plan, const Cut* cut, const Job* job, Py_ssize_t ta
                    (output_end - output_0) * sizeof(real))
 
 
-cdef void add_parts(const real* partial, Py_ssize_t n_parts, Py_ssize_t size, Py_ssize_t first, Py_ssize_t end,
-                    real* target) noexcept nogil:
-    """Adds the parts of the gradients from `first` to `end`, always in the same order."""
-    cdef Py_ssize_t i, part
+cdef void add_partial_sums(const real* partial, Py_ssize_t n_partial, Py_ssize_t size, Py_ssize_t first, Py_ssize_t end,
+                           real* target) noexcept nogil:
+    """Adds the partial sums of the gradients from `first` to `end`, always in the same order."""
+    cdef Py_ssize_t i, share
     for i in range(first, end):
         target[i] = partial[i]
-    for part in range(1, n_parts):
+    for share in range(1, n_partial):
         for i in range(first, end):
-            target[i] += partial[part * size + i]
+            target[i] += partial[share * size + i]
 
 
 cdef struct GradientTasks:
     const Plan* plan
-    const Cut* cut
+    const GradientBlocking* cut
     const Job* job
     Py_ssize_t batch
     real* partial
@@ -142,29 +142,30 @@ cdef struct GradientTasks:
 
 cdef void gradient_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const GradientTasks* s = <const GradientTasks*> shared
-    gather(s.plan, s.cut, s.job, task, <GradientWorkspace*> memory_of(&s.memory, worker), s.partial, s.batch)
+    accumulate(s.plan, s.cut, s.job, task, <GradientWorkspace*> memory_of(&s.memory, worker), s.partial, s.batch)
 
 
-cdef void add_parts_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+cdef void add_partial_sums_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const GradientTasks* s = <const GradientTasks*> shared
-    cdef Py_ssize_t first = task * ADDED_TOGETHER
-    add_parts(s.partial, s.cut.parts, s.n_values, first, min(first + ADDED_TOGETHER, s.n_values), s.gradients)
+    cdef Py_ssize_t first = task * ADDED_AT_ONCE
+    add_partial_sums(s.partial, s.cut.partial_sums, s.n_values, first, min(first + ADDED_AT_ONCE, s.n_values),
+                     s.gradients)
 
 
 cdef class WeightGradient(Direct):
     """A frozen plan of the gradient to the weights: ``WeightGradient(blocking, cut)``, as in ``_gradients.weight``."""
 
-    cdef Cut cut
+    cdef GradientBlocking cut
 
     def __init__(self, blocking, cut):
         Direct.__init__(self, blocking)
         cdef GradientWorkspace workspace
         self.cut = cut._asdict()
-        demand(self.cut.parts > 0 and self.cut.groups > 0 and self.cut.outputs > 0
+        demand(self.cut.partial_sums > 0 and self.cut.groups > 0 and self.cut.outputs > 0
                and 0 < self.cut.inputs <= self.plan.blocking.padded_channels, "a cut into nothing")
         self.workspace_bytes = lay_out_gradient(&self.plan, &self.cut, NULL, &workspace)
 
-    def gather(self, cnp.ndarray x not None, cnp.ndarray grad_y not None, cnp.ndarray target not None, int workers):
+    def accumulate(self, cnp.ndarray x not None, cnp.ndarray grad_y not None, cnp.ndarray target not None, int workers):
         """Compute the gradients to the weights (groups, out, in, *kernel), and after them to the bias (groups, out).
 
         `target` has one axis and the compute type; x is (*batch, channels, *in), grad_y (*batch, channels, *out).
@@ -172,10 +173,10 @@ cdef class WeightGradient(Direct):
         Returns False, with nothing done, if the plan reads x in place and its samples are not aligned.
         """
         cdef const Plan* plan = &self.plan
-        cdef const Cut* cut = &self.cut
+        cdef const GradientBlocking* cut = &self.cut
         cdef Job job
         cdef GradientTasks tasks
-        cdef Py_ssize_t n_tasks, batch = 1, bytes_of_parts = 0
+        cdef Py_ssize_t n_tasks, batch = 1, partial_bytes = 0
         cdef Py_ssize_t n_values = n_gradients(plan)
         cdef WorkerMemory memory
         cdef int axis, worker
@@ -193,22 +194,22 @@ cdef class WeightGradient(Direct):
         if plan.planes.in_place and not job.x.is_compute_type:
             return False
         n_tasks = (
-            cut.parts * ceil_div(plan.groups, cut.groups) * ceil_div(plan.channels_out, cut.outputs)
+            cut.partial_sums * ceil_div(plan.groups, cut.groups) * ceil_div(plan.channels_out, cut.outputs)
             * ceil_div(plan.channels_in, cut.inputs)
         )
         workers = <int> max(1, min(workers, n_tasks))
-        if cut.parts > 1:
-            bytes_of_parts = aligned(cut.parts * n_values * sizeof(real))
-        reserve(&memory, workers, aligned(sizeof(GradientWorkspace)) + self.workspace_bytes, bytes_of_parts)
+        if cut.partial_sums > 1:
+            partial_bytes = aligned(cut.partial_sums * n_values * sizeof(real))
+        reserve(&memory, workers, aligned(sizeof(GradientWorkspace)) + self.workspace_bytes, partial_bytes)
         with nogil:
-            if cut.parts > 1:
+            if cut.partial_sums > 1:
                 partial = <real*> memory_of(&memory, workers)
             for worker in range(workers):
                 lay_out_gradient(plan, cut, after(&memory, worker, sizeof(GradientWorkspace)),
                                  <GradientWorkspace*> memory_of(&memory, worker))
             tasks = GradientTasks(plan, cut, &job, batch, partial, n_values, gradients, memory)
             run_tasks(gradient_task, &tasks, n_tasks, 1, workers)
-            if cut.parts > 1:
-                run_tasks(add_parts_task, &tasks, ceil_div(n_values, ADDED_TOGETHER), 1, workers)
+            if cut.partial_sums > 1:
+                run_tasks(add_partial_sums_task, &tasks, ceil_div(n_values, ADDED_AT_ONCE), 1, workers)
             free(memory.start)
         return True
