@@ -126,16 +126,16 @@ def test_outputs_of_the_other_byte_order():
 
 
 def phases(*kernels):
-    """Return blockings that `Interleaved` takes: the tile kernel's, which is the best at some levels alone."""
+    """Return blockings that `Polyphase` takes: the tile kernel's, which is the best at some levels alone."""
     return [_try_blocking(problem(weight_shape=(16, 16, *kernel)), CORE, "tile", False) for kernel in kernels]
 
 
 def test_phases_of_another_kind():
     blocking, wider = phases((3, 3), (3, 5))
     assert blocking.kernel == "tile"
-    core = CORE.Interleaved([blocking, blocking])
+    core = CORE.Polyphase([blocking, blocking])
     with pytest.raises(ValueError, match="the core was given phases that differ in more than their taps"):
-        CORE.Interleaved([blocking, wider])
+        CORE.Polyphase([blocking, wider])
     packed = core.pack([floats(1, 16, 16, 3, 3)] * 2)
     other = CORE.Direct(make_blocking(problem(weight_shape=(16, 16, 1, 1)), CORE)).pack(floats(1, 16, 16, 1, 1))
     x, y = floats(1, 16, 12, 12), floats(1, 16, 12, 24)

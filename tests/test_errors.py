@@ -929,7 +929,7 @@ def test_plans_beyond_the_cores_bounds(plan):
             core.Direct(blocking._replace(**changed))
     for number in (0, core.most_phases + 1):
         with pytest.raises(ValueError, match=f"the core was given {number} phases, of at most {core.most_phases}"):
-            core.Interleaved([blocking] * number)
+            core.Polyphase([blocking] * number)
 
 
 @pytest.mark.parametrize("stride", range(1, 20))

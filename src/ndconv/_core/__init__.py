@@ -40,7 +40,7 @@ class Core(Protocol):
     def Winograd(self, blocking: Any, tiling: Any) -> Any:
         """Return a plan of Winograd's method."""
 
-    def Interleaved(self, blockings: list[Any]) -> Any:
+    def Polyphase(self, blockings: list[Any]) -> Any:
         """Return a plan of the phases of a transposed layer, in turns along the last axis."""
 
     def WeightGradient(self, blocking: Any, cut: Any) -> Any:

@@ -100,4 +100,4 @@ def _plan(problem: Problem, starts: tuple[int, ...], n_taps: tuple[int, ...]) ->
         n_blocks=n_blocks, blocks_per_task=blocks_per_task, groups_per_task=groups_per_task, channel_block=inputs,
         padded_channels=inputs, stretch=1,
     )  # fmt: skip
-    return core.Interleaved([blocking.with_taps(g.kernel, start, n) for start, n in zip(starts, n_taps, strict=True)])
+    return core.Polyphase([blocking.with_taps(g.kernel, start, n) for start, n in zip(starts, n_taps, strict=True)])

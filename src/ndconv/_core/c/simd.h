@@ -140,7 +140,7 @@ static inline void transpose_block(const real *from, Py_ssize_t from_stride, rea
         vec_store(to + i * to_stride, LANE_COUNT == 2 || LANE_COUNT == 8 ? b[i] : a[i]);
 }
 
-/* Every other lane of two vectors, as the phases of an axis of stride 2 need them. */
+/* Every other lane of two vectors, as the residues of an axis of stride 2 need them. */
 #define ODD_2 1, 3
 #define ODD_4 1, 3, 5, 7
 #define ODD_8 1, 3, 5, 7, 9, 11, 13, 15

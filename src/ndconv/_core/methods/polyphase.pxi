@@ -185,10 +185,10 @@ cdef void run_polyphase_box(const Plan* plan, const Job* job, Box* box, DirectWo
                 run_phase_rows(plan, phases, box, block, plane)
 
 
-cdef class Interleaved:
+cdef class Polyphase:
     """A frozen plan of a transposed layer's phases along the last axis, by the direct method.
 
-    ``Interleaved(blockings)`` has one blocking for each phase, which differ in their taps alone.
+    ``Polyphase(blockings)`` has one blocking for each phase, which differ in their taps alone.
     """
 
     cdef readonly list phases

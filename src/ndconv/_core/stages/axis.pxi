@@ -18,7 +18,7 @@ cdef struct Run:
 cdef Run source_run(int mode, Py_ssize_t size, Py_ssize_t position, Py_ssize_t stride, Py_ssize_t count) noexcept nogil:
     """The longest run from `position` on: samples position, position + stride, ..., at most `count`, as indices."""
     cdef Run run
-    cdef Py_ssize_t period, phase, room
+    cdef Py_ssize_t period, place, room
     nd_assert(stride > 0)
     nd_assert((size > 0) | (mode == ZEROS))
     run.source = FILL
@@ -33,15 +33,15 @@ cdef Run source_run(int mode, Py_ssize_t size, Py_ssize_t position, Py_ssize_t s
         room = count if position >= 0 else (-position + stride - 1) // stride
     else:
         period = size if mode == CIRCULAR else 2 * size - 2 if mode == REFLECT else 2 * size
-        phase = position % period
-        if phase < 0:
-            phase += period
-        if phase < size:
-            run.source = phase
+        place = position % period
+        if place < 0:
+            place += period
+        if place < size:
+            run.source = place
             run.step = stride
-            room = (size - 1 - phase) // stride + 1
+            room = (size - 1 - place) // stride + 1
         else:
-            run.source = (period if mode == REFLECT else 2 * size - 1) - phase
+            run.source = (period if mode == REFLECT else 2 * size - 1) - place
             run.step = -stride
             room = run.source // stride + 1
     run.length = min(count, room)

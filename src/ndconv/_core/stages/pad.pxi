@@ -10,7 +10,7 @@
 #   called  by run_task (direct.pxi), accumulate (gradient.pxi) and transform_band (winograd.pxi).
 
 
-cdef void copy_phases(real* even, Py_ssize_t n_even, real* odd, Py_ssize_t n_odd, const real* source) noexcept nogil:
+cdef void copy_residues(real* even, Py_ssize_t n_even, real* odd, Py_ssize_t n_odd, const real* source) noexcept nogil:
     """Copies samples 0, 2, 4, ... and 1, 3, 5, ... to a place of their own each, reading them once."""
     cdef Py_ssize_t i = 0, both = min(n_even, n_odd)
     cdef vec low, high
@@ -80,8 +80,8 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
                 elif source.n_reads == 1:
                     copy_samples(target + source.place[0], <const real*> at, source.read[0].length)
                 else:
-                    copy_phases(target + source.place[0], source.read[0].length,
-                                target + source.place[1], source.read[1].length, <const real*> at)
+                    copy_residues(target + source.place[0], source.read[0].length,
+                                  target + source.place[1], source.read[1].length, <const real*> at)
                 target += plan.planes.row_length
             continue
         # A flat plane keeps each segment for all rows together; another keeps a row's segments together.

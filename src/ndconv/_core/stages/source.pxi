@@ -7,7 +7,7 @@ cdef struct Source:
     Py_ssize_t* first_run    # of each segment, in `runs`; one more entry ends the last
     Run* runs
     Py_ssize_t filled        # planes whose filled samples are there from an earlier call
-    # Most rows are read in one contiguous run, or as the two phases of a stride of 2: 1 or 2 runs; else 0.
+    # Most rows are read in one contiguous run, or as the two residues of a stride of 2: 1 or 2 runs; else 0.
     int n_reads
     Run read[2]
     Py_ssize_t place[2]      # where those runs begin in a plane's row
@@ -94,7 +94,7 @@ cdef void join_rows(const Plan* plan, const Samples* x, Source* source, Py_ssize
 
 
 cdef void find_reads(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n_runs) noexcept nogil:
-    """Finds out whether all that is read of a row is one contiguous run, or a pair of phases."""
+    """Finds out whether all that is read of a row is one contiguous run, or a pair of residues."""
     cdef Py_ssize_t i, n = 0, done = 0
     source.n_reads = 0
     for i in range(n_runs):
