@@ -65,10 +65,10 @@ def test_sizes_of_a_plan(changed):
         {"column_step": 2},
         {"row_dilation": 0},
         {"outer": 1},
-        {"chunk": 0},
-        {"band": 0},
-        {"round_rows": 0},
-        {"together": 0},
+        {"gemm_tiles": 0},
+        {"input_rows": 0},
+        {"block_rows": 0},
+        {"k_block": 0},
     ],
 )
 def test_sizes_of_winograds_tiles(changed):

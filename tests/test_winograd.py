@@ -303,9 +303,9 @@ def test_rounds_and_the_same_bits_for_every_number_of_workers(rng, subtests, nam
         layer = ndconv.ConvLayer(weight, **keywords, method="winograd")
         first = layer(x, workers=1)
         (t,) = tilings(layer)
-        assert t.alone == ("alone" in rounds and t.column_dilation == 1)
+        assert t.private_blocks == ("alone" in rounds and t.column_dilation == 1)
         batch = x.shape[0] if x.ndim == weight.ndim else 1
-        grid = (batch, t.grid_rows, t.grid_columns), (t.round_images, t.round_rows, t.round_columns)
+        grid = (batch, t.grid_rows, t.grid_columns), (t.block_images, t.block_rows, t.block_columns)
         several = math.prod(-(-total // part) for total, part in zip(*grid, strict=True)) > 1
         assert several or ("alone" in rounds and t.column_dilation > 1)
         oracle.layer(x, weight, **keywords, method="winograd").check(first)

@@ -4,7 +4,8 @@ A tile of m outputs of an axis of r taps takes m + r - 1 products instead of r m
 stride s is the sum of s axes of r / s taps, its phases; one of dilation d is d axes that interlace. Part of what is
 saved is spent on transforming input and output, so the method pays where channels are many. The last axis is cut into
 tiles, and the one before it if it can be; taps along the others are summed as in the direct method.
-``_core/winograd.pxi`` does it, ``_core/points.pxi`` says at which points, and where the method comes from.
+``_core/methods/winograd`` does it; ``_core/kernels/winograd_transforms.pxi`` says at which points, and where the method
+comes from.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ taps. With a stride of 2 to 4, the axis must have more taps than the stride, and
 may be up to half the outputs, but does not go with a stride. The method is the quickest from some 16 channels on,
 with a stride from some 64 on. Floating dtypes only."""
 
-# Of an axis that is cut into tiles: as in ``_core/points.pxi``, how many points it may have, and the most outputs of a
+# Of an axis that is cut into tiles: as in the core's transforms, how many points it may have, and the most outputs of a
 # tile; the longest stride; and the most taps of a phase, of which two outputs are a tile.
 POINTS = (6, 5, 4)
 MOST_OUTPUTS = 4
@@ -81,7 +82,7 @@ FITTED: tuple[str, ...] = ("VALUE_IN_CYCLES", "VALUE_OUT_CYCLES", "WEIGHT_VALUE_
 
 
 class Tiling(NamedTuple):
-    """How outputs are cut into tiles; the names are those of `Tiling` in ``_core/winograd.pxi``."""
+    """How outputs are cut into tiles; the names are those of the core's `Tiling`."""
 
     rows: int
     columns: int
@@ -99,13 +100,13 @@ class Tiling(NamedTuple):
     depth: int
     grid_rows: int
     grid_columns: int
-    round_images: int
-    round_rows: int
-    round_columns: int
-    band: int
-    chunk: int
-    alone: bool
-    together: int
+    block_images: int
+    block_rows: int
+    block_columns: int
+    input_rows: int
+    gemm_tiles: int
+    private_blocks: bool
+    k_block: int
     outlier: float
     most_share: float
 
@@ -310,13 +311,13 @@ def _tiling(problem: Problem, core: Core, points: int, rows: int, columns: int) 
         depth=g.out_shape[outer - 1] if outer else 1,
         grid_rows=grid_rows,
         grid_columns=grid_columns,
-        round_images=1,
-        round_rows=grid_rows,
-        round_columns=grid_columns,
-        band=1,
-        chunk=CHUNK_TILES if planar else CHUNK_TILES_OF_LINES,
-        alone=False,
-        together=max(SUMMED_PRODUCTS // (core.lanes * taps), 1),
+        block_images=1,
+        block_rows=grid_rows,
+        block_columns=grid_columns,
+        input_rows=1,
+        gemm_tiles=CHUNK_TILES if planar else CHUNK_TILES_OF_LINES,
+        private_blocks=False,
+        k_block=max(SUMMED_PRODUCTS // (core.lanes * taps), 1),
         outlier=1.0,
         most_share=1.0,
     )
@@ -363,12 +364,12 @@ def _round_of_one(problem: Problem, core: Core, tiling: Tiling) -> Tiling | None
     if _value_bytes(problem, core, tiling, tiles) > OWN_VALUE_BYTES:
         return None
     return tiling._replace(
-        round_images=images,
-        round_rows=rows,
-        round_columns=columns,
-        band=rows if tiling.row_dilation == 1 else 1,
-        chunk=CHUNK_TILES,
-        alone=True,
+        block_images=images,
+        block_rows=rows,
+        block_columns=columns,
+        input_rows=rows if tiling.row_dilation == 1 else 1,
+        gemm_tiles=CHUNK_TILES,
+        private_blocks=True,
     )
 
 
@@ -386,10 +387,10 @@ def _shared_round(problem: Problem, core: Core, tiling: Tiling) -> Tiling:
     width = (columns + 1) * tiling.columns * tiling.column_step
     band = BAND_BYTES // (width * core.lanes * core.compute_dtype.itemsize * tiling.rows * tiling.row_step)
     return tiling._replace(
-        round_images=_evenly(problem.batch, images),
-        round_rows=_evenly(tiling.grid_rows, rows),
-        round_columns=min(columns, tiling.grid_columns),
-        band=max(min(band, rows), 1) if tiling.row_dilation == 1 else 1,
+        block_images=_evenly(problem.batch, images),
+        block_rows=_evenly(tiling.grid_rows, rows),
+        block_columns=min(columns, tiling.grid_columns),
+        input_rows=max(min(band, rows), 1) if tiling.row_dilation == 1 else 1,
     )
 
 
@@ -480,12 +481,12 @@ def _weight_cycles(problem: Problem, core: Core, tiling: Tiling) -> float:
     grid = tiling.grid_rows * tiling.grid_columns
     tiles = problem.batch * g.groups * grid * math.prod(g.out_shape[: tiling.outer])
     # While the tiles of a micro-kernel are multiplied, the weights of the next ones arrive; but there must be some.
-    in_time = min(tiles, tiling.chunk) >= 2 * core.tile_pixels[-1]
+    in_time = min(tiles, tiling.gemm_tiles) >= 2 * core.tile_pixels[-1]
     rate = WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else direct.WEIGHT_BYTES_PER_CYCLE
     values = (
         math.prod(g.kernel[: tiling.outer]) * inputs * tiling.weight_values * -(-outputs // core.lanes) * core.lanes
     )
-    return float(max(tiles / tiling.chunk, 1.0) * values * core.compute_dtype.itemsize / rate)
+    return float(max(tiles / tiling.gemm_tiles, 1.0) * values * core.compute_dtype.itemsize / rate)
 
 
 def _blocking(problem: Problem, core: Core, tiling: Tiling) -> direct.Blocking:

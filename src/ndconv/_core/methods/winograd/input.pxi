@@ -40,8 +40,8 @@ cdef void transform_tiles(const Tiling* tiling, const real* x, Py_ssize_t x_row,
                           Py_ssize_t point, int rows, int columns) noexcept nogil:
     """One phase of neighbouring input tiles of LANES channels, and what of it is kept; `point` is from point to point.
 
-    Each tile is transformed at all points, and a phase of fewer taps reads a sample too much for that: the band of
-    samples has it.
+    Each tile is transformed at all points, and a phase of fewer taps reads a sample too much for that: the planes have
+    it.
     """
     nd_assert_within(rows, 1, tiling.row_points)
     nd_assert_within(columns, 1, tiling.column_points)
@@ -62,30 +62,31 @@ cdef void transform_tiles(const Tiling* tiling, const real* x, Py_ssize_t x_row,
         transform_tiles_at(tiling, x, x_row, count, y, point, 1, 4, rows, columns)
 
 
-cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t number,
-                         WinogradWorkspace* workspace) noexcept nogil:
-    """Pads a band of rows of tiles of one block of input channels, at one position, and transforms its tiles."""
+cdef void transform_input_rows(const Plan* plan, const Tiling* tiling, const Job* job, const TileBlock* tile_block,
+                               Py_ssize_t number, WinogradWorkspace* workspace) noexcept nogil:
+    """Pads some rows of tiles of one block of input channels, at one position, and transforms them."""
     cdef Source* source = &workspace.source
-    cdef Py_ssize_t bands = ceil_div(r.rows, tiling.band), blocks = ceil_div(plan.channels_in, LANES)
-    cdef Py_ssize_t block, band, position, image, row, rows, column, i, index, n, start, outer = 0
-    cdef Py_ssize_t width = band_width(tiling, r.columns)
-    cdef Py_ssize_t point = blocks * r.values * LANES
+    cdef Py_ssize_t row_groups = ceil_div(tile_block.rows, tiling.input_rows)
+    cdef Py_ssize_t blocks = ceil_div(plan.channels_in, LANES)
+    cdef Py_ssize_t block, first_tile_row, position, image, row, rows, column, i, index, n, start, outer = 0
+    cdef Py_ssize_t width = input_width(tiling, tile_block.columns)
+    cdef Py_ssize_t point = blocks * tile_block.values * LANES
     cdef int row_phase, column_phase
     cdef int axis, last = plan.ndim - 1
     cdef Run run
     cdef const char* x
     cdef const real* samples
     cdef real* tile
-    cdef Magnitudes* found = workspace.magnitudes + r.number * workspace.bands + number
+    cdef Magnitudes* found = workspace.magnitudes + tile_block.number * workspace.input_tasks + number
     cdef Py_ssize_t first_row = 0, end_row = 1, first_column, end_column
     cdef bint few_rows = False, few_columns
     block = number % blocks
     number = number // blocks
-    band = number % bands * tiling.band
-    number = number // bands
+    first_tile_row = number % row_groups * tiling.input_rows
+    number = number // row_groups
     position = number % tiling.positions
     image = number // tiling.positions
-    rows = min(tiling.band, r.rows - band)
+    rows = min(tiling.input_rows, tile_block.rows - first_tile_row)
     n = position
     for axis in range(tiling.outer - 1, -1, -1):
         index = plan.origin[axis] + plan.planes.relative[axis][n % plan.planes.shape[axis]]
@@ -95,8 +96,8 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     source.n_rows = 1
     source.rows[0] = outer
     if tiling.rows > 1:
-        source.n_rows = band_height(tiling, rows)
-        start = tile_start(r.row + band, tiling.rows, tiling.row_dilation) * tiling.row_step
+        source.n_rows = input_height(tiling, rows)
+        start = tile_start(tile_block.row + first_tile_row, tiling.rows, tiling.row_dilation) * tiling.row_step
         few_rows = not met_by_all(plan.out_shape[last - 1], tiling.row_taps, tiling.row_step, tiling.row_dilation,
                                   &first_row, &end_row)
         first_row = ceil_div(first_row - start, tiling.row_dilation)
@@ -108,7 +109,7 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
             if outer != FILL and run.source != FILL:
                 source.rows[i] = outer + run.source * job.x.stride[last - 1]
     source.first_run[0] = 0
-    start = tile_start(r.column, tiling.columns, tiling.column_dilation) * tiling.column_step
+    start = tile_start(tile_block.column, tiling.columns, tiling.column_dilation) * tiling.column_step
     few_columns = not met_by_all(plan.out_shape[last], tiling.column_taps, tiling.column_step, tiling.column_dilation,
                                  &first_column, &end_column)
     first_column -= start
@@ -116,8 +117,8 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
     start += plan.origin[last]
     source.first_run[1] = add_runs(plan, &job.x, source, 0, start, width)
     source.filled = 0
-    x = (job.x.data + batch_offset(job, job.x.batch, r.image + image)
-         + channel_offset(&job.x, r.group * plan.channels_in))
+    x = (job.x.data + batch_offset(job, job.x.batch, tile_block.image + image)
+         + channel_offset(&job.x, tile_block.group * plan.channels_in))
     pad(plan, &job.x, x, source, workspace.planes, block * LANES, min((block + 1) * LANES, plan.channels_in))
     if workspace.exponent != 0:
         scale(workspace.planes, source.n_rows * width, workspace.exponent)
@@ -126,15 +127,15 @@ cdef void transform_band(const Plan* plan, const Tiling* tiling, const Job* job,
         lower_to_smallest(workspace.planes, source.n_rows, width, width, 1, found)
     if few_columns:
         lower_to_smallest(workspace.planes, min(end_column, width), 1, source.n_rows, width, found)
-    n = (image * tiling.positions + position) * r.tiles + band * r.columns
+    n = (image * tiling.positions + position) * tile_block.tiles + first_tile_row * tile_block.columns
     for row_phase in range(tiling.row_step):
         for column_phase in range(tiling.column_step):
-            tile = workspace.values + (block * r.values + n) * LANES
+            tile = workspace.values + (block * tile_block.values + n) * LANES
             tile += (row_phase * tiling.column_step + column_phase) * tiling.points * point
             for row in range(rows):
                 i = row * tiling.rows * tiling.row_step + row_phase
                 samples = workspace.planes + (i * width + column_phase) * LANES
-                transform_tiles(tiling, samples, width * LANES, r.columns, tile, point,
+                transform_tiles(tiling, samples, width * LANES, tile_block.columns, tile, point,
                                 points_of(row_phase, tiling.row_points, tiling.row_taps, tiling.row_step),
                                 points_of(column_phase, tiling.column_points, tiling.column_taps, tiling.column_step))
-                tile += r.columns * LANES
+                tile += tile_block.columns * LANES

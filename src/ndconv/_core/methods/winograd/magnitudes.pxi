@@ -87,7 +87,7 @@ cdef inline void scan_largest(const real* samples, Py_ssize_t vectors, vec* larg
 cdef void scan_magnitudes(const real* samples, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t first_row,
                           Py_ssize_t end_row, Py_ssize_t first_column, Py_ssize_t end_column,
                           Magnitudes* found) noexcept nogil:
-    """Finds how large the samples of a band are; those between the rows and columns are met by all taps."""
+    """Finds how large the samples of some rows of tiles are; those between the rows and columns are met by all taps."""
     cdef vec largest = vec_splat(0), total = vec_splat(0), present = vec_splat(0)
     cdef vec size
     cdef real of_lanes[3 * MOST_LANES]
@@ -139,18 +139,20 @@ cdef void lower_to_smallest(const real* samples, Py_ssize_t rows, Py_ssize_t row
 
 
 cdef bint has_no_outliers(const Plan* plan, const Tiling* tiling, Magnitudes* magnitudes, Magnitudes* sums,
-                          Py_ssize_t bands, Py_ssize_t n_rounds, Py_ssize_t images, double share) noexcept nogil:
+                          Py_ssize_t input_tasks, Py_ssize_t n_tile_blocks, Py_ssize_t images,
+                          double share) noexcept nogil:
     """Whether no image has, in any group, a sample or a mean that its outputs would suffer from."""
-    cdef Py_ssize_t i, k, blocks = ceil_div(plan.channels_in, LANES)
-    cdef Round r
+    cdef Py_ssize_t i, k, image, blocks = ceil_div(plan.channels_in, LANES)
+    cdef TileBlock tile_block
     cdef Magnitudes* found
     cdef Magnitudes* one
-    # Band by band, so that the sums do not depend on who did which.
-    for k in range(n_rounds):
-        r = begin_round(plan, tiling, images, k, 1)
-        for i in range(n_bands(plan, tiling, &r)):
-            one = magnitudes + k * bands + i
-            found = sums + r.group * images + r.image + i // (blocks * ceil_div(r.rows, tiling.band) * tiling.positions)
+    # One input task after the other, so that the sums do not depend on who did which.
+    for k in range(n_tile_blocks):
+        tile_block = find_tile_block(plan, tiling, images, k, 1)
+        for i in range(n_input_tasks(plan, tiling, &tile_block)):
+            one = magnitudes + k * input_tasks + i
+            image = tile_block.image + i // (blocks * ceil_div(tile_block.rows, tiling.input_rows) * tiling.positions)
+            found = sums + tile_block.group * images + image
             found.largest = max(found.largest, one.largest)
             found.total += one.total
             found.present += one.present

@@ -26,77 +26,78 @@ cdef Py_ssize_t line_offset(const Plan* plan, const Tiling* tiling, const Sample
     return offset
 
 
-cdef void find_patches(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t segment,
-                       Py_ssize_t start, Py_ssize_t count, WinogradWorkspace* workspace) noexcept nogil:
-    """Divides a chunk of tiles into patches, and finds where in y they belong."""
+cdef void find_stores(const Plan* plan, const Tiling* tiling, const Job* job, const TileBlock* tile_block,
+                      Py_ssize_t segment, Py_ssize_t start, Py_ssize_t count,
+                      WinogradWorkspace* workspace) noexcept nogil:
+    """Divides the tiles of a product into those that are stored together, and finds where in y they belong."""
     cdef Py_ssize_t done = 0, image, line, depth, place, row, column, dilation = tiling.column_dilation
     cdef int last = plan.ndim - 1
-    cdef Patch* patch = workspace.patches
+    cdef StoreTiles* store = workspace.stores
     while done < count:
-        place = (start + done) % r.tiles
-        depth = (start + done) // r.tiles
+        place = (start + done) % tile_block.tiles
+        depth = (start + done) // tile_block.tiles
         if tiling.outer == 0:
             image, line, depth = depth, 0, 0
         else:
             image, line = segment // tiling.lines, segment % tiling.lines
-        row = tile_start(r.row + place // r.columns, tiling.rows, tiling.row_dilation)
-        column = place % r.columns
-        patch.first = done
-        patch.count = min(count - done, r.columns - column)
-        patch.runs = 1
+        row = tile_start(tile_block.row + place // tile_block.columns, tiling.rows, tiling.row_dilation)
+        column = place % tile_block.columns
+        store.first = done
+        store.count = min(count - done, tile_block.columns - column)
+        store.runs = 1
         if dilation == 1:
-            patch.count = min(patch.count, max(LANES // tiling.columns, 1))
-            patch.pixels = patch.count * tiling.columns
+            store.count = min(store.count, max(LANES // tiling.columns, 1))
+            store.pixels = store.count * tiling.columns
         else:
-            patch.count = min(min(patch.count, LANES), dilation - column % dilation)
-            patch.pixels = patch.count
-            if patch.count == dilation:
-                patch.pixels = dilation * tiling.columns
+            store.count = min(min(store.count, LANES), dilation - column % dilation)
+            store.pixels = store.count
+            if store.count == dilation:
+                store.pixels = dilation * tiling.columns
             else:
-                patch.runs = tiling.columns
-        done += patch.count
-        column = tile_start(r.column + column, tiling.columns, dilation)
-        patch.rest = plan.out_shape[last] - column
-        patch.lines = 1
-        patch.y = (job.y.data + batch_offset(job, job.y.batch, r.image + image)
+                store.runs = tiling.columns
+        done += store.count
+        column = tile_start(tile_block.column + column, tiling.columns, dilation)
+        store.rest = plan.out_shape[last] - column
+        store.lines = 1
+        store.y = (job.y.data + batch_offset(job, job.y.batch, tile_block.image + image)
                    + line_offset(plan, tiling, &job.y, line, depth) + column * job.y.stride[last])
-        patch.residual = NULL
+        store.residual = NULL
         if job.residual.data != NULL:
-            patch.residual = (job.residual.data + batch_offset(job, job.residual.batch, r.image + image)
+            store.residual = (job.residual.data + batch_offset(job, job.residual.batch, tile_block.image + image)
                               + line_offset(plan, tiling, &job.residual, line, depth)
                               + column * job.residual.stride[last])
         if tiling.rows > 1:
-            patch.lines = min(tiling.rows, ceil_div(plan.out_shape[last - 1] - row, tiling.row_dilation))
-            patch.y += row * job.y.stride[last - 1]
-            if patch.residual != NULL:
-                patch.residual += row * job.residual.stride[last - 1]
-        patch += 1
-    workspace.n_patches = patch - workspace.patches
+            store.lines = min(tiling.rows, ceil_div(plan.out_shape[last - 1] - row, tiling.row_dilation))
+            store.y += row * job.y.stride[last - 1]
+            if store.residual != NULL:
+                store.residual += row * job.residual.stride[last - 1]
+        store += 1
+    workspace.n_stores = store - workspace.stores
 
 
-cdef inline Py_ssize_t run_length(const Tiling* tiling, const Patch* patch, Py_ssize_t run) noexcept nogil:
-    return max(min(patch.pixels, patch.rest - run * tiling.column_dilation), 0)
+cdef inline Py_ssize_t run_length(const Tiling* tiling, const StoreTiles* store, Py_ssize_t run) noexcept nogil:
+    return max(min(store.pixels, store.rest - run * tiling.column_dilation), 0)
 
 
 cdef void prefetch_outputs(const Plan* plan, const Tiling* tiling, const Job* job, WinogradWorkspace* workspace,
                            Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
-    """Asks for the lines of y and of the residual of some of the pairs of a patch and an output channel."""
+    """Asks for the lines of y and of the residual of some pairs of a store and an output channel."""
     cdef Py_ssize_t i, k, line, run, y_line = 0, residual_line = 0
     cdef Py_ssize_t y_run = tiling.column_dilation * job.y.stride[plan.ndim - 1]
     cdef Py_ssize_t residual_run = tiling.column_dilation * job.residual.stride[plan.ndim - 1]
-    cdef const Patch* patch
+    cdef const StoreTiles* store
     if plan.ndim > 1:
         y_line = tiling.row_dilation * job.y.stride[plan.ndim - 2]
         residual_line = tiling.row_dilation * job.residual.stride[plan.ndim - 2]
     for i in range(start, end):
-        patch = workspace.patches + i // channels
+        store = workspace.stores + i // channels
         k = channel + i % channels
-        for line in range(patch.lines):
-            for run in range(patch.runs):
-                prefetch_row(<real*> (patch.y + k * job.y.channel + line * y_line + run * y_run),
-                             NULL if patch.residual == NULL else
-                             patch.residual + k * job.residual.channel + line * residual_line + run * residual_run,
-                             run_length(tiling, patch, run))
+        for line in range(store.lines):
+            for run in range(store.runs):
+                prefetch_row(<real*> (store.y + k * job.y.channel + line * y_line + run * y_run),
+                             NULL if store.residual == NULL else
+                             store.residual + k * job.residual.channel + line * residual_line + run * residual_run,
+                             run_length(tiling, store, run))
 
 
 cdef inline bint untransform_tiles_of(
@@ -191,20 +192,21 @@ cdef void finish_run(const Job* job, const real* rows, Py_ssize_t row, char* y, 
         k += together
 
 
-cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, const Patch* patch, Py_ssize_t channel,
-                       Py_ssize_t channels, Py_ssize_t width, WinogradWorkspace* workspace) noexcept nogil:
-    """Transforms, transposes and finishes a patch, the vectors of output channels one by one."""
+cdef void finish_store(const Plan* plan, const Tiling* tiling, const Job* job, const StoreTiles* store,
+                       Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t width,
+                       WinogradWorkspace* workspace) noexcept nogil:
+    """Transforms, transposes and finishes tiles, the vectors of output channels one by one."""
     cdef real outputs[MOST_SIDE * MOST_SIDE * MOST_BLOCK]       # [line][pixel][channel]: run after run
     cdef real transposed[MOST_SIDE * MOST_SIDE * MOST_BLOCK]    # [line][channel][pixel]
     cdef real bias[MOST_LANES]
     cdef real base[MOST_LANES]                 # the bias, but where sums are scaled
     cdef bint is_scaled = workspace.exponent != 0 or workspace.exponents != NULL
-    cdef Py_ssize_t v, k, b, line, run, end, pixels = ceil_div(patch.count * tiling.columns, LANES) * LANES
+    cdef Py_ssize_t v, k, b, line, run, end, pixels = ceil_div(store.count * tiling.columns, LANES) * LANES
     cdef Py_ssize_t y_line = 0, residual_line = 0
     cdef bint in_y
     cdef char* y
     cdef const char* residual = NULL
-    nd_assert_within(patch.lines, 1, tiling.rows)
+    nd_assert_within(store.lines, 1, tiling.rows)
     nd_assert(tiling.rows * pixels * LANES <= MOST_SIDE * MOST_SIDE * MOST_BLOCK)
     if plan.ndim > 1:
         y_line = tiling.row_dilation * job.y.stride[plan.ndim - 2]
@@ -214,18 +216,18 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
         for k in range(LANES):
             bias[k] = job.bias[channel + k] if job.bias != NULL and k < end else 0
             base[k] = 0 if is_scaled else bias[k]
-        if not untransform_tiles(tiling, workspace.products + patch.first * width + v * LANES, width,
-                                 workspace.product_point, base, outputs, pixels * LANES, patch.count):
+        if not untransform_tiles(tiling, workspace.products + store.first * width + v * LANES, width,
+                                 workspace.product_point, base, outputs, pixels * LANES, store.count):
             workspace.finite = False
         if is_scaled:
-            unscale(workspace, channel, end, bias, outputs, patch.lines * pixels)
+            unscale(workspace, channel, end, bias, outputs, store.lines * pixels)
         # Whole vectors of whole blocks of channels are transposed into y.
-        in_y = (job.vector_epilogue and patch.residual == NULL and patch.runs == 1 and end == LANES
-                and run_length(tiling, patch, 0) == pixels)
-        for line in range(patch.lines):
-            y = patch.y + line * y_line
-            if patch.residual != NULL:
-                residual = patch.residual + line * residual_line
+        in_y = (job.vector_epilogue and store.residual == NULL and store.runs == 1 and end == LANES
+                and run_length(tiling, store, 0) == pixels)
+        for line in range(store.lines):
+            y = store.y + line * y_line
+            if store.residual != NULL:
+                residual = store.residual + line * residual_line
             if in_y:
                 y += channel * job.y.channel
                 for b in range(pixels // LANES):
@@ -239,15 +241,15 @@ cdef void finish_patch(const Plan* plan, const Tiling* tiling, const Job* job, c
                 for b in range(pixels // LANES):
                     transpose_block(outputs + (line * pixels + b * LANES) * LANES, LANES,
                                     transposed + line * pixels * LANES + b * LANES, pixels)
-            for run in range(patch.runs):
+            for run in range(store.runs):
                 if job.channels_last_epilogue:
-                    activate_runs(job.activation, outputs + (line * pixels + run * patch.pixels) * LANES, LANES,
+                    activate_runs(job.activation, outputs + (line * pixels + run * store.pixels) * LANES, LANES,
                                   y + channel * job.y.channel, job.y.stride[plan.ndim - 1],
                                   NULL if residual == NULL else residual + channel * job.residual.channel,
-                                  job.residual.stride[plan.ndim - 1], run_length(tiling, patch, run), end)
+                                  job.residual.stride[plan.ndim - 1], run_length(tiling, store, run), end)
                 else:
-                    finish_run(job, transposed + line * pixels * LANES + run * patch.pixels, pixels, y, residual,
-                               channel, end, run_length(tiling, patch, run))
+                    finish_run(job, transposed + line * pixels * LANES + run * store.pixels, pixels, y, residual,
+                               channel, end, run_length(tiling, store, run))
                 y += tiling.column_dilation * job.y.stride[plan.ndim - 1]
                 if residual != NULL:
                     residual += tiling.column_dilation * job.residual.stride[plan.ndim - 1]

@@ -1,4 +1,4 @@
-# Winograd's plan: how it is checked, how weights are packed, and how a call runs, round by round.
+# Winograd's plan: how it is checked, how weights are packed, and how a call runs, block of tiles by block.
 
 
 cdef int demand_tiling(const Plan* plan, const Tiling* t) except -1:
@@ -18,32 +18,32 @@ cdef int demand_tiling(const Plan* plan, const Tiling* t) except -1:
            + phases_at(t.column_points - 1, t.column_points, t.column_taps, t.column_step))
     ), "other phases of tiles")
     demand(t.positions > 0 and t.lines > 0 and t.depth > 0 and t.grid_rows > 0 and t.grid_columns > 0
-           and t.round_images > 0 and t.round_rows > 0 and t.round_columns > 0 and t.band > 0 and t.chunk > 0
-           and t.together > 0, "rounds of nothing")
+           and t.block_images > 0 and t.block_rows > 0 and t.block_columns > 0 and t.input_rows > 0 and t.gemm_tiles > 0
+           and t.k_block > 0, "blocks of nothing")
     demand(plan.planes.interleave == LANES, "planes that are not interleaved")
     return 0
 
 
-cdef void run_round(const Plan* plan, const Tiling* tiling, const Job* job, Py_ssize_t images, Py_ssize_t number,
-                    WinogradWorkspace* workspace) noexcept nogil:
-    """A round of one worker alone."""
-    cdef Round r = begin_round(plan, tiling, images, number, 1)
+cdef void run_tile_block(const Plan* plan, const Tiling* tiling, const Job* job, Py_ssize_t images, Py_ssize_t number,
+                         WinogradWorkspace* workspace) noexcept nogil:
+    """A block of tiles of one worker alone."""
+    cdef TileBlock tile_block = find_tile_block(plan, tiling, images, number, 1)
     cdef Py_ssize_t i
-    for i in range(n_bands(plan, tiling, &r)):
-        transform_band(plan, tiling, job, &r, i, workspace)
-    for i in range(n_chunks(plan, &r)):
-        multiply_chunk(plan, tiling, job, &r, i, workspace)
+    for i in range(n_input_tasks(plan, tiling, &tile_block)):
+        transform_input_rows(plan, tiling, job, &tile_block, i, workspace)
+    for i in range(n_product_tasks(plan, &tile_block)):
+        multiply_tiles(plan, tiling, job, &tile_block, i, workspace)
 
 
-cdef void run_block(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, const Order* weights,
-                    Py_ssize_t block, WinogradWorkspace* workspace) noexcept nogil:
+cdef void run_channel_block(const Plan* plan, const Tiling* tiling, const Job* job, const TileBlock* tile_block,
+                            const Order* weights, Py_ssize_t block, WinogradWorkspace* workspace) noexcept nogil:
     """All outputs of a block of channels, whose weights are packed and multiplied while they are in cache."""
-    cdef Py_ssize_t i, chunks = r.segments * r.chunks
+    cdef Py_ssize_t i, gemms = tile_block.segments * tile_block.gemms
     pack_values(plan, tiling, weights, 0, block * TILE_VECTORS * LANES, workspace.weights, workspace.packing)
     workspace.share = max(workspace.share,
                           share_of_block(plan, tiling, workspace.weights, block * TILE_VECTORS * LANES))
-    for i in range(chunks):
-        multiply_chunk(plan, tiling, job, r, block * chunks + i, workspace)
+    for i in range(gemms):
+        multiply_tiles(plan, tiling, job, tile_block, block * gemms + i, workspace)
 
 
 cdef struct WinogradPackTasks:
@@ -67,30 +67,31 @@ cdef struct WinogradTasks:
     const Plan* plan
     const Tiling* tiling
     const Job* job
-    const Round* round
+    const TileBlock* tile_block
     const Order* order  # of weights that are packed on the way, or NULL
     Py_ssize_t images
     WorkerMemory memory    # a WinogradWorkspace for each worker
 
 
-cdef void band_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+cdef void input_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    transform_band(s.plan, s.tiling, s.job, s.round, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
+    transform_input_rows(s.plan, s.tiling, s.job, s.tile_block, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
-cdef void chunk_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+cdef void product_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    multiply_chunk(s.plan, s.tiling, s.job, s.round, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
+    multiply_tiles(s.plan, s.tiling, s.job, s.tile_block, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
-cdef void block_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+cdef void channel_block_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    run_block(s.plan, s.tiling, s.job, s.round, s.order, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
+    run_channel_block(s.plan, s.tiling, s.job, s.tile_block, s.order, task,
+                      <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
-cdef void round_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+cdef void tile_block_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const WinogradTasks* s = <const WinogradTasks*> shared
-    run_round(s.plan, s.tiling, s.job, s.images, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
+    run_tile_block(s.plan, s.tiling, s.job, s.images, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
 cdef class Winograd(Direct):
@@ -154,9 +155,9 @@ cdef class Winograd(Direct):
         cdef const Plan* plan = &self.plan
         cdef const Tiling* tiling = &self.tiling
         cdef Job job
-        cdef Round r
+        cdef TileBlock tile_block
         cdef WinogradTasks tasks
-        cdef Py_ssize_t k, n_rounds, images, n_values, value_bytes, magnitude_bytes, bands
+        cdef Py_ssize_t k, n_tile_blocks, images, n_values, value_bytes, magnitude_bytes, input_tasks
         cdef Py_ssize_t part = aligned(sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
         cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
@@ -175,13 +176,14 @@ cdef class Winograd(Direct):
                "other exponents")
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
-        n_rounds = (
-            plan.groups * ceil_div(images, tiling.round_images) * ceil_div(tiling.grid_rows, tiling.round_rows)
-            * ceil_div(tiling.grid_columns, tiling.round_columns)
+        n_tile_blocks = (
+            plan.groups * ceil_div(images, tiling.block_images) * ceil_div(tiling.grid_rows, tiling.block_rows)
+            * ceil_div(tiling.grid_columns, tiling.block_columns)
         )
         if packed is not kept:
             # Where each block of output channels is done but once, by a worker that has no more of them than others.
-            in_blocks = n_rounds == 1 and not tiling.alone and (n_blocks % workers == 0 or n_blocks >= 4 * workers)
+            in_blocks = (n_tile_blocks == 1 and not tiling.private_blocks
+                         and (n_blocks % workers == 0 or n_blocks >= 4 * workers))
             if in_blocks:
                 weights = self.described(packed)
                 block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))
@@ -191,12 +193,12 @@ cdef class Winograd(Direct):
                 job.weights = &kept.weights[0]
         if kept.share > tiling.most_share:
             return False
-        # The first round is a largest one.
-        r = begin_round(plan, tiling, images, 0, workers)
-        value_bytes = aligned(value_size(plan, tiling, &r) * sizeof(real))
-        n_values = workers if tiling.alone else 1
-        bands = n_bands(plan, tiling, &r)
-        magnitude_bytes = aligned((n_rounds * bands + plan.groups * images) * sizeof(Magnitudes))
+        # The first block is a largest one.
+        tile_block = find_tile_block(plan, tiling, images, 0, workers)
+        value_bytes = aligned(value_size(plan, tiling, &tile_block) * sizeof(real))
+        n_values = workers if tiling.private_blocks else 1
+        input_tasks = n_input_tasks(plan, tiling, &tile_block)
+        magnitude_bytes = aligned((n_tile_blocks * input_tasks + plan.groups * images) * sizeof(Magnitudes))
         reserve(&memory, workers, part, n_values * value_bytes + magnitude_bytes)
         with nogil:
             exponent = exponent_of(plan, &job, images)
@@ -208,7 +210,7 @@ cdef class Winograd(Direct):
                 lay_out_winograd(plan, tiling, after(&memory, worker, sizeof(WinogradWorkspace)), workspace)
                 workspace.values = <real*> (values + worker % n_values * value_bytes)
                 workspace.magnitudes = magnitudes
-                workspace.bands = bands
+                workspace.input_tasks = input_tasks
                 workspace.exponent = exponent
                 if exponents is not None:
                     workspace.exponents = &exponents[0, 0]
@@ -217,26 +219,27 @@ cdef class Winograd(Direct):
                         after(&memory, worker, sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
                     )
                     workspace.packing = <char*> workspace.weights + block_bytes
-            tasks = WinogradTasks(plan, tiling, &job, &r, NULL, images, memory)
+            tasks = WinogradTasks(plan, tiling, &job, &tile_block, NULL, images, memory)
             if in_blocks:
                 tasks.order = &weights.order
-                run_tasks(band_task, &tasks, bands, 1, workers)
-                run_tasks(block_task, &tasks, n_blocks, 1, workers)
-            elif tiling.alone or workers == 1:
-                run_tasks(round_task, &tasks, n_rounds, 1, workers)
+                run_tasks(input_task, &tasks, input_tasks, 1, workers)
+                run_tasks(channel_block_task, &tasks, n_blocks, 1, workers)
+            elif tiling.private_blocks or workers == 1:
+                run_tasks(tile_block_task, &tasks, n_tile_blocks, 1, workers)
             else:
-                for k in range(n_rounds):
-                    r = begin_round(plan, tiling, images, k, workers)
-                    run_tasks(band_task, &tasks, n_bands(plan, tiling, &r), 1, workers)
-                    run_tasks(chunk_task, &tasks, n_chunks(plan, &r), 1, workers)
+                for k in range(n_tile_blocks):
+                    tile_block = find_tile_block(plan, tiling, images, k, workers)
+                    run_tasks(input_task, &tasks, n_input_tasks(plan, tiling, &tile_block), 1, workers)
+                    run_tasks(product_task, &tasks, n_product_tasks(plan, &tile_block), 1, workers)
             for worker in range(workers):
                 workspace = <WinogradWorkspace*> memory_of(&memory, worker)
                 finite = finite and workspace.finite
                 share = max(share, workspace.share)
             if not in_blocks:
                 share = kept.share
-            finite = finite and share <= tiling.most_share and has_no_outliers(
-                plan, tiling, magnitudes, magnitudes + n_rounds * bands, bands, n_rounds, images, share
-            )
+            finite = finite and share <= tiling.most_share and has_no_outliers(plan, tiling, magnitudes,
+                                                                               magnitudes + n_tile_blocks * input_tasks,
+                                                                               input_tasks, n_tile_blocks, images,
+                                                                               share)
             free(memory.start)
         return finite

@@ -1,8 +1,8 @@
 # Products: at each point, values of samples times values of weights, by the tile kernel.
 
 
-cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const Round* r, int point, Py_ssize_t width,
-                             Tap* tap) noexcept nogil:
+cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const TileBlock* tile_block, int point,
+                             Py_ssize_t width, Tap* tap) noexcept nogil:
     """Finds the values and weights that are multiplied at a point; returns of how many blocks of a phase's channels."""
     cdef Py_ssize_t blocks = ceil_div(plan.channels_in, LANES), c, t, channels, start, weight = 0
     cdef int row = point // tiling.column_points, column = point % tiling.column_points, row_phase, column_phase
@@ -14,7 +14,7 @@ cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const Round
             for c in range(blocks):
                 channels = min(LANES, plan.channels_in - c * LANES)
                 for t in range(plan.taps.count):
-                    tap.x = ((start + c) * r.values + plan.taps.offset[t] * r.tiles) * LANES
+                    tap.x = ((start + c) * tile_block.values + plan.taps.offset[t] * tile_block.tiles) * LANES
                     tap.weight = weight
                     tap.channels = channels
                     tap += 1
@@ -22,24 +22,24 @@ cdef Py_ssize_t find_factors(const Plan* plan, const Tiling* tiling, const Round
     return row_phases * column_phases * blocks
 
 
-cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job, const Round* r, Py_ssize_t number,
-                         WinogradWorkspace* workspace) noexcept nogil:
-    """Multiplies and finishes a chunk of tiles for one block of output channels."""
+cdef void multiply_tiles(const Plan* plan, const Tiling* tiling, const Job* job, const TileBlock* tile_block,
+                         Py_ssize_t number, WinogradWorkspace* workspace) noexcept nogil:
+    """Multiplies and finishes some tiles for one block of output channels."""
     cdef real zeros[MOST_VECTOR]
     cdef Tile tile
-    cdef Py_ssize_t blocks = ceil_div(plan.channels_in, LANES), chunk, segment, block, start, count, first, width
+    cdef Py_ssize_t blocks = ceil_div(plan.channels_in, LANES), gemm, segment, block, start, count, first, width
     cdef Py_ssize_t vectors, c, t, end, n_blocks, point, done, next_done, i, tiles, channels, pairs, products
-    chunk = number % r.chunks
-    number = number // r.chunks
-    segment = number % r.segments
-    block = number // r.segments * TILE_VECTORS * LANES
-    start = chunk * r.segment // r.chunks
-    count = (chunk + 1) * r.segment // r.chunks - start
+    gemm = number % tile_block.gemms
+    number = number // tile_block.gemms
+    segment = number % tile_block.segments
+    block = number // tile_block.segments * TILE_VECTORS * LANES
+    start = gemm * tile_block.segment // tile_block.gemms
+    count = (gemm + 1) * tile_block.segment // tile_block.gemms - start
     # The place of the segment's first tile among the values: that of its image, and of its line of positions.
     first = start
     if tiling.outer > 0:
         first += (segment // tiling.lines * tiling.positions
-                  + line_position(plan, tiling, segment % tiling.lines)) * r.tiles
+                  + line_position(plan, tiling, segment % tiling.lines)) * tile_block.tiles
     width = tile_width(plan, block)
     vectors = width // LANES
     for i in range(width):
@@ -47,22 +47,22 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
     tile.interleaved = tile.distant = True
     tile.weights = workspace.weights
     if tile.weights == NULL:
-        tile.weights = job.weights + r.group * plan.set_size + block_start(plan, tiling, block)
+        tile.weights = job.weights + tile_block.group * plan.set_size + block_start(plan, tiling, block)
     tiles = ceil_div(count, most_pixels(vectors))
-    find_patches(plan, tiling, job, r, segment, start, count, workspace)
+    find_stores(plan, tiling, job, tile_block, segment, start, count, workspace)
     channels = min(width, plan.channels_out - block)
-    pairs = workspace.n_patches * channels
+    pairs = workspace.n_stores * channels
     for point in range(tiling.points):
         # While products are made, the lines of y and of the residual arrive.
         if job.vector_epilogue:
-            prefetch_outputs(plan, tiling, job, workspace, r.group * plan.channels_out + block, channels,
+            prefetch_outputs(plan, tiling, job, workspace, tile_block.group * plan.channels_out + block, channels,
                              point * pairs // tiling.points, (point + 1) * pairs // tiling.points)
         tile.base = zeros
         tile.base_step = 0
-        n_blocks = find_factors(plan, tiling, r, <int> point, width, workspace.taps)
+        n_blocks = find_factors(plan, tiling, tile_block, <int> point, width, workspace.taps)
         c = 0
         while c < n_blocks:
-            end = min(c + tiling.together, n_blocks)
+            end = min(c + tiling.k_block, n_blocks)
             tile.taps = workspace.taps + c * plan.taps.count
             tile.n_taps = (end - c) * plan.taps.count
             # Of the weights that follow these, the first tiles ask for a vector for each product: that is all of them.
@@ -86,6 +86,6 @@ cdef void multiply_chunk(const Plan* plan, const Tiling* tiling, const Job* job,
                 done = next_done
             c = end
         tile.weights += n_blocks // blocks * plan.channels_in * plan.taps.count * width
-    for i in range(workspace.n_patches):
-        finish_patch(plan, tiling, job, workspace.patches + i, r.group * plan.channels_out + block, channels, width,
-                     workspace)
+    for i in range(workspace.n_stores):
+        finish_store(plan, tiling, job, workspace.stores + i, tile_block.group * plan.channels_out + block, channels,
+                     width, workspace)
