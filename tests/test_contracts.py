@@ -1,5 +1,7 @@
 """What the compiled core is told is checked where it enters; what kernels rely on beyond that, in a build for it."""
 
+import re
+
 import isolated
 import numpy as np
 import pytest
@@ -163,15 +165,27 @@ from ndconv import _core
 from test_contracts import CORE, _try_blocking, floats, problem
 
 assert CORE.is_safe
-blocking = _try_blocking(problem(), CORE, "tile", False)
-core = CORE.Direct(blocking._replace(tap_offset=blocking.tap_offset + (1 << 20)))
+groups = 16 if "{kernel}" == "depthwise" else 1
+blocking = _try_blocking(problem(weight_shape=(16, 16 // groups, 3, 3), groups=groups), CORE, "{kernel}", False)
+offsets = {{name: getattr(blocking, name) + {farther} for name in ("tap_offset", "chain_offset")}}
+core = CORE.Direct(blocking._replace(**offsets))
 x, y = floats(1, 16, 12, 12), floats(1, 16, 12, 12)
-core.run(x, core.pack(floats(1, 16, 16, 3, 3)), None, None, y, 0, None, 1)
+core.run(x, core.pack(floats(1, 16, 16 // groups, 3, 3)), None, None, y, 0, None, 1)
 """
 
 
 @pytest.mark.skipif(not CORE.is_safe, reason="the core was built without -Dsafe=true")
-def test_a_broken_contract_ends_the_process():
-    done = isolated.start(BROKEN)
+@pytest.mark.parametrize("farther", [1 << 20, -1])
+@pytest.mark.parametrize(
+    ("kernel", "functions"),
+    [
+        ("tile", "list_taps|run_tiles"),
+        ("bank", "run_bank_stretch"),
+        ("rows", "run_rows"),
+        ("depthwise", "run_depthwise"),
+    ],
+)
+def test_taps_outside_of_the_planes_end_the_process(kernel, functions, farther):
+    done = isolated.start(BROKEN.format(kernel=kernel, farther=farther))
     assert done.returncode < 0
-    assert "list_taps relies on" in done.stderr
+    assert re.search(f"({functions}) relies on", done.stderr)

@@ -76,6 +76,23 @@ cdef int demand_shape(cnp.ndarray array, cnp.ndarray y, int batch_ndim, Py_ssize
     return 0
 
 
+cdef int find_bounds(Samples* samples, cnp.ndarray array) except -1:
+    """Finds between which addresses an array's samples lie."""
+    cdef int axis
+    cdef Py_ssize_t reach
+    samples.start = samples.end = samples.data
+    if cnp.PyArray_SIZE(array) == 0:
+        return 0
+    samples.end += cnp.PyArray_ITEMSIZE(array)
+    for axis in range(cnp.PyArray_NDIM(array)):
+        reach = (cnp.PyArray_DIM(array, axis) - 1) * cnp.PyArray_STRIDE(array, axis)
+        if reach < 0:
+            samples.start += reach
+        else:
+            samples.end += reach
+    return 0
+
+
 cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim) except -1:
     """Fills in `samples` for an array of shape (*batch, channels, *spatial)."""
     cdef int axis
@@ -97,6 +114,8 @@ cdef int describe(Samples* samples, cnp.ndarray array, int batch_ndim, int ndim)
         samples.batch[axis] = cnp.PyArray_STRIDE(array, axis)
     for axis in range(ndim):
         samples.stride[axis] = cnp.PyArray_STRIDE(array, batch_ndim + 1 + axis)
+    if IS_SAFE:
+        find_bounds(samples, array)
     return 0
 
 

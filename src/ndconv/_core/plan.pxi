@@ -76,6 +76,8 @@ cdef struct Samples:
     Py_ssize_t component, channel                         # bytes from one to the next
     Py_ssize_t stride[MAX_AXES]
     Py_ssize_t batch[MAX_AXES]
+    const char* start                                     # of all samples, and their end: in a safe build alone
+    const char* end
 
 cdef struct Job:
     Samples x, y, residual

@@ -95,6 +95,18 @@ cdef inline int bank_of_vectors(const int vectors, const Bank* b, int outputs) n
     return 0
 
 
+cdef bint bank_reads_within(const Bank* b, const real* start, const real* end) noexcept nogil:
+    """Whether all samples that a bank reads lie between two addresses: what its caller relies on."""
+    cdef Py_ssize_t c, t
+    cdef const real* x
+    for c in range(b.channels):
+        for t in range(b.taps):
+            x = b.x + c * b.x_channel + b.offsets[t]
+            if x < start or x + b.last + LANES > end:
+                return False
+    return True
+
+
 cdef void bank(const Bank* b, int outputs, int vectors) noexcept nogil:
     nd_assert_within(outputs, 1, BANK_CHANNELS)
     nd_assert_within(vectors, 1, BANK_VECTORS)

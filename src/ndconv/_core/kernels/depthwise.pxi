@@ -64,6 +64,18 @@ cdef inline int depthwise_kernel(
     return 0
 
 
+cdef bint depthwise_reads_within(
+    const real* x, Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t pixels,
+    const real* start, const real* end,
+) noexcept nogil:
+    """Whether all samples that are read for some pixels lie between two addresses: what the caller relies on."""
+    cdef Py_ssize_t t
+    for t in range(chains):
+        if x + offsets[t] < start or x + offsets[t] + (pixels + lengths[t] - 1) * LANES > end:
+            return False
+    return True
+
+
 cdef void depthwise(
     real* sums, const real* bias, const real* x, const real* weights,
     Py_ssize_t chains, const Py_ssize_t* offsets, const Py_ssize_t* lengths, Py_ssize_t pixels,

@@ -150,6 +150,19 @@ cdef inline int rows_of_vectors(const int vectors, const Rows* p, int rows, int 
     return 0
 
 
+cdef bint rows_read_within(const Rows* p, int rows, int vectors, const real* start, const real* end) noexcept nogil:
+    """Whether all samples that rows read lie between two addresses: what their caller relies on."""
+    cdef Py_ssize_t c, t, last_row, last_pixel = (p.tiles - 1) * vectors * LANES + p.last + LANES
+    cdef const real* x
+    for c in range(p.channels):
+        for t in range(p.chains):
+            x = p.x + c * p.x_channel + p.offsets[t]
+            last_row = (p.lengths[t] + rows - 2) * p.step
+            if min(x, x + last_row) < start or max(x, x + last_row) + last_pixel > end:
+                return False
+    return True
+
+
 cdef void rows_of_pixels(const Rows* p, int rows, int vectors, int alike) noexcept nogil:
     nd_assert_within(rows, 1, ROW_ROWS)
     nd_assert_within(vectors, 1, LONG_ROW_VECTORS)

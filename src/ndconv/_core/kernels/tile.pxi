@@ -120,6 +120,17 @@ cdef inline int tile_of_vectors(
     return 0
 
 
+cdef bint tile_reads_within(const Tile* tile, int pixels, const real* start, const real* end) noexcept nogil:
+    """Whether all samples that a tile reads lie between two addresses: what its caller relies on."""
+    cdef Py_ssize_t t, last_pixel = (pixels - 1) * (LANES if tile.interleaved else 1)
+    cdef const real* x
+    for t in range(tile.n_taps):
+        x = tile.x + tile.taps[t].x
+        if x < start or x + last_pixel + tile.taps[t].channels > end:
+            return False
+    return True
+
+
 cdef void multiply_tile(const Tile* tile, int pixels, int vectors) noexcept nogil:
     nd_assert_within(vectors, 1, TILE_VECTORS)
     nd_assert_within(pixels, 1, most_pixels(vectors))

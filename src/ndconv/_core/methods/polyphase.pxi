@@ -127,6 +127,7 @@ cdef void run_phase_tiles(const Plan* plan, const PolyphaseJob* phases, const Bo
                     next_done = (i + 1) * pixels // tiles
                     tile.sums = sums + done * width
                     tile.x = planes + (pixel + done) * plan.planes.interleave
+                    nd_assert(tile_reads_within(&tile, <int> (next_done - done), box.readable, box.readable_end))
                     multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                     done = next_done
                 transpose_sums(sums, strips + f * MOST_SUMS, pixels, width)
@@ -164,6 +165,7 @@ cdef void run_phase_rows(const Plan* plan, const PolyphaseJob* phases, const Box
                 p.weights = (phases.weights[f] + box.group * phase.set_size
                              + output * phase.channels_in * phase.taps.count)
                 p.x, p.last = box.planes + plane + line * line_stride(plan) + pixel, (vectors - 1) * LANES
+                nd_assert(rows_read_within(&p, <int> rows, <int> vectors, box.readable, box.readable_end))
                 rows_of_pixels(&p, <int> rows, <int> vectors, phase.taps.chains_alike)
             for r in range(rows):
                 finish_phases(plan, phases, box, strips + r * row, EDGE, output, line + r, pixel, pixels)

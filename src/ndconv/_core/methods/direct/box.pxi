@@ -29,6 +29,13 @@ cdef Py_ssize_t sums_size(const Plan* plan) noexcept nogil:
     return tiles * SUMS
 
 
+cdef Py_ssize_t planes_size(const Plan* plan) noexcept nogil:
+    """Samples of all planes, and of what a kernel's last vector may reach past the last of them."""
+    cdef Py_ssize_t interleave = plan.planes.interleave
+    return (ceil_div(plan.blocking.padded_channels, interleave) * interleave * plan.planes.size
+            + LONG_ROW_VECTORS * LANES)
+
+
 cdef Py_ssize_t lay_out_direct(const Plan* plan, char* at, DirectWorkspace* workspace) noexcept nogil:
     """Divides a worker's workspace, which begins at `at`; returns its size in bytes."""
     cdef char* start = at
@@ -47,9 +54,7 @@ cdef Py_ssize_t lay_out_direct(const Plan* plan, char* at, DirectWorkspace* work
         for segment in range(plan.planes.n_segments):
             n_runs += most_runs(plan, plan.planes.segment_length[segment])
         workspace.source.runs = <Run*> take(&at, n_runs * sizeof(Run))
-        # A kernel's last vector may reach past the last plane.
-        n = ceil_div(plan.blocking.padded_channels, plan.planes.interleave) * plan.planes.interleave
-        workspace.planes = <real*> take(&at, (n * plan.planes.size + LONG_ROW_VECTORS * LANES) * sizeof(real))
+        workspace.planes = <real*> take(&at, planes_size(plan) * sizeof(real))
     return at - start
 
 
@@ -68,6 +73,8 @@ cdef struct Box:
     const char* residual
     Py_ssize_t first_channel, end_channel    # of the block of input channels
     Py_ssize_t group
+    const real* readable              # where planes, or x in their place, begin and end: in a safe build alone
+    const real* readable_end
 
 
 cdef inline Py_ssize_t output_offset(const Plan* plan, const Samples* samples, const Box* box,
@@ -93,6 +100,14 @@ cdef inline const real* block_planes(const Box* box) noexcept nogil:
 cdef inline Py_ssize_t line_stride(const Plan* plan) noexcept nogil:
     """Plane samples from line to line."""
     return plan.planes.stride[plan.ndim - 2] if plan.ndim > 1 else 0
+
+
+cdef void find_readable(const Plan* plan, const Job* job, Box* box) noexcept nogil:
+    """Finds between which addresses kernels may read samples."""
+    if plan.planes.in_place:
+        box.readable, box.readable_end = <const real*> job.x.start, <const real*> job.x.end
+    else:
+        box.readable, box.readable_end = box.planes, box.planes + planes_size(plan)
 
 
 cdef Py_ssize_t set_lines(const Plan* plan, Box* box) noexcept nogil:

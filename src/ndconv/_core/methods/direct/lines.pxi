@@ -82,6 +82,7 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
                 for v in range(vectors):
                     prefetch_to_write(y + k * y_channel + v * LANES)
         b.y, b.y_channel, b.x, b.last = y, y_channel, line_planes + pixel, last_vector
+        nd_assert(bank_reads_within(&b, box.readable, box.readable_end))
         bank(&b, <int> outputs, <int> vectors)
         if ends and not (in_y and job.identity_epilogue):
             finish_pixels(plan, job, box, y, y_channel, start, start + outputs, line, pixel, count)
@@ -138,6 +139,7 @@ cdef void run_rows(const Plan* plan, const Job* job, Box* box, Py_ssize_t output
                 y = <real*> (box.y + channel_offset(&job.y, output) + output_offset(plan, &job.y, box, line, pixel))
             p.y, p.y_row, p.x = y, y_row, block_planes(box) + plane + line * line_stride(plan) + pixel
             p.tiles, p.last = tiles, last_vector
+            nd_assert(rows_read_within(&p, <int> rows, <int> vectors, box.readable, box.readable_end))
             rows_of_pixels(&p, <int> rows, <int> vectors, plan.taps.chains_alike)
             if ends and not (in_y and job.identity_epilogue):
                 finish_lines(plan, job, box, y, y_row, output, line, rows, pixel, count)
@@ -180,6 +182,10 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
                     prefetch_row(<real*> (y + k * job.y.channel),
                                  NULL if residual == NULL else residual + k * job.residual.channel, lines * pixels)
             for i in range(lines):
+                nd_assert(depthwise_reads_within(
+                    line_planes + i * line_stride(plan), plan.taps.chains, plan.taps.chain_offset,
+                    plan.taps.chain_length, pixels, box.readable, box.readable_end
+                ))
                 depthwise(sums + i * pixels * LANES, first_sums, line_planes + i * line_stride(plan), box.weights,
                           plan.taps.chains, plan.taps.chain_offset, plan.taps.chain_length, pixels)
             if job.channels_last_epilogue:

@@ -105,6 +105,8 @@ cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize
                     pad(plan, &job.x, x, &workspace.source, workspace.planes, channel, end)
                     if end - channel == channels:
                         workspace.padded = key
+            if IS_SAFE:
+                find_readable(plan, job, &box)
             run_one(plan, job, &box, workspace, first_block, end_block, end)
             channel = end
             if channel >= channels:

@@ -133,6 +133,7 @@ cdef void run_tiles(const Plan* plan, const Job* job, Box* box, DirectWorkspace*
                 if not begins:
                     tile.base = tile.sums
                 tile.x = line_planes + (pixel + done) * plan.planes.interleave
+                nd_assert(tile_reads_within(&tile, <int> (next_done - done), box.readable, box.readable_end))
                 multiply_tile(&tile, <int> (next_done - done), <int> vectors)
                 done = next_done
             if ends and job.channels_last_epilogue:
