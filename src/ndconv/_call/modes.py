@@ -1,7 +1,7 @@
 """The padding modes: one table, one meaning.
 
 A mode says which sample stands at a position outside an array. Its index map stands here, and once more, for the core,
-in `source_run` in ``_core/axis.pxi``.
+in `source_run` in ``_core/stages/axis.pxi``.
 """
 
 from dataclasses import dataclass
