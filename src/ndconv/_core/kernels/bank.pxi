@@ -12,7 +12,7 @@
 #   writes  last + LANES samples from y + output * y_channel on: no more than the line where that has a whole vector.
 #   align   a sample's own.
 #   order   from the bias, or what y has, channel by channel, tap by tap.
-#   called  by run_bank_stretch (direct.pxi), with y itself or a buffer for it.
+#   called  by run_bank_stretch, with y itself or a buffer for it.
 
 cdef struct Bank:
     # What a bank multiplies and adds.

@@ -11,7 +11,7 @@
 #   writes  sums, pixels * LANES of them and nothing beyond; some twice, with the same values.
 #   align   a sample's own.
 #   order   from the bias, chain by chain, tap by tap.
-#   called  by run_depthwise (direct.pxi), with a buffer that is finished later.
+#   called  by run_depthwise, with a buffer that is finished later.
 
 cdef enum:
     DEPTHWISE_PIXELS = 8    # enough sums to hide a multiply-add's latency

@@ -16,7 +16,7 @@
 #   writes  to each row of y, y_row apart, the tiles' vectors: no more than the row where that has a whole vector.
 #   align   a sample's own.
 #   order   from the bias, or what y has, channel by channel, chain by chain, tap by tap.
-#   called  by run_rows (direct.pxi), with y itself or a buffer for it, and run_phase_rows (phases.pxi).
+#   called  by run_rows, with y itself or a buffer for it, and run_phase_rows.
 
 cdef enum:
     # What is known of the lengths of all chains.

@@ -14,7 +14,7 @@
 #   writes  sums, pixels * vectors * LANES of them and nothing beyond. They may be the base.
 #   align   a sample's own: vectors are loaded and stored at any address.
 #   order   products are added up tap by tap, channel by channel, from zero, and then added to the base.
-#   called  by run_tiles (direct.pxi), run_phase_tiles (phases.pxi) and multiply_chunk (winograd.pxi).
+#   called  by run_tiles, run_phase_tiles and multiply_tiles.
 
 cdef struct Tap:
     # One tap of a block of interleaved input channels: where their samples begin in the planes, and their weights in

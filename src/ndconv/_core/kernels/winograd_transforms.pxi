@@ -9,14 +9,14 @@
 # An axis of stride s is the sum of s such filters, one for each phase, with every s-th tap and every s-th sample. Some
 # may have a tap less than the others; it is the value at infinity that they lack then, and nothing else differs.
 # S. Winograd, Arithmetic Complexity of Computations (1980); A. Lavin and S. Gray, Fast Algorithms for Convolutional
-# Neural Networks (2016).
+# Neural Networks (2016), whose matrices are transform_input (B^T), transform_weights (G) and transform_output (A^T).
 #
 # The contract of transform_input, transform_output and transform_weights:
 #   lanes   input channels, or output channels for the other two: each lane is an axis of its own.
 #   sizes   1 (the axis is not cut), 4, 5 or 6 points; 2 to 4 outputs and 2 to 5 taps, so that outputs + taps - 1 is the
 #           number of points.
 #   reads   that many vectors, and writes that many, `step` apart; input and output share no memory.
-#   called  by the transforms of tiles in winograd.pxi, for the rows and the columns of a tile in turn.
+#   called  by the transforms of tiles in methods/winograd, for the rows and the columns of a tile in turn.
 
 cdef extern from * nogil:
     """
@@ -45,7 +45,7 @@ cdef enum:
 
 
 cdef inline int transform_input(vec* y, const vec* x, const Py_ssize_t step, const int side) noexcept nogil:
-    """The values at `side` points of as many samples, in and out `step` vectors apart."""
+    """B^T: the values at `side` points of as many samples, in and out `step` vectors apart."""
     cdef vec even, odd
     cdef const vec* first = x + (step if side == 6 else 0)
     if side == 1:
@@ -75,7 +75,7 @@ cdef inline int transform_input(vec* y, const vec* x, const Py_ssize_t step, con
 cdef inline int transform_output(
     vec* y, const Py_ssize_t y_step, const vec* x, const Py_ssize_t step, const int side, const int m
 ) noexcept nogil:
-    """The m outputs that have these products at the points."""
+    """A^T: the m outputs that have these products at the points."""
     cdef vec even_a, odd_a, even_b, odd_b
     if side == 1:
         y[0] = x[0]
@@ -136,7 +136,7 @@ cdef inline int transform_weights(
 cdef inline int transform_taps(
     wide* y, const Py_ssize_t y_step, const wide* x, const Py_ssize_t step, const int taps, const int side
 ) noexcept nogil:
-    """The values at the points of some weights, `step` apart, divided by the products of the points' differences.
+    """G: the values at the points of some weights, `step` apart, divided by the products of the points' differences.
 
     In double precision: their errors would be amplified like those of the products.
     """

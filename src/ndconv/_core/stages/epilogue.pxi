@@ -8,7 +8,8 @@
 #           it, and so has y where a run is there already. `count` samples of the residual, if that is not NULL.
 #   writes  `count` samples of y, in its dtype and at its steps; nothing between or beyond them.
 #   align   a sample's own for y and residual where job.vector_epilogue; none for others.
-#   called  by what has finished sums: direct.pxi, phases.pxi, winograd.pxi. A run may be where it belongs already.
+#   called  by what has finished sums: finish_pixels, finish_lines, finish_phases, finish_store and finish_run. A run
+#           may be where it belongs already.
 
 cdef enum:
     RUN = 64    # samples that are finished at a time where y or the residual cannot be read and written as vectors

@@ -7,7 +7,7 @@
 #   writes  the block's own of the set's plan.set_size samples, zeros where a vector has more lanes than there are
 #           channels. Blocks of a set touch nothing in common, so workers may share one.
 #   align   a sample's own for weights; a cache line for the first set.
-#   called  by pack_task (methods/direct/plan.pxi). Winograd's values are made by pack_values, which reads as this does.
+#   called  by pack_task. Winograd's values are made by pack_values, which reads as this does.
 
 cdef enum:
     ROWS_TOGETHER = 64

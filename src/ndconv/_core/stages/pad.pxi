@@ -7,7 +7,7 @@
 #   writes  a plane of plan.planes.size samples for each channel, or, interleaved, one of LANES times as many for LANES
 #           channels; where they are fewer, the others are zeros. Nothing beyond.
 #   align   none for x; planes begin at a cache line.
-#   called  by run_task (direct.pxi), accumulate (gradient.pxi) and transform_band (winograd.pxi).
+#   called  by run_task, accumulate and transform_input_rows.
 
 
 cdef void copy_residues(real* even, Py_ssize_t n_even, real* odd, Py_ssize_t n_odd, const real* source) noexcept nogil:

@@ -63,11 +63,13 @@ cdef class Weights:
 
     cdef Order order
     cdef cnp.ndarray array
-    cdef cnp.ndarray places
+    cdef Py_ssize_t* places    # no array, because those of NumPy take as long to make as all else of a small packing
+
+    def __dealloc__(self):
+        free(self.places)
 
     def __init__(self, cnp.ndarray weights):
         cdef Order* order = &self.order
-        cdef Py_ssize_t* places
         cdef Py_ssize_t size, step, i, rest, farthest = 0
         cdef int axis, ndim = cnp.PyArray_NDIM(weights)
         demand(ndim > 3 and holds_reals(weights), "weights of another dtype or too few axes")
@@ -75,22 +77,23 @@ cdef class Weights:
         order.taps = 1
         for axis in range(3, ndim):
             order.taps *= cnp.PyArray_DIM(weights, axis)
-        self.places = np.empty(order.taps, np.intp)
-        places = <Py_ssize_t*> cnp.PyArray_DATA(self.places)
+        self.places = <Py_ssize_t*> allocate(max(order.taps, 1) * sizeof(Py_ssize_t))
+        if self.places == NULL:
+            raise MemoryError(f"ndconv needs {order.taps * sizeof(Py_ssize_t)} bytes for the places of weights")
         order.near = cnp.PyArray_STRIDE(weights, 1) % <Py_ssize_t> sizeof(real) == 0
         order.nearest = 0
         for i in range(order.taps):
-            places[i] = 0
+            self.places[i] = 0
             rest = i
             for axis in range(ndim - 1, 2, -1):
                 size, step = cnp.PyArray_DIM(weights, axis), cnp.PyArray_STRIDE(weights, axis)
-                places[i] += rest % size * step
+                self.places[i] += rest % size * step
                 rest = rest // size
-            order.nearest = min(order.nearest, places[i])
-            farthest = max(farthest, places[i])
-            order.near = order.near and places[i] % <Py_ssize_t> sizeof(real) == 0
+            order.nearest = min(order.nearest, self.places[i])
+            farthest = max(farthest, self.places[i])
+            order.near = order.near and self.places[i] % <Py_ssize_t> sizeof(real) == 0
         order.near = order.near and farthest - order.nearest < VECTOR_BYTES
-        order.places = places
+        order.places = self.places
         order.source = <const char*> cnp.PyArray_DATA(weights)
         order.outputs = cnp.PyArray_DIM(weights, 1)
         order.inputs = cnp.PyArray_DIM(weights, 2)

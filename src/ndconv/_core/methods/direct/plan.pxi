@@ -189,10 +189,13 @@ cdef class Direct:
     def pack(self, cnp.ndarray weights, int workers=1):
         """Return packed weights from aligned ones (sets, channels_out, channels_in, *kernel) of the compute type."""
         cdef const Plan* plan = &self.plan
-        cdef Weights source = self.described(weights if plan.kernel == TILE else np.ascontiguousarray(weights))
+        cdef Weights source
         cdef PackTasks tasks
         cdef Py_ssize_t sets = cnp.PyArray_DIM(weights, 0)
         cdef Packed packed = Packed.__new__(Packed)
+        if plan.kernel != TILE and not cnp.PyArray_IS_C_CONTIGUOUS(weights):
+            weights = np.ascontiguousarray(weights)
+        source = self.described(weights)
         packed.sets, packed.set_size = sets, plan.set_size
         packed.nbytes = aligned(max(sets * plan.set_size, 1) * sizeof(real))
         packed.weights = Memory(packed.nbytes // sizeof(real))

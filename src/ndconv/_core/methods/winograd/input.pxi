@@ -1,4 +1,4 @@
-# Input: tiles of samples become values at points.
+# Input: tiles of samples become values at points, B^T d B.
 
 
 cdef inline int transform_tiles_of(

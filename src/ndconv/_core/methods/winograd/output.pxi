@@ -1,4 +1,4 @@
-# Output: products at points become outputs, which the epilogue finishes.
+# Output: products at points become outputs, A^T m A, which the epilogue finishes.
 
 
 cdef Py_ssize_t line_position(const Plan* plan, const Tiling* tiling, Py_ssize_t line) noexcept nogil:

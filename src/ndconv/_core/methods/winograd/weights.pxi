@@ -1,4 +1,4 @@
-# Weights: filters become values at points, which are packed for the products.
+# Weights: filters become values at points, G g G^T, which are packed for the products.
 
 cdef enum:
     NO_SHARE = 2    # instead of the share of a weight, which is at most 1
