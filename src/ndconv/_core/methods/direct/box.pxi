@@ -110,6 +110,33 @@ cdef void find_readable(const Plan* plan, const Job* job, Box* box) noexcept nog
         box.readable, box.readable_end = box.planes, box.planes + planes_size(plan)
 
 
+cdef void place_box(const Plan* plan, Py_ssize_t number, Box* box) noexcept nogil:
+    """Sets the outputs of a box, by its number."""
+    cdef int axis
+    for axis in range(plan.ndim - 1, -1, -1):
+        box.start[axis] = number % plan.blocking.boxes[axis] * plan.blocking.box[axis]
+        box.extent[axis] = min(plan.blocking.box[axis], plan.out_shape[axis] - box.start[axis])
+        number = number // plan.blocking.boxes[axis]
+
+
+cdef Py_ssize_t box_offset(const Plan* plan, const Box* box, const Samples* samples) noexcept nogil:
+    """Bytes from the first output to the box's first."""
+    cdef int axis
+    cdef Py_ssize_t offset = 0
+    for axis in range(plan.ndim):
+        offset += box.start[axis] * samples.stride[axis]
+    return offset
+
+
+cdef Py_ssize_t in_place_offset(const Plan* plan, const Box* box, const Samples* x) noexcept nogil:
+    """Bytes from the first sample of x to the one under the first tap of the box's first output."""
+    cdef int axis
+    cdef Py_ssize_t offset = 0
+    for axis in range(plan.ndim):
+        offset += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * x.stride[axis]
+    return offset
+
+
 cdef Py_ssize_t set_lines(const Plan* plan, Box* box) noexcept nogil:
     """Sets the last two axes, by the box's extent; returns how many planes of their rows the other axes have."""
     cdef int axis, last = plan.ndim - 1

@@ -41,10 +41,8 @@ ctypedef void (*BoxRunner)(const Plan*, const Job*, Box*, DirectWorkspace*, Py_s
 cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize_t task,
                    DirectWorkspace* workspace) noexcept nogil:
     cdef Box box
-    cdef int axis
-    cdef Py_ssize_t rest = task, index, box_index, batch, group, x_batch, y_batch, residual_batch
+    cdef Py_ssize_t rest = task, box_index, batch, group, x_start, x_batch, y_start, residual_start
     cdef Py_ssize_t weight_set, first_block, end_block, first_group, end_group, n, channel, channels, end, key
-    cdef Py_ssize_t y_start = 0, x_start = 0, residual_start = 0
     cdef const char* x
     # The task's number, taken apart: output channels change fastest, so that their tasks share padded planes.
     n = ceil_div(plan.blocking.n_blocks, plan.blocking.blocks_per_task)
@@ -57,18 +55,11 @@ cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize
     rest = rest // n
     box_index = rest % plan.blocking.n_boxes
     batch = rest // plan.blocking.n_boxes
-    rest = box_index
-    for axis in range(plan.ndim - 1, -1, -1):
-        index = rest % plan.blocking.boxes[axis]
-        rest = rest // plan.blocking.boxes[axis]
-        box.start[axis] = index * plan.blocking.box[axis]
-        box.extent[axis] = min(plan.blocking.box[axis], plan.out_shape[axis] - box.start[axis])
-        y_start += box.start[axis] * job.y.stride[axis]
-        residual_start += box.start[axis] * job.residual.stride[axis]
-        x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
+    place_box(plan, box_index, &box)
     x_batch = batch_offset(job, job.x.batch, batch)
-    y_batch = batch_offset(job, job.y.batch, batch)
-    residual_batch = batch_offset(job, job.residual.batch, batch)
+    x_start = in_place_offset(plan, &box, &job.x)
+    y_start = batch_offset(job, job.y.batch, batch) + box_offset(plan, &box, &job.y)
+    residual_start = batch_offset(job, job.residual.batch, batch) + box_offset(plan, &box, &job.residual)
     weight_set = batch_offset(job, job.weight_batch, batch)
     if not plan.planes.in_place and workspace.located != box_index:
         locate(plan, &job.x, box.start, &workspace.source)
@@ -76,11 +67,11 @@ cdef void run_task(const Plan* plan, const Job* job, BoxRunner run_one, Py_ssize
         workspace.padded = -1
     for group in range(first_group, end_group):
         x = job.x.data + x_batch + channel_offset(&job.x, group * plan.channels_in)
-        box.y = job.y.data + y_batch + y_start + channel_offset(&job.y, group * plan.channels_out)
+        box.y = job.y.data + y_start + channel_offset(&job.y, group * plan.channels_out)
         box.group = group
         box.residual = NULL
         if job.residual.data != NULL:
-            box.residual = (job.residual.data + residual_batch + residual_start
+            box.residual = (job.residual.data + residual_start
                             + channel_offset(&job.residual, group * plan.channels_out))
         box.weights = job.weights + (weight_set + group) * plan.set_size
         box.bias = job.bias

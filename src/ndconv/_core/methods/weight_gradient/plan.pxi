@@ -42,13 +42,12 @@ cdef void accumulate(const Plan* plan, const GradientBlocking* cut, const Job* j
     cdef Box box
     cdef GradientBox g
     cdef DirectWorkspace* direct = &workspace.direct
-    cdef Py_ssize_t rest = task, n, item, n_items, number, index, box_index, group, channel, tap, x_start, y_start
+    cdef Py_ssize_t rest = task, n, item, n_items, number, box_index, group, channel, tap, x_start, y_start
     cdef Py_ssize_t share, group_0, group_end, output_0, output_end, input_0, input_end, x_channel, n_pairs, listed = -1
     cdef Py_ssize_t group_sums = sums_of_group(plan, cut)
     cdef Py_ssize_t target_row = plan.channels_in * plan.taps.count
     cdef const char* x
     cdef const char* y
-    cdef int axis
     n = ceil_div(plan.channels_out, cut.outputs)
     output_0 = rest % n * cut.outputs
     output_end = min(output_0 + cut.outputs, plan.channels_out)
@@ -75,17 +74,11 @@ cdef void accumulate(const Plan* plan, const GradientBlocking* cut, const Job* j
         g.begins = item == share * n_items // cut.partial_sums
         box_index = item // batch
         number = item % batch
-        rest = box_index
+        place_box(plan, box_index, &box)
+        y_start = batch_offset(job, job.y.batch, number) + box_offset(plan, &box, &job.y)
         x_start = batch_offset(job, job.x.batch, number)
-        y_start = batch_offset(job, job.y.batch, number)
-        for axis in range(plan.ndim - 1, -1, -1):
-            index = rest % plan.blocking.boxes[axis]
-            rest = rest // plan.blocking.boxes[axis]
-            box.start[axis] = index * plan.blocking.box[axis]
-            box.extent[axis] = min(plan.blocking.box[axis], plan.out_shape[axis] - box.start[axis])
-            y_start += box.start[axis] * job.y.stride[axis]
-            if plan.planes.in_place:
-                x_start += (box.start[axis] * plan.stride[axis] + plan.origin[axis]) * job.x.stride[axis]
+        if plan.planes.in_place:
+            x_start += in_place_offset(plan, &box, &job.x)
         if listed != box_index:
             find_lines(plan, &box, &g, workspace.lines)
             listed = box_index

@@ -62,18 +62,38 @@ cdef void transform_tiles(const Tiling* tiling, const real* x, Py_ssize_t x_row,
         transform_tiles_at(tiling, x, x_row, count, y, point, 1, 4, rows, columns)
 
 
+cdef void locate_rows(const Plan* plan, const Tiling* tiling, const Samples* x, Py_ssize_t position, Py_ssize_t start,
+                      Source* source) noexcept nogil:
+    """Finds where rows under tiles are read from, from sample `start` on, at a position on axes that are not cut."""
+    cdef Py_ssize_t i, index, outer = 0
+    cdef int axis
+    cdef Run run
+    for axis in range(tiling.outer - 1, -1, -1):
+        index = plan.origin[axis] + plan.planes.relative[axis][position % plan.planes.shape[axis]]
+        run = source_run(plan.mode[axis], plan.in_shape[axis], index, 1, 1)
+        outer = FILL if outer == FILL or run.source == FILL else outer + run.source * x.stride[axis]
+        position = position // plan.planes.shape[axis]
+    if tiling.rows == 1:
+        source.rows[0] = outer
+        return
+    axis = plan.ndim - 2
+    for i in range(source.n_rows):
+        run = source_run(plan.mode[axis], plan.in_shape[axis], start + i * tiling.row_dilation, 1, 1)
+        source.rows[i] = FILL
+        if outer != FILL and run.source != FILL:
+            source.rows[i] = outer + run.source * x.stride[axis]
+
+
 cdef void transform_input_rows(const Plan* plan, const Tiling* tiling, const Job* job, const TileBlock* tile_block,
                                Py_ssize_t number, WinogradWorkspace* workspace) noexcept nogil:
     """Pads some rows of tiles of one block of input channels, at one position, and transforms them."""
     cdef Source* source = &workspace.source
     cdef Py_ssize_t row_groups = ceil_div(tile_block.rows, tiling.input_rows)
     cdef Py_ssize_t blocks = ceil_div(plan.channels_in, LANES)
-    cdef Py_ssize_t block, first_tile_row, position, image, row, rows, column, i, index, n, start, outer = 0
+    cdef Py_ssize_t block, first_tile_row, position, image, row, rows, i, n, start = 0
     cdef Py_ssize_t width = input_width(tiling, tile_block.columns)
     cdef Py_ssize_t point = blocks * tile_block.values * LANES
-    cdef int row_phase, column_phase
-    cdef int axis, last = plan.ndim - 1
-    cdef Run run
+    cdef int row_phase, column_phase, last = plan.ndim - 1
     cdef const char* x
     cdef const real* samples
     cdef real* tile
@@ -87,14 +107,7 @@ cdef void transform_input_rows(const Plan* plan, const Tiling* tiling, const Job
     position = number % tiling.positions
     image = number // tiling.positions
     rows = min(tiling.input_rows, tile_block.rows - first_tile_row)
-    n = position
-    for axis in range(tiling.outer - 1, -1, -1):
-        index = plan.origin[axis] + plan.planes.relative[axis][n % plan.planes.shape[axis]]
-        run = source_run(plan.mode[axis], plan.in_shape[axis], index, 1, 1)
-        outer = FILL if outer == FILL or run.source == FILL else outer + run.source * job.x.stride[axis]
-        n = n // plan.planes.shape[axis]
     source.n_rows = 1
-    source.rows[0] = outer
     if tiling.rows > 1:
         source.n_rows = input_height(tiling, rows)
         start = tile_start(tile_block.row + first_tile_row, tiling.rows, tiling.row_dilation) * tiling.row_step
@@ -103,11 +116,7 @@ cdef void transform_input_rows(const Plan* plan, const Tiling* tiling, const Job
         first_row = ceil_div(first_row - start, tiling.row_dilation)
         end_row = ceil_div(end_row - start, tiling.row_dilation)
         start += plan.origin[last - 1]
-        for i in range(source.n_rows):
-            run = source_run(plan.mode[last - 1], plan.in_shape[last - 1], start + i * tiling.row_dilation, 1, 1)
-            source.rows[i] = FILL
-            if outer != FILL and run.source != FILL:
-                source.rows[i] = outer + run.source * job.x.stride[last - 1]
+    locate_rows(plan, tiling, &job.x, position, start, source)
     source.first_run[0] = 0
     start = tile_start(tile_block.column, tiling.columns, tiling.column_dilation) * tiling.column_step
     few_columns = not met_by_all(plan.out_shape[last], tiling.column_taps, tiling.column_step, tiling.column_dilation,

@@ -94,6 +94,23 @@ cdef void tile_block_task(void* shared, Py_ssize_t task, int worker) noexcept no
     run_tile_block(s.plan, s.tiling, s.job, s.images, task, <WinogradWorkspace*> memory_of(&s.memory, worker))
 
 
+cdef void run_tile_blocks(WinogradTasks* tasks, TileBlock* tile_block, Py_ssize_t n, int workers) noexcept nogil:
+    """All of `n` blocks of tiles, the first of which `tile_block` is; it is what `tasks` have as theirs."""
+    cdef const Plan* plan = tasks.plan
+    cdef const Tiling* tiling = tasks.tiling
+    cdef Py_ssize_t i
+    if tasks.order != NULL:
+        run_tasks(input_task, tasks, n_input_tasks(plan, tiling, tile_block), 1, workers)
+        run_tasks(channel_block_task, tasks, ceil_div(plan.channels_out, TILE_VECTORS * LANES), 1, workers)
+    elif tiling.private_blocks or workers == 1:
+        run_tasks(tile_block_task, tasks, n, 1, workers)
+    else:
+        for i in range(n):
+            tile_block[0] = find_tile_block(plan, tiling, tasks.images, i, workers)
+            run_tasks(input_task, tasks, n_input_tasks(plan, tiling, tile_block), 1, workers)
+            run_tasks(product_task, tasks, n_product_tasks(plan, tile_block), 1, workers)
+
+
 cdef class Winograd(Direct):
     """A frozen plan of Winograd's method: ``Winograd(blocking, tiling)``, as in ``_methods.winograd``."""
 
@@ -157,7 +174,7 @@ cdef class Winograd(Direct):
         cdef Job job
         cdef TileBlock tile_block
         cdef WinogradTasks tasks
-        cdef Py_ssize_t k, n_tile_blocks, images, n_values, value_bytes, magnitude_bytes, input_tasks
+        cdef Py_ssize_t n, images, n_values, value_bytes, magnitude_bytes, input_tasks
         cdef Py_ssize_t part = aligned(sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
         cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
@@ -176,13 +193,10 @@ cdef class Winograd(Direct):
                "other exponents")
         if images == 0 or cnp.PyArray_SIZE(y) == 0:
             return True
-        n_tile_blocks = (
-            plan.groups * ceil_div(images, tiling.block_images) * ceil_div(tiling.grid_rows, tiling.block_rows)
-            * ceil_div(tiling.grid_columns, tiling.block_columns)
-        )
+        n = n_tile_blocks(plan, tiling, images)
         if packed is not kept:
             # Where each block of output channels is done but once, by a worker that has no more of them than others.
-            in_blocks = (n_tile_blocks == 1 and not tiling.private_blocks
+            in_blocks = (n == 1 and not tiling.private_blocks
                          and (n_blocks % workers == 0 or n_blocks >= 4 * workers))
             if in_blocks:
                 weights = self.described(packed)
@@ -198,7 +212,7 @@ cdef class Winograd(Direct):
         value_bytes = aligned(value_size(plan, tiling, &tile_block) * sizeof(real))
         n_values = workers if tiling.private_blocks else 1
         input_tasks = n_input_tasks(plan, tiling, &tile_block)
-        magnitude_bytes = aligned((n_tile_blocks * input_tasks + plan.groups * images) * sizeof(Magnitudes))
+        magnitude_bytes = aligned((n * input_tasks + plan.groups * images) * sizeof(Magnitudes))
         reserve(&memory, workers, part, n_values * value_bytes + magnitude_bytes)
         with nogil:
             exponent = exponent_of(plan, &job, images)
@@ -222,24 +236,15 @@ cdef class Winograd(Direct):
             tasks = WinogradTasks(plan, tiling, &job, &tile_block, NULL, images, memory)
             if in_blocks:
                 tasks.order = &weights.order
-                run_tasks(input_task, &tasks, input_tasks, 1, workers)
-                run_tasks(channel_block_task, &tasks, n_blocks, 1, workers)
-            elif tiling.private_blocks or workers == 1:
-                run_tasks(tile_block_task, &tasks, n_tile_blocks, 1, workers)
-            else:
-                for k in range(n_tile_blocks):
-                    tile_block = find_tile_block(plan, tiling, images, k, workers)
-                    run_tasks(input_task, &tasks, n_input_tasks(plan, tiling, &tile_block), 1, workers)
-                    run_tasks(product_task, &tasks, n_product_tasks(plan, &tile_block), 1, workers)
+            run_tile_blocks(&tasks, &tile_block, n, workers)
             for worker in range(workers):
                 workspace = <WinogradWorkspace*> memory_of(&memory, worker)
                 finite = finite and workspace.finite
                 share = max(share, workspace.share)
             if not in_blocks:
                 share = kept.share
-            finite = finite and share <= tiling.most_share and has_no_outliers(plan, tiling, magnitudes,
-                                                                               magnitudes + n_tile_blocks * input_tasks,
-                                                                               input_tasks, n_tile_blocks, images,
-                                                                               share)
+            finite = finite and share <= tiling.most_share and has_no_outliers(
+                plan, tiling, magnitudes, magnitudes + n * input_tasks, input_tasks, n, images, share
+            )
             free(memory.start)
         return finite

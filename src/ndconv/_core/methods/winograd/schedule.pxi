@@ -176,6 +176,11 @@ cdef TileBlock find_tile_block(
     return tile_block
 
 
+cdef Py_ssize_t n_tile_blocks(const Plan* plan, const Tiling* tiling, Py_ssize_t images) noexcept nogil:
+    return (plan.groups * ceil_div(images, tiling.block_images) * ceil_div(tiling.grid_rows, tiling.block_rows)
+            * ceil_div(tiling.grid_columns, tiling.block_columns))
+
+
 cdef Py_ssize_t value_size(const Plan* plan, const Tiling* tiling, const TileBlock* tile_block) noexcept nogil:
     return tiling.phases * tiling.points * ceil_div(plan.channels_in, LANES) * tile_block.values * LANES
 
