@@ -1,7 +1,7 @@
 """Phases of a transposed layer along its last axis, computed together by the direct method.
 
 They read the same padded samples, and their outputs take turns in y's rows, which so are written once, whole cache
-lines at a time; ``_core/phases.pxi`` does it.
+lines at a time; ``_core/methods/polyphase.pxi`` does it.
 """
 
 from __future__ import annotations
