@@ -140,7 +140,7 @@ class FourierPlan:
         self.blocks = b = _best(problem)[1]
         self._compute = np.dtype(compute_type(problem.dtype))
         self._fill = (problem.fill_value.real, problem.fill_value.imag)
-        self._channels = direct.channels(problem)
+        self._channels = problem.channels
         self._key = (NAME, self._compute.char, b.transform, b.axes, g.dilation)
         inputs, outputs = self._channels
         points = b.points * g.groups * max(inputs, outputs)
@@ -498,7 +498,7 @@ def _best(problem: Problem) -> tuple[float, Blocks]:
     # The most promising where axes are many: the whole, and what does not overlap much nor leaves a cache.
     promising = {1: 64, 2: 12, 3: 6}.get(len(ways), 2)
     ways = [sorted(axis, key=lambda way: way[1] * way[2] * (1 + way[2] / 4096))[:promising] for axis in ways]
-    inputs, outputs = direct.channels(problem)
+    inputs, outputs = problem.channels
     axes = tuple(axis for axis, reach in enumerate(reaches) if reach or inputs > 1)
     item = np.dtype(compute_type(problem.dtype)).itemsize
     # Each way of one axis with each of the others, evaluated at once.
