@@ -17,7 +17,7 @@ from .._call.values import checked_fill_value
 from .._core import Core
 from .._methods import is_remembered
 from .._methods.direct.blocking import finish_blocking
-from .._methods.direct.boxes import TASK_MULTIPLY_ADDS, TASKS, largest_box, smallest_box
+from .._methods.direct.boxes import TASK_MULTIPLY_ADDS, TASKS, UNBOUNDED, largest_box, smallest_box
 from .._methods.problem import Problem, run_aligned
 from .._runtime.caches import Cache
 from .._runtime.workers import Threads
@@ -141,7 +141,7 @@ def _block(problem: Problem, core: Core) -> tuple[Any, Cut]:
     pixels = max(GRADIENT_BYTES // (item * rows), 1)
     while True:
         task_inputs = _even(inputs, most_inputs)
-        samples = 1 << 62 if in_place else PLANE_BYTES // (item * task_inputs)
+        samples = UNBOUNDED if in_place else PLANE_BYTES // (item * task_inputs)
         box = largest_box(g, samples, 1, core, flat, pixels)
         wide_enough = box and math.prod(box) >= min(LEAST_PIXELS, pixels // 2, math.prod(g.out_shape))
         if wide_enough or task_inputs == 1:

@@ -202,7 +202,7 @@ class FourierPlan:
         # An axis of length 1 stands for the batch that is not there.
         arrays = [array if array is None or batch else array[None] for array in (x, y, residual)]
         tasks = list(self._tasks(batch or (1,), steps or (0,)))
-        alone = len(tasks) == 1
+        is_single = len(tasks) == 1
 
         def task(each: tuple[Any, int, list[Index]]) -> None:
             index, weight_set, places = each
@@ -210,7 +210,7 @@ class FourierPlan:
             assert xs is not None
             assert ys is not None
             with np.errstate(all="ignore"):  # what is not finite is done again
-                self._run_blocks(xs, packed, weight_set, bias, rs, ys, activation, places, workers if alone else 1)
+                self._run_blocks(xs, packed, weight_set, bias, rs, ys, activation, places, workers if is_single else 1)
 
         for_each(task, tasks, workers)
         return True

@@ -86,8 +86,8 @@ def _axis_phases(size: int, taps: int, stride: int, dilation: int, outputs: rang
         spread = dilation * step // stride
         before = (last * dilation - outputs.start - start) // stride
         after = count + spread * (n_taps - 1) - size - before
-        turned = slice(last, tap - step if tap >= step else None, -step)
-        phases.append(AxisPhase(places, turned, n_taps, spread if n_taps > 1 else 1, (before, after)))
+        reversed_taps = slice(last, tap - step if tap >= step else None, -step)
+        phases.append(AxisPhase(places, reversed_taps, n_taps, spread if n_taps > 1 else 1, (before, after)))
     return phases
 
 
@@ -110,11 +110,11 @@ def transposed_phases(geometry: Geometry, box: tuple[range, ...], most_columns: 
     n_columns = min(g.stride[-1] // box[-1].step, len(box[-1]))
     columns: tuple[AxisPhase | None, ...] = ()
     if 2 <= n_columns <= most_columns:
-        together = _together(axes[-1], g.out_shape[-1], len(box[-1]), n_columns)
-        if together is not None:
+        merged = _merged(axes[-1], g.out_shape[-1], len(box[-1]), n_columns)
+        if merged is not None:
             by_place = {column.outputs.start: column for column in axes[-1]}
             columns = tuple(by_place.get(place) for place in range(n_columns))
-            axes[-1] = [together]
+            axes[-1] = [merged]
     return tuple(
         _phase(_geometry(g, each), tuple([axis.outputs for axis in each]), tuple([axis.taps for axis in each]), columns)
         for each in product(*axes)
@@ -161,7 +161,7 @@ def _outputs(size: int, axis: AxisPhase) -> int:
     return size + before + after - axis.dilation * (axis.n_taps - 1)
 
 
-def _together(phases: list[AxisPhase], size: int, outputs: int, n_columns: int) -> AxisPhase | None:
+def _merged(phases: list[AxisPhase], size: int, outputs: int, n_columns: int) -> AxisPhase | None:
     """Return the phases of an axis as one with the taps of all, or None where those are no dense row of a few."""
     if not phases or any(p.dilation > 1 for p in phases):
         return None

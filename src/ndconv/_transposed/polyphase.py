@@ -14,7 +14,7 @@ from .._call.arguments import ACTIVATIONS
 from .._call.dtypes import Array, compute_type, real_vector, real_weights
 from .._call.geometry import batch_of
 from .._methods.direct.blocking import finish_blocking
-from .._methods.direct.boxes import cut, largest_box
+from .._methods.direct.boxes import UNBOUNDED, cut, largest_box
 from .._methods.direct.kernels import kernels
 from .._methods.direct.layout import PLANE_BYTES, ROW_PLANE_BYTES, pays_to_interleave
 from .._methods.problem import MANY_TAPS, Problem
@@ -76,7 +76,7 @@ def _plan(problem: Problem, starts: tuple[int, ...], n_taps: tuple[int, ...]) ->
     kernel = "tile" if cycles["tile"] <= cycles["rows"] else "rows"
     interleave = core.lanes if kernel == "tile" and pays_to_interleave(problem, core, False) else 1
     limit = PLANE_BYTES if inputs > 1 else ROW_PLANE_BYTES
-    box = largest_box(g, limit // (core.compute_dtype.itemsize * max(inputs, 1)), 1, core, False, 1 << 62)
+    box = largest_box(g, limit // (core.compute_dtype.itemsize * max(inputs, 1)), 1, core, False, UNBOUNDED)
     if box is None:
         return None
     n_blocks = max(-(-outputs // (core.tile_channels if kernel == "tile" else 1)), 1)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._call.dtypes import Array
+from ..._call.geometry import Geometry, Shape
 from ..._core import Core
 from .. import extent
 from ..problem import Problem
-from .boxes import cut, largest_box, smallest_box
+from .boxes import UNBOUNDED, cut, largest_box, smallest_box
 from .kernels import ranked
 from .layout import (
     BLOCK_PLANE_BYTES,
@@ -103,61 +104,91 @@ def _try_blocking(problem: Problem, core: Core, kernel: str, flat: bool) -> Bloc
     """Return the blocking for one kernel, or None where its planes would not stay within bounds."""
     if kernel == "depthwise":
         return _depthwise_blocking(problem, core)
+    if kernel == "tile":
+        return _tile_blocking(problem, core, flat)
+    return _pixel_blocking(problem, core, kernel, flat)
+
+
+def _tile_blocking(problem: Problem, core: Core, flat: bool) -> Blocking:
+    """Return the blocking of the kernel whose vectors are output channels: for it there always is one."""
     g = problem.geometry
     inputs, outputs = problem.channels
     item = core.compute_dtype.itemsize
     in_place = reads_in_place(problem)
-    if kernel == "bank" and min(inputs, outputs) > IN_PLACE_CHANNELS:
-        in_place = False
-    if in_place:
-        # Flat only where it already is: outputs follow each other as x's samples do.
-        flat = g.ndim > 1 and g.stride[-2] == 1 and g.in_shape[-1] == g.out_shape[-1]
-        # The other kernels read whole vectors, which must not reach past x.
-        if kernel != "tile" and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) < core.lanes:
-            in_place = False
-
-    interleave = 1
-    channel_block = padded_channels = inputs
-    if kernel == "tile":
-        interleave, channel_block = channel_blocks(problem, core, in_place)
-        in_place = in_place and interleave == 1
-    elif kernel == "bank" and problem.y_in_place and g.out_shape[-1] * (g.out_shape[-2] if flat else 1) >= core.lanes:
-        most = max(STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
-        channel_block = max(math.ceil(evenly_cut(inputs, most)[1]), 1)
+    flat = _is_flat(g) if in_place else flat
+    interleave, channel_block = channel_blocks(problem, core, in_place)
+    in_place = in_place and interleave == 1
+    padded_channels = inputs
     # Only where input channels come in blocks are there sums to keep, and to bound.
-    sums = SUM_BYTES // (item * core.tile_channels) if kernel == "tile" and channel_block < inputs else 1 << 62
+    most_sums = SUM_BYTES // (item * core.tile_channels)
+    sums = most_sums if channel_block < inputs else UNBOUNDED
     copies = g.kernel[-1] if flat else 1
-    if in_place:
-        box: list[int] | None = list(g.out_shape)
-        if channel_block < inputs and kernel == "tile":
-            box = largest_box(g, 1 << 62, copies, core, flat, sums)
-    else:
-        box = largest_box(g, plane_bytes(problem) // (item * max(inputs, 1)), copies, core, flat, sums)
-        if box is None and kernel != "tile":
-            return None
-        if box is None:
-            # Too many input channels for one box: pad some at a time.
-            sums = SUM_BYTES // (item * core.tile_channels)
-            for blocks in range(-(-inputs // channel_block), 0, -1):
-                padded_channels = min(blocks * channel_block, inputs)
-                box = largest_box(g, BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, sums)
-                if box is not None and (math.prod(box) >= LEAST_PIXELS or box == list(g.out_shape)):
-                    break
+    samples = UNBOUNDED if in_place else plane_bytes(problem) // (item * max(inputs, 1))
+    box = (
+        largest_box(g, samples, copies, core, flat, sums) if samples < UNBOUNDED or sums < UNBOUNDED else [*g.out_shape]
+    )
+    if box is None and not in_place:
+        # Too many input channels for one box: pad some at a time.
+        for blocks in range(-(-inputs // channel_block), 0, -1):
+            padded_channels = min(blocks * channel_block, inputs)
+            box = largest_box(g, BLOCK_PLANE_BYTES // (item * padded_channels), copies, core, flat, most_sums)
+            if box is not None and (math.prod(box) >= LEAST_PIXELS or box == list(g.out_shape)):
+                break
     if box is None:
         box = smallest_box(g, core, flat)
 
     # A layer without outputs has one empty block, and an axis without any a box that is never reached.
-    most = {"tile": core.tile_channels, "bank": core.bank_channels, "rows": 1}[kernel]
-    n_blocks = max(-(-outputs // most), 1)
+    n_blocks = max(-(-outputs // core.tile_channels), 1)
     box = [max(size, 1) for size in box]
-    box, blocks_per_task, groups_per_task = cut(problem, core, kernel, box, n_blocks, in_place, flat)
+    box, blocks_per_task, groups_per_task = cut(problem, core, "tile", box, n_blocks, in_place, flat)
     if padded_channels < inputs:
         # Each task pads all channels anew, so a task has as many outputs as its sums may have bytes for.
         pixels = math.prod(box) + core.strip * math.prod(box[:-1])
         blocks_per_task = max(min(n_blocks, SUM_BYTES // (pixels * core.tile_channels * item)), 1)
+    return finish_blocking(
+        problem,
+        core,
+        kernel="tile",
+        box=tuple(box),
+        flat=flat,
+        in_place=in_place,
+        n_blocks=n_blocks,
+        blocks_per_task=blocks_per_task,
+        groups_per_task=groups_per_task,
+        channel_block=channel_block,
+        padded_channels=max(padded_channels, 1),
+        stretch=_stretch(problem, core, channel_block),
+        interleave=interleave,
+    )
+
+
+def _pixel_blocking(problem: Problem, core: Core, kernel: str, flat: bool) -> Blocking | None:
+    """Return the blocking of a kernel whose vectors are pixels, bank or rows."""
+    g = problem.geometry
+    inputs, outputs = problem.channels
+    item = core.compute_dtype.itemsize
+    in_place = reads_in_place(problem) and not (kernel == "bank" and min(inputs, outputs) > IN_PLACE_CHANNELS)
+    flat = _is_flat(g) if in_place else flat
+    # The kernels read whole vectors, which must not reach past x.
+    fills_vectors = g.out_shape[-1] * (g.out_shape[-2] if flat else 1) >= core.lanes
+    in_place = in_place and fills_vectors
+    channel_block = inputs
+    if kernel == "bank" and problem.y_in_place and fills_vectors:
+        most = max(STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
+        channel_block = max(math.ceil(evenly_cut(inputs, most)[1]), 1)
+    box: list[int] | None = list(g.out_shape)
+    if not in_place:
+        copies = g.kernel[-1] if flat else 1
+        box = largest_box(g, plane_bytes(problem) // (item * max(inputs, 1)), copies, core, flat, UNBOUNDED)
+    if box is None:
+        return None
+
+    n_blocks = max(-(-outputs // core.bank_channels), 1) if kernel == "bank" else max(outputs, 1)
+    box = [max(size, 1) for size in box]
+    box, blocks_per_task, groups_per_task = cut(problem, core, kernel, box, n_blocks, in_place, flat)
     axis, width = (g.ndim - 2, g.out_shape[-1]) if flat else (g.ndim - 1, 1)
     narrowest = (g.out_shape[axis] % box[axis] or box[axis]) * width
-    if in_place and kernel != "tile" and narrowest < core.lanes:
+    if in_place and narrowest < core.lanes:
         box[axis] = g.out_shape[axis]
     elif kernel == "bank" and narrowest < core.lanes:
         # Sums of part of the input channels are kept in y, where whole vectors must have room.
@@ -173,10 +204,15 @@ def _try_blocking(problem: Problem, core: Core, kernel: str, flat: bool) -> Bloc
         blocks_per_task=blocks_per_task,
         groups_per_task=groups_per_task,
         channel_block=channel_block,
-        padded_channels=max(padded_channels, 1),
+        padded_channels=max(inputs, 1),
         stretch=_stretch(problem, core, channel_block),
-        interleave=interleave,
+        interleave=1,
     )
+
+
+def _is_flat(g: Geometry) -> bool:
+    """Whether outputs follow each other as the samples do that are read in place."""
+    return g.ndim > 1 and g.stride[-2] == 1 and g.in_shape[-1] == g.out_shape[-1]
 
 
 def _depthwise_blocking(problem: Problem, core: Core) -> Blocking | None:
@@ -184,7 +220,7 @@ def _depthwise_blocking(problem: Problem, core: Core) -> Blocking | None:
     g = problem.geometry
     lanes = int(core.lanes)
     samples = DEPTHWISE_PLANE_BYTES // (core.compute_dtype.itemsize * lanes)
-    box = largest_box(g, samples, 1, core, False, 1 << 62)
+    box = largest_box(g, samples, 1, core, False, UNBOUNDED)
     if box is None:
         return None
     box, _, groups_per_task = cut(problem, core, "depthwise", [max(size, 1) for size in box], 1, False, False)
@@ -228,29 +264,12 @@ def finish_blocking(
     g = problem.geometry
     last = g.ndim - 1
     inputs, outputs = problem.channels
-    axes = [axis_layout(*each) for each in zip(box, g.kernel, g.stride, g.dilation, strict=True)]
     if in_place:
-        plane_shape = g.in_shape
-        sample_stride = tuple(math.prod(g.in_shape[axis + 1 :]) for axis in range(g.ndim))
-        plane_stride = tuple(n * s for n, s in zip(sample_stride, g.stride, strict=True))
-        tap_places = [
-            np.arange(taps, dtype=np.intp) * (d * n)
-            for taps, d, n in zip(g.kernel, g.dilation, sample_stride, strict=True)
-        ]
+        axes = [axis_layout(*each) for each in zip(box, g.kernel, g.stride, g.dilation, strict=True)]
+        plane_shape, plane_stride, tap_places = _planes_in_place(g)
     else:
-        if flat:
-            # One copy of all rows for each tap along the last axis: rows of outputs follow each other.
-            axes[last] = AxisLayout(
-                tuple(u * g.dilation[last] for u in range(g.kernel[last])),
-                (box[last],) * g.kernel[last],
-                np.zeros(g.kernel[last], np.intp),
-            )
-        row_length = box[last] if flat else axes[last].size
-        plane_shape = (*(axis.size for axis in axes[:-1]), row_length)
-        plane_stride = tuple(interleave * math.prod(plane_shape[axis + 1 :]) for axis in range(g.ndim))
-        tap_places = [axis.tap * n for axis, n in zip(axes, plane_stride, strict=True)]
-        if flat:
-            tap_places[last] = np.arange(g.kernel[last], dtype=np.intp) * (math.prod(plane_shape) * interleave)
+        axes = _axes(g, box, flat)
+        plane_shape, plane_stride, tap_places = _planes(g, axes, flat, interleave)
     tap_offset: Array = tap_places[0]
     for places in tap_places[1:]:
         tap_offset = (tap_offset[:, None] + places).ravel()
@@ -299,6 +318,36 @@ def finish_blocking(
         tap_order=order,
         **sizes,
     )
+
+
+def _axes(g: Geometry, box: tuple[int, ...], flat: bool) -> list[AxisLayout]:
+    """Return the order of the samples of each axis; of the last one, for all of its taps if `flat`."""
+    axes = [axis_layout(*each) for each in zip(box, g.kernel, g.stride, g.dilation, strict=True)]
+    if flat:
+        # One copy of all rows for each tap along the last axis: rows of outputs follow each other.
+        taps = g.kernel[-1]
+        starts = tuple(u * g.dilation[-1] for u in range(taps))
+        axes[-1] = AxisLayout(starts, (box[-1],) * taps, np.zeros(taps, np.intp))
+    return axes
+
+
+def _planes(g: Geometry, axes: list[AxisLayout], flat: bool, interleave: int) -> tuple[Shape, Shape, list[Array]]:
+    """Return the shape of the planes, their strides in samples, and where the taps of each axis find theirs."""
+    shape = (*(axis.size for axis in axes[:-1]), axes[-1].length[0] if flat else axes[-1].size)
+    stride = tuple(interleave * math.prod(shape[axis + 1 :]) for axis in range(g.ndim))
+    places = [axis.tap * n for axis, n in zip(axes, stride, strict=True)]
+    if flat:
+        places[-1] = np.arange(g.kernel[-1], dtype=np.intp) * (math.prod(shape) * interleave)
+    return shape, stride, places
+
+
+def _planes_in_place(g: Geometry) -> tuple[Shape, Shape, list[Array]]:
+    """Return the same of x itself."""
+    samples = tuple(math.prod(g.in_shape[axis + 1 :]) for axis in range(g.ndim))
+    places = [
+        np.arange(taps, dtype=np.intp) * (d * n) for taps, d, n in zip(g.kernel, g.dilation, samples, strict=True)
+    ]
+    return g.in_shape, tuple(n * s for n, s in zip(samples, g.stride, strict=True)), places
 
 
 def fill_values(problem: Problem, core: Core) -> Array:

@@ -17,6 +17,9 @@ TASK_MULTIPLY_ADDS = 400_000
 # Tasks that a large call is cut into, whatever the number of workers: enough for 16 of them.
 TASKS = 32
 
+# As good as any number of samples.
+UNBOUNDED = 1 << 62
+
 
 def _plane_size(g: Any, box: Sequence[int], copies: int, flat: bool) -> int:
     size = math.prod(plane_samples(g, axis, box[axis]) for axis in range(g.ndim - 1))

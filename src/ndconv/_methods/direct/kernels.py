@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..._call.geometry import reordered
 from ..._call.modes import BY_NAME
@@ -52,11 +52,13 @@ WEIGHT_BYTES_PER_CYCLE = 5.0
 LONG_SIGNAL = 1 << 14
 
 
-def _tile_blocks(outputs: int, core: Core) -> list[int]:
-    """Return the vectors of each block of output channels."""
-    vectors = -(-outputs // core.lanes)
-    whole, rest = divmod(vectors, core.tile_vectors)
-    return [core.tile_vectors] * whole + ([rest] if rest else [])
+class _Lines(NamedTuple):
+    """How outputs come in lines: those of the last axis, or `flat`, where those of the last two follow each other."""
+
+    flat: bool
+    width: int  # outputs of a line
+    number: int
+    copies: int  # of the planes
 
 
 def kernels(problem: Problem, core: Core) -> list[tuple[str, bool, float]]:
@@ -67,65 +69,81 @@ def kernels(problem: Problem, core: Core) -> list[tuple[str, bool, float]]:
     """
     g = problem.geometry
     inputs, outputs = problem.channels
-    lanes = core.lanes
     height = g.out_shape[-2] if g.ndim > 1 else 1
-    shapes = [(False, g.out_shape[-1], height, 1)]
+    shapes = [_Lines(False, g.out_shape[-1], height, 1)]
     if g.ndim > 1:
         reach = plane_samples(g, g.ndim - 2, height)
         flat_bytes = core.compute_dtype.itemsize * inputs * g.kernel[-1] * reach * g.out_shape[-1]
         if g.kernel[-1] == 1 or flat_bytes <= BLOCK_PLANE_BYTES:
-            shapes.append((True, g.out_shape[-1] * height, 1, g.kernel[-1]))
+            shapes.append(_Lines(True, g.out_shape[-1] * height, 1, g.kernel[-1]))
     outer = math.prod(g.out_shape[:-2]) * g.groups * problem.batch
     products = g.taps * inputs
-    seen = products * part_within(problem, inputs)
-    weights = problem.geometry.groups * products * outputs * core.compute_dtype.itemsize / WEIGHT_BYTES_PER_CYCLE
+    weights = g.groups * products * outputs * core.compute_dtype.itemsize / WEIGHT_BYTES_PER_CYCLE
     # Where y's channels are last, what kernels along the pixels made is written sample by sample.
-    write = SCATTERED_CYCLES if is_scattered(problem) else 0.0
+    write = SCATTERED_CYCLES * outputs * g.out_shape[-1] * height if is_scattered(problem) else 0.0
     ways = []
-    for flat, width, lines, copies in shapes:
-        padding = PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * copies
-        strips, rest = divmod(width, core.strip)
-        tile = 0.0
-        for block in _tile_blocks(outputs, core):
-            most = core.tile_pixels[block - 1]
-            tiles = strips * -(-core.strip // most) + -(-rest // most)
-            tap = max(width * block / 2, tiles * 4.0) + tiles * TILE_TAP_CYCLES
-            tile += lines * (seen * tap + STRIP_CYCLES * block * width / core.lanes)
-        ways.append(("tile", flat, weights + outer * (tile + padding)))
-
-        vectors = -(-width // lanes)
-        blocks, width_of_block = evenly_cut(outputs, core.bank_channels)
-        tiles, length = evenly_cut(vectors, core.bank_vectors)
-        tap_extra, channel_extra = BANK_TAP_CYCLES, BANK_CHANNEL_CYCLES
-        if g.taps == 1:
-            tile_bytes = inputs * core.bank_vectors * lanes * core.compute_dtype.itemsize
-            tap_extra = BANK_NEAR_TAP_CYCLES if 2 * tile_bytes <= STRETCH_BYTES else tap_extra
-            channel_extra = 0.0
-        tap = max(length * width_of_block / 2, 4.0) + tap_extra
-        bank = lines * tiles * blocks * (products * tap + inputs * channel_extra + BANK_CYCLES)
-        if width < lanes:
-            bank *= 1.5
-        bank += write * outputs * width * lines
-        ways.append(("bank", flat, weights + outer * (bank + padding)))
-        if copies == 1:
-            steps, rows = evenly_cut(lines, 4)
-            chain = -(-g.kernel[-2] // g.stride[-2]) if g.ndim > 1 else 1
-            tiles, length = evenly_cut(vectors, 4 if rows > 1 else 8)
-            reads = (chain + rows - 1) / chain if _chained(g.stride, g.dilation) else rows
-            tap = max(length * rows / 2, reads * length + rows / 2, 4.0) + ROW_TAP_CYCLES
-            cycles = steps * tiles * outputs * (products * tap + ROW_CYCLES)
-            if width < lanes:
-                cycles *= 1.5
-            cycles += write * outputs * width * lines
-            ways.append(("rows", flat, weights + outer * (cycles + padding)))
+    for lines in shapes:
+        padding = PAD_CYCLES * inputs * math.prod(g.stride[-2:]) * g.out_shape[-1] * height * lines.copies
+        tile, bank = _tile_cycles(problem, core, lines), _bank_cycles(problem, core, lines) + write
+        ways.append(("tile", lines.flat, weights + outer * (tile + padding)))
+        ways.append(("bank", lines.flat, weights + outer * (bank + padding)))
+        if lines.copies == 1:
+            rows = _row_cycles(problem, core, lines) + write
+            ways.append(("rows", lines.flat, weights + outer * (rows + padding)))
     if inputs == outputs == 1 and g.groups > 1 and may_take_channels(problem):
-        vector = g.taps * DEPTHWISE_TAP_CYCLES + DEPTHWISE_CYCLES
-        n_vectors = float(-(-g.groups // lanes))
-        if not has_gaps(problem):
-            vector += DEPTHWISE_TURN_CYCLES * lanes
-            n_vectors += 0.5 if g.groups % lanes else 0.0  # what does not fill a vector is turned more slowly
-        ways.append(("depthwise", False, math.prod(g.out_shape) * problem.batch * n_vectors * vector))
+        ways.append(("depthwise", False, _depthwise_cycles(problem, core)))
     return ways
+
+
+def _tile_cycles(problem: Problem, core: Core, lines: _Lines) -> float:
+    inputs, outputs = problem.channels
+    seen = problem.geometry.taps * inputs * part_within(problem, inputs)
+    whole, rest = divmod(-(-outputs // core.lanes), core.tile_vectors)  # vectors, in blocks of output channels
+    strips, pixels = divmod(lines.width, core.strip)
+    cycles = 0.0
+    for vectors in [core.tile_vectors] * whole + ([rest] if rest else []):
+        most = core.tile_pixels[vectors - 1]
+        tiles = strips * -(-core.strip // most) + -(-pixels // most)
+        tap = max(lines.width * vectors / 2, tiles * 4.0) + tiles * TILE_TAP_CYCLES
+        cycles += lines.number * (seen * tap + STRIP_CYCLES * vectors * lines.width / core.lanes)
+    return cycles
+
+
+def _bank_cycles(problem: Problem, core: Core, lines: _Lines) -> float:
+    g = problem.geometry
+    inputs, outputs = problem.channels
+    blocks, width_of_block = evenly_cut(outputs, core.bank_channels)
+    tiles, length = evenly_cut(-(-lines.width // core.lanes), core.bank_vectors)
+    tap_extra, channel_extra = BANK_TAP_CYCLES, BANK_CHANNEL_CYCLES
+    if g.taps == 1:
+        tile_bytes = inputs * core.bank_vectors * core.lanes * core.compute_dtype.itemsize
+        tap_extra = BANK_NEAR_TAP_CYCLES if 2 * tile_bytes <= STRETCH_BYTES else tap_extra
+        channel_extra = 0.0
+    tap = max(length * width_of_block / 2, 4.0) + tap_extra
+    cycles = lines.number * tiles * blocks * (g.taps * inputs * tap + inputs * channel_extra + BANK_CYCLES)
+    return cycles * (1.5 if lines.width < core.lanes else 1.0)
+
+
+def _row_cycles(problem: Problem, core: Core, lines: _Lines) -> float:
+    g = problem.geometry
+    inputs, outputs = problem.channels
+    steps, rows = evenly_cut(lines.number, 4)
+    chain = -(-g.kernel[-2] // g.stride[-2]) if g.ndim > 1 else 1
+    tiles, length = evenly_cut(-(-lines.width // core.lanes), 4 if rows > 1 else 8)
+    reads = (chain + rows - 1) / chain if _chained(g.stride, g.dilation) else rows
+    tap = max(length * rows / 2, reads * length + rows / 2, 4.0) + ROW_TAP_CYCLES
+    cycles = steps * tiles * outputs * (g.taps * inputs * tap + ROW_CYCLES)
+    return cycles * (1.5 if lines.width < core.lanes else 1.0)
+
+
+def _depthwise_cycles(problem: Problem, core: Core) -> float:
+    g = problem.geometry
+    vector = g.taps * DEPTHWISE_TAP_CYCLES + DEPTHWISE_CYCLES
+    vectors = float(-(-g.groups // core.lanes))
+    if not has_gaps(problem):
+        vector += DEPTHWISE_TURN_CYCLES * core.lanes
+        vectors += 0.5 if g.groups % core.lanes else 0.0  # what does not fill a vector is transposed more slowly
+    return math.prod(g.out_shape) * problem.batch * vectors * vector
 
 
 @Cache[list[tuple[str, bool, float]]]("rankings of kernels", CHOICE_BYTES).remembered

@@ -69,9 +69,9 @@ def least_step(places: Array) -> int:
 def chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
     """Return the taps in chains along an axis: (order of the taps, each chain's first offset, each chain's length)."""
     size, length = offsets.size, offsets.shape[axis]
-    turned = (*range(axis), *range(axis + 1, offsets.ndim), axis)
-    numbers: Array = np.arange(size, dtype=np.intp).reshape(offsets.shape).transpose(turned).ravel()
-    lines: Array = offsets.transpose(turned).reshape(-1, length)
+    axis_last = (*range(axis), *range(axis + 1, offsets.ndim), axis)
+    numbers: Array = np.arange(size, dtype=np.intp).reshape(offsets.shape).transpose(axis_last).ravel()
+    lines: Array = offsets.transpose(axis_last).reshape(-1, length)
     places = lines.ravel()
     if size and (lines[:, 1:] < lines[:, :-1]).any():  # of phases that lie one after another
         order = (lines.argsort(axis=1, kind="stable") + np.arange(0, size, length)[:, None]).ravel()
