@@ -13,7 +13,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from statistics import median
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -26,9 +28,16 @@ from ndconv import _methods
 from ndconv._call.geometry import layer_geometry
 from ndconv._methods import METHODS, Problem
 
+
+def _place(method: Any, path: str) -> tuple[Any, str]:
+    """Return the module of a constant, and its name there."""
+    *modules, name = path.split(".")
+    return reduce(getattr, modules, method), name
+
+
 # What predictions are made of: constants of the methods, all positive, and the clock.
 CONSTANTS = [
-    *((method, name) for method in METHODS for name in method.FITTED), (_methods, "CYCLES_PER_SECOND")
+    *(_place(method, path) for method in METHODS for path in method.FITTED), (_methods, "CYCLES_PER_SECOND")
 ]  # fmt: skip
 
 # A constant that no problem tells much about stays where it is: moving it by a factor of e counts as much as

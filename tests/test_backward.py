@@ -14,7 +14,8 @@ from layouts import COMPLEX, FLOATS, LAYOUTS, values
 from strategies import NEEDS, examples, generators, layer_backward_calls, names_of
 
 import ndconv
-from ndconv._gradients import layer as backward
+from ndconv._gradients import input as backward_input
+from ndconv._gradients import padding as backward_padding
 
 #: One layer for each way that the work may be arranged: channels in, out, groups.
 CHANNELS = [(1, 1, 1), (3, 2, 1), (16, 33, 1), (40, 20, 1), (6, 6, 6), (4, 12, 4), (6, 9, 3), (48, 64, 2)]
@@ -358,9 +359,9 @@ def test_strides_and_dilations_that_pass_over_padding(data, rng):
     keywords = {"stride": stride, "dilation": dilation, "padding": padding, "padding_mode": mode}
     x, weight = values(rng, (2, *sizes), "float64"), values(rng, (1, 2, *kernel), "float64")
     with (
-        mock.patch.object(backward, "SPARSE_SAMPLES", data.draw(st.sampled_from((0, 3, 4096)))),
-        mock.patch.object(backward, "MOST_RUNS", data.draw(st.sampled_from((0, 64)))),
-        mock.patch.object(backward, "BORDER_BYTES", data.draw(st.sampled_from((500, 4 << 20)))),
+        mock.patch.object(backward_padding, "SPARSE_SAMPLES", data.draw(st.sampled_from((0, 3, 4096)))),
+        mock.patch.object(backward_padding, "MOST_RUNS", data.draw(st.sampled_from((0, 64)))),
+        mock.patch.object(backward_padding, "BORDER_BYTES", data.draw(st.sampled_from((500, 1 << 13, 4 << 20)))),
     ):
         agree(gradient_for(rng, x, weight, **keywords), x, weight, **keywords)
 
@@ -372,8 +373,10 @@ def test_strides_and_dilations_that_pass_over_padding(data, rng):
 def test_time_is_that_of_the_products(monkeypatch, mode, padding, stride, dilation):
     """Not that of the padding: what is computed of it are a few samples for each product."""
     made = []
-    add_border = backward._add_border
-    monkeypatch.setattr(backward, "_add_border", lambda slab, *rest: (made.append(slab.size), add_border(slab, *rest)))
+    add_border = backward_input.add_border
+    monkeypatch.setattr(
+        backward_input, "add_border", lambda slab, *rest: (made.append(slab.size), add_border(slab, *rest))
+    )
     x, weight = np.arange(10.0)[None], np.array([[[1.0, 10.0, 100.0]]])
     keywords = {"padding": padding, "padding_mode": mode, "stride": stride, "dilation": dilation}
     y = ndconv.conv_layer(x, weight, **keywords)

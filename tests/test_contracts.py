@@ -10,7 +10,7 @@ from ndconv import _core
 from ndconv._call.geometry import layer_geometry
 from ndconv._gradients.weight import GradientBlocking, _block
 from ndconv._methods import Problem, winograd
-from ndconv._methods.direct import _try_blocking, make_blocking
+from ndconv._methods.direct.blocking import _try_blocking, make_blocking
 
 CORE = _core.load("float32")
 

@@ -7,7 +7,7 @@ import ndconv
 from ndconv import _core
 from ndconv._call.geometry import layer_geometry
 from ndconv._methods import Problem
-from ndconv._methods.direct import make_blocking
+from ndconv._methods.direct.blocking import make_blocking
 
 NAN = float("nan")
 INTEGER_LIKE = (ValueError, TypeError)

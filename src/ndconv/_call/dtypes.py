@@ -138,3 +138,8 @@ def real_vector(vector: Array, dtype: np.dtype[Any]) -> Array:
     if not vector.flags.aligned:
         vector = vector.copy()
     return vector.view(compute_type(dtype)) if dtype.kind == "c" else vector
+
+
+def like(gradient: Array, primal: Array) -> Array:
+    """Return a gradient as real numbers, and in their room, if what it belongs to is real."""
+    return gradient.real.copy() if gradient.dtype.kind == "c" and primal.dtype.kind != "c" else gradient

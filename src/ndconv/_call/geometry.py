@@ -192,5 +192,5 @@ def reordered(geometry: Geometry, order: list[int]) -> Geometry:
     if order == list(range(geometry.ndim)):
         return geometry
     fields = ("in_shape", "kernel", "stride", "dilation", "padding", "modes", "out_shape")
-    turned: dict[str, Any] = {name: tuple(getattr(geometry, name)[i] for i in order) for name in fields}
-    return replace(geometry, **turned)
+    fields_in_order: dict[str, Any] = {name: tuple(getattr(geometry, name)[i] for i in order) for name in fields}
+    return replace(geometry, **fields_in_order)

@@ -47,7 +47,7 @@ cdef struct Taps:
     const Py_ssize_t* order                               # the taps chain by chain
 
 cdef struct Plan:
-    # `_methods.direct.Blocking` in C; `Direct` fills it in and owns what it points to.
+    # `_methods.direct.blocking.Blocking` in C; `Direct` fills it in and owns what it points to.
     int kernel
     int ndim
     Py_ssize_t groups, channels_in, channels_out          # channels of one group, real and imaginary components apart

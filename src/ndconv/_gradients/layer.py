@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from itertools import pairwise, product
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _core
 from .._call.arguments import Padding, PerAxis, channel_axis_of
-from .._call.arrays import new_output
-from .._call.dtypes import Array, compute_type, result_dtype, unmasked_array
+from .._call.dtypes import Array, like, result_dtype, unmasked_array
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
 from .._call.values import checked_fill_value, promoted_for_fill
 from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
-from .._transposed.phases import box_of_samples, transposed_phases, transposed_sets
-from .._transposed.run import run_transposed
+from .input import input_gradient
 from .result import ConvGradients, checked_needs
 from .weight import weight_gradient
-
-# Bytes of the gradients of padded samples that are computed before they are added to those of the samples they repeat.
-BORDER_BYTES = 4 << 20
-
-# Padded samples of which less than one in so many is read, because of the stride, are computed phase by phase; those
-# that a dilation passes over are left out, where they are at least so many in a row; and runs of samples that are added
-# one by one, rather than by their indices.
-SPARSE_PHASES = 8
-SPARSE_SAMPLES = 1 << 12
-MOST_RUNS = 64
 
 
 def conv_layer_backward(
@@ -141,7 +126,7 @@ def layer_gradients(
     if "weight" in needs:
         checked_fill_value(fill_value, result_dtype(grad_y, padded))
     if "x" in needs:
-        grad_x = _input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
+        grad_x = input_gradient(grad_y, x, weight, geometry, channels_last, packed, workers)
     if "weight" in needs:
         dtype = result_dtype(grad_y, padded)
         sums, by_bias = weight_gradient(grad_y, padded, geometry, dtype, fill_value, workers)
@@ -170,154 +155,3 @@ def checked_gradient(grad_y: Array, shape: Shape, ndim: int, channels_last: bool
     if grad_y.shape != expected:
         raise ValueError(f"grad_y must have the output's shape {expected}, got {grad_y.shape}")
     return grad_y.transpose(channels_first(grad_y.ndim, ndim)) if channels_last else grad_y
-
-
-def like(gradient: Array, primal: Array) -> Array:
-    """Return a gradient as real numbers, and in their room, if what it belongs to is real."""
-    return gradient.real.copy() if gradient.dtype.kind == "c" and primal.dtype.kind != "c" else gradient
-
-
-# --- The gradient to x ---------------------------------------------------------------------------------------------
-
-
-def _input_gradient(
-    grad_y: Array, x: Array, weight: Array, geometry: Geometry, channels_last: bool, packed: Cache[Any] | None,
-    workers: int | None,
-) -> Array:  # fmt: skip
-    g = geometry
-    dtype = result_dtype(grad_y, weight)
-    sets = transposed_sets(weight.conj() if weight.dtype.kind == "c" else weight, g.groups)
-    borders = list(_borders(g))
-    # What is added up is not rounded to half precision before.
-    sum_dtype = np.dtype(compute_type(dtype)) if borders and dtype == np.float16 else dtype
-    if channels_last:
-        shape = (*batch_of(x.shape, g.ndim), *g.in_shape, g.channels_in)
-        grad_x = new_output(shape, sum_dtype).transpose(channels_first(len(shape), g.ndim))
-    else:
-        grad_x = new_output(x.shape, sum_dtype)
-
-    most_columns = _core.load(compute_type(dtype)).most_phases
-
-    def compute(box: Box, items: Array, target: Array) -> None:
-        phases = transposed_phases(g, box, most_columns)
-        run_transposed(phases, items, sets, target, packed=packed, workers=workers)
-
-    compute(box_of_samples(g), grad_y, grad_x)
-    for border in borders:
-        for box, items in _pieces(border, grad_y, g.channels_in * sum_dtype.itemsize + _INDEX_BYTES, g.ndim):
-            slab = np.empty((*grad_y[items].shape[: -g.ndim - 1], g.channels_in, *map(len, box)), sum_dtype)
-            compute(box, grad_y[items], slab)
-            _add_border(slab, box, g, grad_x[items])
-    if channels_last:
-        grad_x = np.moveaxis(grad_x, -g.ndim - 1, -1)
-    return like(grad_x.astype(dtype, copy=False), x)
-
-
-# A box of padded samples: along each axis, neighbours or samples a stride apart.
-Box = tuple[range, ...]
-
-
-def _borders(g: Geometry) -> Iterator[Box]:
-    """Yield boxes that make up the padding that has read samples of x: axis by axis, before it and after it.
-
-    A box lies within x along the axes that had their turn, and where padding is zeros. What no tap ever meets, because
-    a stride or a dilation passes over it, is in none.
-    """
-    inside = box_of_samples(g)
-    padded = [
-        place if mode.name == "zeros" else range(place.stop + after)
-        for place, mode, (_, after) in zip(inside, g.modes, g.padding, strict=True)
-    ]
-    for axis, (before, _) in enumerate(g.padding):
-        if g.modes[axis].name == "zeros":
-            continue
-        for edge in (range(before), range(inside[axis].stop, padded[axis].stop)):
-            ranges = [*inside[:axis], edge, *padded[axis + 1 :]]
-            yield from product(*(_met(g, i, each) for i, each in enumerate(ranges)))
-
-
-def _met(g: Geometry, axis: int, among: range) -> list[range]:
-    """Return the padded samples of an axis that taps meet, and some more where these lie densely."""
-    stride, dilation, taps, outputs = g.stride[axis], g.dilation[axis], g.kernel[axis], g.out_shape[axis]
-    span = stride * (outputs - 1) + 1  # of the samples that one tap meets
-    step = stride // math.gcd(stride, dilation)  # from one tap of a phase to the next
-    phases, unit = min(step, taps), stride
-    if phases * SPARSE_PHASES > stride:
-        step = phases = unit = 1
-    found = []
-    for phase in range(phases):
-        places = range(phase * dilation, taps * dilation, step * dilation)
-        if step * dilation - span <= unit * SPARSE_SAMPLES:
-            ends = [(places[0], places[-1] + span)]
-        else:
-            ends = [(place, place + span) for place in places]
-        for start, end in ends:
-            start += max(-((start - among.start) // unit), 0) * unit
-            if start < min(end, among.stop):
-                found.append(range(start, min(end, among.stop), unit))
-    return found
-
-
-def _pieces(box: Box, grad_y: Array, sample_bytes: int, ndim: int) -> Iterator[tuple[Box, Any]]:
-    """Yield parts of a box, and of the batch, small enough to be computed apart."""
-    most = max(BORDER_BYTES // sample_bytes, 1)
-    axis = max(range(ndim), key=lambda i: len(box[i]))
-    size = len(box[axis])
-    line = math.prod(map(len, box)) // size
-    step = max(min(most // line, size), 1)
-    if line > most and size > 1:
-        # One line is too much: cut along the next longest axis, too.
-        for i in range(size):
-            yield from _pieces((*box[:axis], box[axis][i : i + 1], *box[axis + 1 :]), grad_y, sample_bytes, ndim)
-        return
-    batch = max(most // (line * step), 1)
-    items = range(0, len(grad_y), batch) if grad_y.ndim == ndim + 2 else (None,)
-    for start in range(0, size, step):
-        part = (*box[:axis], box[axis][start : start + step], *box[axis + 1 :])
-        for item in items:
-            yield part, slice(None) if item is None else slice(item, item + batch)
-
-
-# What `_merged` needs for a padded sample of a single axis and channel, in five arrays.
-_INDEX_BYTES = 5 * 8
-
-
-def _add_border(slab: Array, box: Box, g: Geometry, grad_x: Array) -> None:
-    """Add the gradients of padded samples to those of the samples that they were read from."""
-    sources = []
-    for axis, mode in enumerate(g.modes):
-        position = np.arange(box[axis].start, box[axis].stop, box[axis].step) - g.padding[axis][0]
-        source = position if mode.name == "zeros" else mode.source(position, g.in_shape[axis])
-        slab, source = _merged(slab, source, axis - g.ndim)
-        sources.append(source)
-    breaks = [_breaks(source) for source in sources]
-    if math.prod(1 + each.size for each in breaks) > MOST_RUNS:
-        places: Any = (..., *np.ix_(*sources))
-        grad_x[places] += slab
-        return
-    for combination in product(*map(_runs, sources, breaks)):
-        there: Any = (..., *(run[0] for run in combination))
-        here: Any = (..., *(run[1] for run in combination))
-        grad_x[there] += slab[here]
-
-
-def _merged(slab: Array, source: Array, axis: int) -> tuple[Array, Array]:
-    """Add up, along an axis, what has the same source; return the sums with their sources in rising order."""
-    if not _breaks(source).size:
-        return slab, source
-    order = np.argsort(source, kind="stable")
-    source = source[order]
-    first = np.flatnonzero(np.diff(source, prepend=-1))
-    return np.add.reduceat(slab.take(order, axis), first, axis, slab.dtype), source[first]
-
-
-def _breaks(source: Array) -> Array:
-    """Return where sources do not follow their predecessors."""
-    breaks: Array = (source[1:] - source[:-1] != 1).nonzero()[0] + 1
-    return breaks
-
-
-def _runs(source: Array, breaks: Array) -> list[tuple[slice, slice]]:
-    """Return the runs of neighbours among rising sources: which sources they are, and where they stand."""
-    ends = pairwise([0, *breaks.tolist(), source.size])
-    return [(slice(int(source[start]), int(source[end - 1]) + 1), slice(start, end)) for start, end in ends]

@@ -1,6 +1,6 @@
 """The gradients to weights and bias: sums, over all outputs, of products of gradients and padded samples.
 
-This module decides the blocking, as `_methods.direct` does for the forward pass; ``_core/gradient.pxi`` does what it
+This module decides the blocking, as `_methods.direct` does forwards; ``_core/methods/weight_gradient`` does what it
 says.
 """
 
@@ -16,7 +16,8 @@ from .._call.geometry import Geometry, batch_of
 from .._call.values import checked_fill_value
 from .._core import Core
 from .._methods import is_remembered
-from .._methods.direct import TASK_MULTIPLY_ADDS, TASKS, channels, finish_blocking, largest_box, smallest_box
+from .._methods.direct.blocking import finish_blocking
+from .._methods.direct.boxes import TASK_MULTIPLY_ADDS, TASKS, UNBOUNDED, largest_box, smallest_box
 from .._methods.problem import Problem, run_aligned
 from .._runtime.caches import Cache
 from .._runtime.workers import Threads
@@ -67,7 +68,7 @@ def weight_gradient(
         batch=batch, x_in_place=is_in_place(x, geometry.ndim, compute_type(dtype)), y_in_place=False,
     )  # fmt: skip
     core = (_remembered_plan if is_remembered(geometry.taps) else _make_plan)(problem)
-    inputs, outputs = channels(problem)
+    inputs, outputs = problem.channels
     real_shape = (geometry.groups, outputs, inputs, *geometry.kernel)
     size = math.prod(real_shape)
     real: Array = np.empty(size + geometry.groups * outputs, compute_type(dtype))
@@ -113,7 +114,7 @@ _remembered_plan = Cache[Any]("plans of gradients").remembered(_make_plan)
 def _along_lines(problem: Problem, core: Core) -> bool:
     """Return which micro-kernel takes fewer cycles for a product: that of lines, or that of channels."""
     g = problem.geometry
-    _, outputs = channels(problem)
+    _, outputs = problem.channels
     lanes, width = int(core.lanes), g.out_shape[-1]
     over_channels = 0.5 if outputs > lanes else VECTOR_CYCLES
     along_lines = LINE_CYCLES[min(outputs, 4).bit_length() - 1]
@@ -123,7 +124,7 @@ def _along_lines(problem: Problem, core: Core) -> bool:
 def _block(problem: Problem, core: Core) -> tuple[Any, GradientBlocking]:
     """Return the blocking of the padded samples and the cut into tasks, which depend on the problem alone."""
     g = problem.geometry
-    inputs, outputs = channels(problem)
+    inputs, outputs = problem.channels
     item, lanes = core.compute_dtype.itemsize, core.lanes
     along_lines = _along_lines(problem, core)
     unpadded = all(before <= 0 and after <= 0 for before, after in g.padding)
@@ -140,7 +141,7 @@ def _block(problem: Problem, core: Core) -> tuple[Any, GradientBlocking]:
     pixels = max(GRADIENT_BYTES // (item * rows), 1)
     while True:
         task_inputs = _even(inputs, most_inputs)
-        samples = 1 << 62 if in_place else PLANE_BYTES // (item * task_inputs)
+        samples = UNBOUNDED if in_place else PLANE_BYTES // (item * task_inputs)
         box = largest_box(g, samples, 1, core, flat, pixels)
         wide_enough = box and math.prod(box) >= min(LEAST_PIXELS, pixels // 2, math.prod(g.out_shape))
         if wide_enough or task_inputs == 1:

@@ -20,11 +20,11 @@ from .._call.arguments import (
     per_axis,
 )
 from .._call.arrays import checked_out, copy_if_overlapping, new_output, with_components_of
-from .._call.dtypes import Array, compute_type, result_dtype, unmasked_array
+from .._call.dtypes import Array, compute_type, like, result_dtype, unmasked_array
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, make_geometry
 from .._call.values import check_activation
 from .._engine import convolve
-from .._gradients.layer import bias_gradient, checked_gradient, like
+from .._gradients.layer import bias_gradient, checked_gradient
 from .._gradients.result import ConvGradients, checked_needs
 from .._gradients.weight_of_samples import weight_gradient_of_samples
 from .._methods import checked_method

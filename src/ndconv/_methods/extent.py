@@ -75,14 +75,12 @@ def read(problem: Problem, first: int) -> Read:
         paddings.append((before, max(after, 0)))
         modes.append(mode)
         index.append(kept)
-    geometry = replace(g, in_shape=tuple(sizes), padding=tuple(paddings), modes=tuple(modes))
-    padded = any(max(pair) > 0 for pair in paddings)
-    return Read(
-        problem=replace(problem, geometry=geometry, fill_value=problem.fill_value if padded else 0.0),
-        index=tuple(index),
-        maps=tuple(maps),
-        is_whole=tuple(sizes) == g.in_shape and not maps,
-    )
+    whole = tuple(sizes) == g.in_shape and not maps
+    fill_value = problem.fill_value if any(max(pair) > 0 for pair in paddings) else 0.0
+    if not (whole and tuple(paddings) == g.padding and fill_value == problem.fill_value):
+        geometry = replace(g, in_shape=tuple(sizes), padding=tuple(paddings), modes=tuple(modes))
+        problem = replace(problem, geometry=geometry, fill_value=fill_value)
+    return Read(problem, tuple(index), tuple(maps), whole)
 
 
 def unread(outputs: int, stride: int, taps: int, dilation: int) -> Array | None:
@@ -112,17 +110,16 @@ def unreached(problem: Problem) -> list[tuple[int, slice]]:
     for axis, mode in enumerate(g.modes):
         if mode.name != "zeros" or max(g.padding[axis]) <= 0:
             continue
-        before, size, dilation = g.padding[axis][0], g.in_shape[axis], g.dilation[axis]
-
-        def misses(n: Any, axis: int = axis, before: int = before, size: int = size, dilation: int = dilation) -> Any:
-            start = n * g.stride[axis] - before
-            # The taps that lie on x are those from the first one not before it to the last one not after it.
-            first, last = -(start // dilation), (size - 1 - start) // dilation
-            return np.maximum(first, 0) > np.minimum(last, g.kernel[axis] - 1)
-
-        outputs = g.out_shape[axis]
-        if dilation <= size and not misses(0) and not misses(outputs - 1):
+        before, size, dilation, last_tap = g.padding[axis][0], g.in_shape[axis], g.dilation[axis], g.kernel[axis] - 1
+        first, last = -before, (g.out_shape[axis] - 1) * g.stride[axis] - before  # where windows begin
+        # The taps of a window that lie on x are those from the first one not before it to the last one not after it.
+        # If the first and the last window have such taps, so have all, unless a dilation passes over all of x.
+        if dilation <= size and all(
+            max(-(start // dilation), 0) <= min((size - 1 - start) // dilation, last_tap) for start in (first, last)
+        ):
             continue
-        edges = np.flatnonzero(np.diff(misses(np.arange(outputs)), prepend=False, append=False))
+        start = np.arange(g.out_shape[axis]) * g.stride[axis] - before
+        misses = np.maximum(-(start // dilation), 0) > np.minimum((size - 1 - start) // dilation, last_tap)
+        edges = np.flatnonzero(np.diff(misses, prepend=False, append=False))
         found += [(axis, slice(int(a), int(b))) for a, b in edges.reshape(-1, 2)]
     return found

@@ -140,7 +140,7 @@ class FourierPlan:
         self.blocks = b = _best(problem)[1]
         self._compute = np.dtype(compute_type(problem.dtype))
         self._fill = (problem.fill_value.real, problem.fill_value.imag)
-        self._channels = direct.channels(problem)
+        self._channels = problem.channels
         self._key = (NAME, self._compute.char, b.transform, b.axes, g.dilation)
         inputs, outputs = self._channels
         points = b.points * g.groups * max(inputs, outputs)
@@ -202,7 +202,7 @@ class FourierPlan:
         # An axis of length 1 stands for the batch that is not there.
         arrays = [array if array is None or batch else array[None] for array in (x, y, residual)]
         tasks = list(self._tasks(batch or (1,), steps or (0,)))
-        alone = len(tasks) == 1
+        is_single = len(tasks) == 1
 
         def task(each: tuple[Any, int, list[Index]]) -> None:
             index, weight_set, places = each
@@ -210,7 +210,7 @@ class FourierPlan:
             assert xs is not None
             assert ys is not None
             with np.errstate(all="ignore"):  # what is not finite is done again
-                self._run_blocks(xs, packed, weight_set, bias, rs, ys, activation, places, workers if alone else 1)
+                self._run_blocks(xs, packed, weight_set, bias, rs, ys, activation, places, workers if is_single else 1)
 
         for_each(task, tasks, workers)
         return True
@@ -498,7 +498,7 @@ def _best(problem: Problem) -> tuple[float, Blocks]:
     # The most promising where axes are many: the whole, and what does not overlap much nor leaves a cache.
     promising = {1: 64, 2: 12, 3: 6}.get(len(ways), 2)
     ways = [sorted(axis, key=lambda way: way[1] * way[2] * (1 + way[2] / 4096))[:promising] for axis in ways]
-    inputs, outputs = direct.channels(problem)
+    inputs, outputs = problem.channels
     axes = tuple(axis for axis, reach in enumerate(reaches) if reach or inputs > 1)
     item = np.dtype(compute_type(problem.dtype)).itemsize
     # Each way of one axis with each of the others, evaluated at once.

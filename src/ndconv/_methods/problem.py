@@ -50,6 +50,15 @@ class Problem:
     def __hash__(self) -> int:
         return self._hash
 
+    @property
+    def channels(self) -> tuple[int, int]:
+        """The real input and output channels of one group: a complex channel is two, its parts."""
+        g = self.geometry
+        return (
+            g.channels_in // g.groups * (2 if self.x_is_complex else 1),
+            g.channels_out // g.groups * (2 if self.dtype.kind == "c" else 1),
+        )
+
 
 class Plan(Protocol):
     """A frozen way to run a problem, which any number of threads may use at once."""
@@ -95,7 +104,7 @@ class Method(Protocol):
     """What it does, and for which problems, in reStructuredText: the guide shows it."""
 
     FITTED: tuple[str, ...]
-    """Which of its constants ``asv_benches/fit.py`` may fit to a machine."""
+    """Which of its constants ``asv_benches/fit.py`` may fit to a machine; those of a package with their module."""
 
     def why_not(self, problem: Problem) -> str | None:
         """Return None, or the reason why it cannot do a problem."""

@@ -22,6 +22,10 @@ from .._call.geometry import batch_of
 from .._core import Core
 from .._runtime.caches import CHOICE_BYTES, Cache
 from . import direct, extent
+from .direct import kernels
+from .direct.blocking import Blocking, fill_values
+from .direct.planes import axis_layout, plane_samples
+from .direct.taps import NONE
 from .epilogue import finish
 from .problem import PROMISE, Problem, remembered
 from .scaling import exponents_of_tiny, scaled
@@ -79,6 +83,10 @@ WEIGHT_VALUE_BYTES_PER_CYCLE = 8.0
 PACK_VALUE_CYCLES = 3.0
 
 FITTED: tuple[str, ...] = ("VALUE_IN_CYCLES", "VALUE_OUT_CYCLES", "WEIGHT_VALUE_BYTES_PER_CYCLE")
+
+
+# Tables of an axis that is cut: a plane has one sample of it.
+_ZERO, _ONE = np.zeros(1, np.intp), np.ones(1, np.intp)
 
 
 class Tiling(NamedTuple):
@@ -142,16 +150,16 @@ def why_not(problem: Problem) -> str | None:
         )
     if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
         return "there is nothing to compute"
-    if not _cuts(problem):
+    if _best(problem) is None:
         return f"the values of a single tile, or of those that interlace, take more than {VALUE_BYTES >> 20} MiB"
     return None
 
 
 def cost(problem: Problem) -> float:
     """Return the predicted cycles on one core."""
-    cycles, tiling = _best(problem)
+    cycles, tiling = _cheapest(problem)
     if problem.packing:
-        inputs, outputs = direct.channels(problem)
+        inputs, outputs = problem.channels
         taps = math.prod(problem.geometry.kernel[: tiling.outer])
         lanes = _core.load(compute_type(problem.dtype)).lanes
         values = problem.geometry.groups * taps * inputs * tiling.weight_values * -(-outputs // lanes) * lanes
@@ -171,7 +179,7 @@ class WinogradPlan:
     def __init__(self, problem: Problem) -> None:
         core = _core.load(compute_type(problem.dtype))
         self._problem = problem
-        self.tiling = _best(problem)[1]
+        self.tiling = _cheapest(problem)[1]
         # What a tile reaches beyond the last output must not be there.
         self._read = extent.read(problem, self.tiling.outer)
         self._core = core.Winograd(_blocking(self._read.problem, core, self.tiling), self.tiling)
@@ -327,7 +335,7 @@ def _guarded(problem: Problem, tiling: Tiling) -> Tiling:
     """Return a tiling with what its errors allow: how large a part of an output's sum may be one weight's."""
     planar = tiling.rows > 1
     noise = NOISE[tiling.column_points][planar]
-    products = direct.channels(problem)[0] * math.prod(problem.geometry.kernel[: tiling.outer]) * tiling.phases
+    products = problem.channels[0] * math.prod(problem.geometry.kernel[: tiling.outer]) * tiling.phases
     sums = min(products, SUMMED_PRODUCTS) + products // SUMMED_PRODUCTS
     noise *= math.sqrt(1 + sums / SUMS_PER_NOISE) / PROMISE
     few = math.prod(problem.geometry.out_shape) / OUTLIER_OUTPUTS
@@ -403,18 +411,28 @@ def _value_bytes(problem: Problem, core: Core, tiling: Tiling, tiles: int) -> in
     """Return the bytes of the values of so many tiles (at all positions)."""
     lanes: int = core.lanes
     item: int = core.compute_dtype.itemsize
-    blocks = -(-direct.channels(problem)[0] // lanes)
+    blocks = -(-problem.channels[0] // lanes)
     return tiling.phases * tiling.points * blocks * lanes * tiles * tiling.positions * item
 
 
 def _reach(g: Any, axis: int) -> int:
     """Return the plane samples of an axis that is not cut."""
-    return direct.plane_samples(g, axis, g.out_shape[axis])
+    return plane_samples(g, axis, g.out_shape[axis])
 
 
-@Cache[tuple[float, Tiling]]("tilings of Winograd's method", CHOICE_BYTES).remembered
-def _best(problem: Problem) -> tuple[float, Tiling]:
-    """Return the cheapest tiling and its cost, but for packing: a layer that is kept has the same bits."""
+def _cheapest(problem: Problem) -> tuple[float, Tiling]:
+    """Return what `_best` does for a problem that the method can do."""
+    best = _best(problem)
+    assert best is not None
+    return best
+
+
+@Cache[tuple[float, Tiling] | None]("tilings of Winograd's method", CHOICE_BYTES).remembered
+def _best(problem: Problem) -> tuple[float, Tiling] | None:
+    """Return the cheapest tiling and its cost, but for packing: a layer that is kept has the same bits.
+
+    None if there is no tile whose values fit the memory for them.
+    """
     core = _core.load(compute_type(problem.dtype))
     best: tuple[float, Tiling] | None = None
     for cut in _cuts(problem):
@@ -425,7 +443,6 @@ def _best(problem: Problem) -> tuple[float, Tiling]:
             cycles += _weight_cycles(problem, core, tiling)
             if best is None or cycles < best[0]:
                 best = cycles, tiling
-    assert best is not None
     return best
 
 
@@ -440,7 +457,7 @@ def _cuts(problem: Problem) -> list[tuple[int, int, int]]:
     rows = _tile_sizes(g, g.ndim - 2)
     both = [points for points in columns if points in rows]
     axes = 2 if both else 1
-    blocks = -(-direct.channels(problem)[0] // core.lanes)
+    blocks = -(-problem.channels[0] // core.lanes)
     of_point = blocks * core.lanes * core.compute_dtype.itemsize * math.prod(g.stride[-axes:])
     of_point *= math.prod(_reach(g, axis) for axis in range(g.ndim - axes))
     return [
@@ -454,7 +471,7 @@ def _cuts(problem: Problem) -> list[tuple[int, int, int]]:
 def _cycles(problem: Problem, core: Core, tiling: Tiling) -> float:
     """Return the predicted cycles of a tiling on one core, but for those that wait for weights."""
     g = problem.geometry
-    inputs, outputs = direct.channels(problem)
+    inputs, outputs = problem.channels
     taps = math.prod(g.kernel[: tiling.outer])
     images = problem.batch * g.groups
     grid = tiling.grid_rows * tiling.grid_columns
@@ -465,9 +482,9 @@ def _cycles(problem: Problem, core: Core, tiling: Tiling) -> float:
     samples = tiles_in * rows * tiling.columns * tiling.column_step * blocks_in * core.lanes
     values_in = tiles_in * blocks_in * tiling.weight_values
     values_out = tiles_out * blocks_out * tiling.points
-    per_product = 0.5 + direct.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
+    per_product = 0.5 + kernels.TILE_TAP_CYCLES / (core.tile_pixels[-1] * core.tile_vectors)
     return float(
-        direct.PAD_CYCLES * samples
+        kernels.PAD_CYCLES * samples
         + VALUE_IN_CYCLES * values_in
         + VALUE_OUT_CYCLES * values_out
         + taps * inputs * per_product * tiles_out * blocks_out * tiling.weight_values
@@ -477,32 +494,29 @@ def _cycles(problem: Problem, core: Core, tiling: Tiling) -> float:
 def _weight_cycles(problem: Problem, core: Core, tiling: Tiling) -> float:
     """Return the cycles in which the weights' values are read, once for each chunk of tiles."""
     g = problem.geometry
-    inputs, outputs = direct.channels(problem)
+    inputs, outputs = problem.channels
     grid = tiling.grid_rows * tiling.grid_columns
     tiles = problem.batch * g.groups * grid * math.prod(g.out_shape[: tiling.outer])
     # While the tiles of a micro-kernel are multiplied, the weights of the next ones arrive; but there must be some.
     in_time = min(tiles, tiling.gemm_tiles) >= 2 * core.tile_pixels[-1]
-    rate = WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else direct.WEIGHT_BYTES_PER_CYCLE
+    rate = WEIGHT_VALUE_BYTES_PER_CYCLE if in_time else kernels.WEIGHT_BYTES_PER_CYCLE
     values = (
         math.prod(g.kernel[: tiling.outer]) * inputs * tiling.weight_values * -(-outputs // core.lanes) * core.lanes
     )
     return float(max(tiles / tiling.gemm_tiles, 1.0) * values * core.compute_dtype.itemsize / rate)
 
 
-def _blocking(problem: Problem, core: Core, tiling: Tiling) -> direct.Blocking:
+def _blocking(problem: Problem, core: Core, tiling: Tiling) -> Blocking:
     """Return what the padding stage and the micro-kernel are told: as for the direct method, with one box for all."""
-    g = problem.geometry
-    inputs, outputs = direct.channels(problem)
-    axes = [direct.axis_layout(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, strict=True)][
-        : tiling.outer
-    ]
-    tap_offset: Array = np.zeros(1, np.intp)
+    g, outer = problem.geometry, tiling.outer
+    inputs, outputs = problem.channels
+    axes = [axis_layout(g.out_shape[axis], g.kernel[axis], g.stride[axis], g.dilation[axis]) for axis in range(outer)]
+    tap_offset: Array = _ZERO
     for axis, layout in enumerate(axes):
         step = math.prod(other.size for other in axes[axis + 1 :])
         tap_offset = (tap_offset[:, None] + layout.tap * step).ravel()
-    none = direct.NONE
-    cut = g.ndim - tiling.outer
-    return direct.Blocking(
+    cut = g.ndim - outer
+    return Blocking(
         kernel="tile",
         groups=g.groups,
         sets=g.groups,
@@ -510,10 +524,10 @@ def _blocking(problem: Problem, core: Core, tiling: Tiling) -> direct.Blocking:
         channels_out=outputs,
         in_shape=g.in_shape,
         out_shape=g.out_shape,
-        stride=(*g.stride[: tiling.outer], *[1] * cut),  # bands have all samples of the axes that are cut
+        stride=(*g.stride[:outer], *[1] * cut),  # bands have all samples of the axes that are cut
         origin=tuple(-before for before, _ in g.padding),
         modes=tuple(mode.code for mode in g.modes),
-        fill_values=direct.fill_values(problem, core),
+        fill_values=fill_values(problem, core),
         box=g.out_shape,
         n_blocks=1,
         blocks_per_task=1,
@@ -532,15 +546,15 @@ def _blocking(problem: Problem, core: Core, tiling: Tiling) -> direct.Blocking:
         row_length=1,
         relative=(
             *(layout.positions(stride) for layout, stride in zip(axes, g.stride, strict=False)),
-            *[np.zeros(1, np.intp)] * cut,
+            *[_ZERO] * cut,
         ),
-        segment_start=np.zeros(1, np.intp),
-        segment_length=np.ones(1, np.intp),
+        segment_start=_ZERO,
+        segment_length=_ONE,
         tap_offset=tap_offset,
-        tap_first=none,
-        tap_end=none,
+        tap_first=NONE,
+        tap_end=NONE,
         chain_step=1,
-        chain_offset=none,
-        chain_length=none,
-        tap_order=none,
+        chain_offset=NONE,
+        chain_length=NONE,
+        tap_order=NONE,
     )

@@ -13,27 +13,9 @@ from .._runtime.caches import ENTRY_BYTES, Cache
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """Outputs that lie a stride apart and meet a tap, as a convolution of stride 1.
+class AxisPhase:
+    """Outputs along one axis that lie a stride apart, and the taps that they meet, last one first."""
 
-    With `columns`, these are all outputs along the last axis, and the geometry has the taps of all its phases. Those
-    are the columns, in the order of their outputs, None for one that meets no tap; their taps begin at `starts`.
-    """
-
-    outputs: tuple[slice, ...]
-    taps: tuple[slice, ...]
-    geometry: Geometry
-    columns: tuple[Phase | None, ...] = ()
-    starts: tuple[int, ...] = ()
-
-    @property
-    def nbytes(self) -> int:
-        """About the bytes of its geometry and of those of its columns."""
-        return ENTRY_BYTES * (1 + len(self.columns))
-
-
-@dataclass(frozen=True, slots=True)
-class _AxisPhase:
     outputs: slice
     taps: slice
     n_taps: int
@@ -41,7 +23,49 @@ class _AxisPhase:
     padding: tuple[int, int]
 
 
-def _axis_phases(size: int, taps: int, stride: int, dilation: int, outputs: range) -> list[_AxisPhase]:
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Outputs that lie a stride apart and meet a tap, as a convolution of stride 1.
+
+    With `columns`, these are all outputs along the last axis, and the geometry has the taps of all its phases. Those
+    are the columns, in the order of their outputs, None for one that meets no tap; their taps begin at `starts`.
+    """
+
+    geometry: Geometry
+    outputs: tuple[slice, ...]
+    taps: tuple[slice, ...]
+    columns: tuple[AxisPhase | None, ...]
+    name: str  # tells its weights from those of other phases
+
+    @property
+    def nbytes(self) -> int:
+        """About the bytes of its geometry and of its columns."""
+        return ENTRY_BYTES * (1 + len(self.columns))
+
+    @property
+    def column_taps(self) -> list[tuple[slice, ...]]:
+        """Which taps those of each column meet."""
+        return [(*self.taps[:-1], column.taps if column else slice(0)) for column in self.columns]
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """Where the taps of each column begin, among those of the last axis."""
+        before = self.geometry.padding[-1][0]
+        return tuple(before - column.padding[0] if column else 0 for column in self.columns)
+
+    def apart(self) -> list[Phase]:
+        """Return the same outputs as phases without columns."""
+        if not self.columns:
+            return [self]
+        g = self.geometry
+        return [
+            _phase(_with_last_axis(g, each), (*self.outputs[:-1], each.outputs), (*self.taps[:-1], each.taps))
+            for each in self.columns
+            if each
+        ]
+
+
+def _axis_phases(size: int, taps: int, stride: int, dilation: int, outputs: range) -> list[AxisPhase]:
     """Return the phases of one axis: of outputs at some positions, of which position 0 meets sample 0 alone.
 
     The output at position p gets from tap u the sample (p - dilation * u) / stride, where that is whole. Positions are
@@ -62,8 +86,8 @@ def _axis_phases(size: int, taps: int, stride: int, dilation: int, outputs: rang
         spread = dilation * step // stride
         before = (last * dilation - outputs.start - start) // stride
         after = count + spread * (n_taps - 1) - size - before
-        turned = slice(last, tap - step if tap >= step else None, -step)
-        phases.append(_AxisPhase(places, turned, n_taps, spread, (before, after)))
+        reversed_taps = slice(last, tap - step if tap >= step else None, -step)
+        phases.append(AxisPhase(places, reversed_taps, n_taps, spread if n_taps > 1 else 1, (before, after)))
     return phases
 
 
@@ -84,57 +108,67 @@ def transposed_phases(geometry: Geometry, box: tuple[range, ...], most_columns: 
     g = geometry
     axes = [_axis_phases(*each) for each in zip(g.out_shape, g.kernel, g.stride, g.dilation, box, strict=True)]
     n_columns = min(g.stride[-1] // box[-1].step, len(box[-1]))
-    together = None
+    columns: tuple[AxisPhase | None, ...] = ()
     if 2 <= n_columns <= most_columns:
-        together = _together(axes[-1], g.out_shape[-1], len(box[-1]), n_columns)
-    phases: list[Phase] = []
-    for rows in product(*axes[:-1]):
-        columns = {column.outputs.start: (column, _phase(g, (*rows, column))) for column in axes[-1]}
-        if together is None:
-            phases.extend(phase for _, phase in columns.values())
-            continue
-        found = [columns.get(place) for place in range(n_columns)]
-        phases.append(
-            replace(
-                _phase(g, (*rows, together)),
-                columns=tuple(each[1] if each else None for each in found),
-                starts=tuple(together.padding[0] - each[0].padding[0] if each else 0 for each in found),
-            )
-        )
-    return tuple(phases)
+        merged = _merged(axes[-1], g.out_shape[-1], len(box[-1]), n_columns)
+        if merged is not None:
+            by_place = {column.outputs.start: column for column in axes[-1]}
+            columns = tuple(by_place.get(place) for place in range(n_columns))
+            axes[-1] = [merged]
+    return tuple(
+        _phase(_geometry(g, each), tuple([axis.outputs for axis in each]), tuple([axis.taps for axis in each]), columns)
+        for each in product(*axes)
+    )
 
 
-def _phase(g: Geometry, axes: tuple[_AxisPhase, ...]) -> Phase:
-    """Return what is a phase along each axis as one of the whole."""
-    sizes, kernel = g.out_shape, tuple(axis.n_taps for axis in axes)
-    dilation, padding = tuple(axis.dilation for axis in axes), tuple(axis.padding for axis in axes)
-    # What a checked convolution comes apart into needs no check of its own.
-    geometry = Geometry(
+def _phase(
+    geometry: Geometry, outputs: tuple[slice, ...], taps: tuple[slice, ...],
+    columns: tuple[AxisPhase | None, ...] = (),
+) -> Phase:  # fmt: skip
+    name = f"phase {taps} {[column and column.taps for column in columns]}"
+    return Phase(geometry, outputs, taps, columns, name)
+
+
+def _geometry(g: Geometry, axes: tuple[AxisPhase, ...]) -> Geometry:
+    """Return the geometry of what is a phase along each axis; a part of what was checked needs no check."""
+    return Geometry(
         channels_in=g.channels_out,
         channels_out=g.channels_in,
         groups=g.groups,
-        in_shape=sizes,
-        kernel=kernel,
-        stride=(1,) * g.ndim,
-        dilation=tuple(spread if taps > 1 else 1 for spread, taps in zip(dilation, kernel, strict=True)),
-        padding=padding,
-        modes=(BY_NAME["zeros"],) * g.ndim,
-        out_shape=tuple(
-            size + before + after - spread * (taps - 1)
-            for size, taps, spread, (before, after) in zip(sizes, kernel, dilation, padding, strict=True)
-        ),
+        in_shape=g.out_shape,
+        kernel=tuple([axis.n_taps for axis in axes]),
+        stride=(1,) * len(axes),
+        dilation=tuple([axis.dilation for axis in axes]),
+        padding=tuple([axis.padding for axis in axes]),
+        modes=(BY_NAME["zeros"],) * len(axes),
+        out_shape=tuple([_outputs(size, axis) for size, axis in zip(g.out_shape, axes, strict=True)]),
     )
-    return Phase(tuple(axis.outputs for axis in axes), tuple(axis.taps for axis in axes), geometry)
 
 
-def _together(phases: list[_AxisPhase], size: int, outputs: int, n_columns: int) -> _AxisPhase | None:
+def _with_last_axis(g: Geometry, axis: AxisPhase) -> Geometry:
+    """Return the geometry of a phase with another one along its last axis."""
+    return replace(
+        g,
+        kernel=(*g.kernel[:-1], axis.n_taps),
+        dilation=(*g.dilation[:-1], axis.dilation),
+        padding=(*g.padding[:-1], axis.padding),
+        out_shape=(*g.out_shape[:-1], _outputs(g.in_shape[-1], axis)),
+    )
+
+
+def _outputs(size: int, axis: AxisPhase) -> int:
+    before, after = axis.padding
+    return size + before + after - axis.dilation * (axis.n_taps - 1)
+
+
+def _merged(phases: list[AxisPhase], size: int, outputs: int, n_columns: int) -> AxisPhase | None:
     """Return the phases of an axis as one with the taps of all, or None where those are no dense row of a few."""
-    if not phases or any(p.n_taps > 1 and p.dilation > 1 for p in phases):
+    if not phases or any(p.dilation > 1 for p in phases):
         return None
     before = max(phase.padding[0] for phase in phases)
     n_taps = max(phase.n_taps - phase.padding[0] for phase in phases) + before
     after = len(range(0, outputs, n_columns)) + n_taps - 1 - size - before
-    return _AxisPhase(slice(None), slice(None), n_taps, 1, (before, after))
+    return AxisPhase(slice(None), slice(None), n_taps, 1, (before, after))
 
 
 def transposed_sets(weight: Array, groups: int) -> Array:

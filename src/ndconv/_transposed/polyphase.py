@@ -13,16 +13,10 @@ from .. import _core
 from .._call.arguments import ACTIVATIONS
 from .._call.dtypes import Array, compute_type, real_vector, real_weights
 from .._call.geometry import batch_of
-from .._methods.direct import (
-    PLANE_BYTES,
-    ROW_PLANE_BYTES,
-    channels,
-    cut,
-    finish_blocking,
-    kernels,
-    largest_box,
-    pays_to_interleave,
-)
+from .._methods.direct.blocking import finish_blocking
+from .._methods.direct.boxes import UNBOUNDED, cut, largest_box
+from .._methods.direct.kernels import kernels
+from .._methods.direct.layout import PLANE_BYTES, ROW_PLANE_BYTES, pays_to_interleave
 from .._methods.problem import MANY_TAPS, Problem
 from .._runtime.caches import PLAN_BYTES, Cache
 from .._runtime.workers import Threads
@@ -50,22 +44,16 @@ def run_interleaved(
         geometry=g, dtype=y.dtype, x_is_complex=x_is_complex, fill_value=0, batch=batch, x_in_place=False,
         y_in_place=False,
     )  # fmt: skip
-    n_taps = tuple(column.geometry.kernel[-1] if column else 0 for column in phase.columns)
+    n_taps = tuple(column.n_taps if column else 0 for column in phase.columns)
     core = _plan(problem, phase.starts, n_taps)
     if core is None:
         return False
     work = g.multiply_adds * batch
-    key = (
-        "interleaved",
-        str([column and column.taps for column in phase.columns]),
-        core.phases[0].blocking.kernel,
-        y.dtype,
-        x_is_complex,
-    )
+    key = (phase.name, core.phases[0].blocking.kernel, y.dtype, x_is_complex)
     with Threads(work, workers) as threads:
         weights = None if packed is None else packed.get(key)
         if weights is None:
-            taps: list[Any] = [(..., *column.taps) if column else (..., slice(0)) for column in phase.columns]
+            taps: list[Any] = [(..., *each) for each in phase.column_taps]
             weights = core.pack([real_weights(weight[each], y.dtype, x_is_complex) for each in taps], threads)
             if packed is not None:
                 packed.keep(key, weights)
@@ -83,12 +71,12 @@ def _plan(problem: Problem, starts: tuple[int, ...], n_taps: tuple[int, ...]) ->
     """
     g = problem.geometry
     core = _core.load(compute_type(problem.dtype))
-    inputs, outputs = channels(problem)
+    inputs, outputs = problem.channels
     cycles = {kernel: each for kernel, flat, each in kernels(problem, core) if not flat}
     kernel = "tile" if cycles["tile"] <= cycles["rows"] else "rows"
     interleave = core.lanes if kernel == "tile" and pays_to_interleave(problem, core, False) else 1
     limit = PLANE_BYTES if inputs > 1 else ROW_PLANE_BYTES
-    box = largest_box(g, limit // (core.compute_dtype.itemsize * max(inputs, 1)), 1, core, False, 1 << 62)
+    box = largest_box(g, limit // (core.compute_dtype.itemsize * max(inputs, 1)), 1, core, False, UNBOUNDED)
     if box is None:
         return None
     n_blocks = max(-(-outputs // (core.tile_channels if kernel == "tile" else 1)), 1)

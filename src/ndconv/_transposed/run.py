@@ -45,7 +45,7 @@ def run_transposed(
     ndim = weight.ndim - 3
     special = taps_not_finite(weight, packed)
     if special is not None or not allows_plain_sums(method):
-        phases = tuple(each for phase in phases for each in (phase.columns or (phase,)) if each)
+        phases = tuple(each for phase in phases for each in phase.apart())
         for phase in phases:
             prepare_for(phase.geometry, x, _part(y, phase), method)  # raises before anything is written
     reached = sum(math.prod(_part(y, phase).shape[-ndim:]) for phase in phases) if x.size else 0
@@ -79,14 +79,13 @@ def _run_phase(
         taps: Any = (..., *phase.taps)
         convolve(
             phase.geometry, x, weight[taps], target, bias=bias, residual=other, activation=activation, method=method,
-            packed=packed, key=("transposed", str(phase.taps)), workers=workers,
+            packed=packed, key=phase.name, workers=workers,
         )  # fmt: skip
     elif not run_interleaved(phase, x, weight, target, bias, other, activation, packed, workers):
         if None in phase.columns:
             _finish_empty(target, bias, other, activation, weight.ndim - 3)
-        for column in phase.columns:
-            if column is not None:
-                _run_phase(column, x, weight, y, bias, residual, activation, method, packed, workers)
+        for each in phase.apart():
+            _run_phase(each, x, weight, y, bias, residual, activation, method, packed, workers)
 
 
 def _finish_empty(y: Array, bias: Array | None, residual: Array | None, activation: str | None, ndim: int) -> None:
