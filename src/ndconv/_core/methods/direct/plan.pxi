@@ -54,7 +54,7 @@ cdef void pack_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
 
 
 cdef class Direct:
-    """A frozen plan of the direct method: ``Direct(blocking)``, with the attributes of ``_methods.direct.Blocking``."""
+    """A frozen plan of the direct method: ``Direct(blocking)``, of ``_methods.direct.blocking.Blocking``."""
 
     cdef Plan plan
     cdef const Py_ssize_t[::1] relative, segment_start, segment_length, tap_offset, tap_first, tap_end
