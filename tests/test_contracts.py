@@ -165,12 +165,13 @@ from ndconv import _core
 from test_contracts import CORE, _try_blocking, floats, problem
 
 assert CORE.is_safe
-groups = 16 if "{kernel}" == "depthwise" else 1
-blocking = _try_blocking(problem(weight_shape=(16, 16 // groups, 3, 3), groups=groups), CORE, "{kernel}", False)
+# A depthwise kernel takes a vector of channels for a group.
+inputs, groups = (1, 16) if "{kernel}" == "depthwise" else (16, 1)
+blocking = _try_blocking(problem(weight_shape=(16, inputs, 3, 3), groups=groups), CORE, "{kernel}", False)
 offsets = {{name: getattr(blocking, name) + {farther} for name in ("tap_offset", "chain_offset")}}
 core = CORE.Direct(blocking._replace(**offsets))
-x, y = floats(1, 16, 12, 12), floats(1, 16, 12, 12)
-core.run(x, core.pack(floats(1, 16, 16 // groups, 3, 3)), None, None, y, 0, None, 1)
+packed = core.pack(floats(blocking.groups, blocking.channels_out, inputs, 3, 3))
+core.run(floats(1, 16, 12, 12), packed, None, None, floats(1, 16, 12, 12), 0, None, 1)
 """
 
 
