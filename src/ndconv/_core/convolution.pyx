@@ -49,12 +49,14 @@ cdef extern from "simd.h" nogil:
         ROW_VECTORS
         ROW_ROWS
         LONG_ROW_VECTORS
+        ORDERED_VECTORS
         MOST_OUTPUTS
     const Py_ssize_t LANES
     const Py_ssize_t SUMS
     const Py_ssize_t FILL
     vec vec_load(const real*)
     vec vec_load_once(const real*)
+    vec vec_rounded(vec)
     void vec_store(real*, vec)
     vec vec_splat(real)
     wide vec_widen(vec)
@@ -109,6 +111,7 @@ include "kernels/bank.pxi"
 include "kernels/rows.pxi"
 include "kernels/depthwise.pxi"
 include "kernels/gradient.pxi"
+include "kernels/ordered.pxi"
 include "kernels/winograd_transforms.pxi"
 
 include "methods/direct/box.pxi"
@@ -119,6 +122,7 @@ include "methods/direct/tasks.pxi"
 include "methods/direct/plan.pxi"
 include "methods/polyphase.pxi"
 include "methods/means.pxi"
+include "methods/ordered_lines.pxi"
 include "methods/weight_gradient/boxes.pxi"
 include "methods/weight_gradient/plan.pxi"
 include "methods/winograd/schedule.pxi"

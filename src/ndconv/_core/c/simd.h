@@ -79,6 +79,19 @@ static inline vec vec_load_once(const real *p) {
     return v;
 }
 
+/* The same vector, of which compilers know nothing more: a product that is added to a sum stays rounded by itself, as in
+ * libraries that are built without fused multiply-adds. */
+static inline vec vec_rounded(vec v) {
+#if defined(__x86_64__)
+    __asm__("" : "+v"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#else
+    __asm__("" : "+m"(v));
+#endif
+    return v;
+}
+
 /* The same address, of which compilers then know nothing more: those next to it are a constant away from it, instead of
  * each being a sum of its own. */
 static inline const real *opaque_pointer(const real *p) {
@@ -161,9 +174,9 @@ static inline real vec_sum(vec v) {
 /* Shapes of the micro-kernels, in vectors, channels and rows: as many accumulators as the registers hold beside
  * the operands of one tap. */
 #if REGISTERS == 32
-enum { TILE_VECTORS = 4, BANK_CHANNELS = 8, BANK_VECTORS = 3, ROW_VECTORS = 4, ROW_ROWS = 4, LONG_ROW_VECTORS = 8 };
+enum { TILE_VECTORS = 4, BANK_CHANNELS = 8, BANK_VECTORS = 3, ROW_VECTORS = 4, ROW_ROWS = 4, LONG_ROW_VECTORS = 8, ORDERED_VECTORS = 8 };
 #else
-enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 6 };
+enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 6, ORDERED_VECTORS = 4 };
 #endif
 
 /* Pixels of a tile at most, and of a strip, whose tiles' sums are transposed and stored together: long enough that a

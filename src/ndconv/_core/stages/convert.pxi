@@ -2,6 +2,7 @@
 
 cdef enum:
     READ_AHEAD = 512    # samples
+    TRUNCATED = 64      # the same
 
 ctypedef fused sample:
     i8_unaligned
@@ -155,3 +156,49 @@ cdef void write_samples(const Samples* y, char* target, const real* source, Py_s
         write_converted(<u32_unaligned*> target, step, source, count)
     else:
         write_converted(<u64_unaligned*> target, step, source, count)
+
+
+ctypedef fused whole:
+    int32_t
+    int64_t
+
+
+cdef void truncate_to(const Samples* y, char* target, const real* source, Py_ssize_t count, whole number) noexcept nogil:
+    """Writes integers by way of `whole`, which all their values fit: C defines no other conversion of negative numbers."""
+    cdef whole numbers[TRUNCATED]
+    cdef Py_ssize_t i, n, step = y.stride[y.last]
+    while count > 0:
+        n = min(count, TRUNCATED)
+        for i in range(n):
+            numbers[i] = <whole> source[i]
+        if y.size == 1:
+            for i in range(n):
+                (<u8_unaligned*> (target + i * step))[0] = <uint8_t> numbers[i]
+        elif y.size == 2:
+            for i in range(n):
+                (<u16_unaligned*> (target + i * step))[0] = <uint16_t> numbers[i]
+        elif y.size == 4:
+            for i in range(n):
+                (<u32_unaligned*> (target + i * step))[0] = <uint32_t> numbers[i]
+        else:
+            for i in range(n):
+                (<u64_unaligned*> (target + i * step))[0] = <uint64_t> numbers[i]
+        target += n * step
+        source += n
+        count -= n
+
+
+cdef void write_truncated(const Samples* y, char* target, const real* source, Py_ssize_t count) noexcept nogil:
+    """Writes reals to an array of any type; to integers without their fractions, as C converts and SciPy does."""
+    cdef Py_ssize_t i, step = y.stride[y.last]
+    if y.code >= FLOAT16:
+        write_samples(y, target, source, count)
+    elif y.code == UINT64:
+        for i in range(count):
+            (<u64_unaligned*> (target + i * step))[0] = (
+                <uint64_t> source[i] if source[i] >= 0 else 0 - <uint64_t> -source[i]
+            )
+    elif y.code == UINT32 or y.code == INT64:
+        truncate_to[int64_t](y, target, source, count, 0)
+    else:
+        truncate_to[int32_t](y, target, source, count, 0)
