@@ -152,7 +152,7 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
     cdef real sums[STRIP * MOST_LANES]
     cdef real columns[STRIP * MOST_LANES]
     cdef real first_sums[MOST_LANES]
-    cdef Py_ssize_t line = 0, lines, together = 1, pixel, pixels, i, k
+    cdef Py_ssize_t line = 0, lines, lines_at_once = 1, pixel, pixels, i, k
     cdef Py_ssize_t channels = box.end_channel, last = plan.ndim - 1
     cdef const real* line_planes
     cdef char* y
@@ -162,9 +162,9 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
         box.residual == NULL or job.residual.stride[last - 1] == job.y.stride[last - 1]
     ):
         # Short lines that follow each other in y are one strip.
-        together = max(STRIP // box.width, 1)
+        lines_at_once = max(STRIP // box.width, 1)
     while line < box.lines:
-        lines = min(together, box.lines - line)
+        lines = min(lines_at_once, box.lines - line)
         pixel = 0
         while pixel < box.width:
             pixels = min(STRIP, box.width - pixel)
