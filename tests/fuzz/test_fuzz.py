@@ -6,11 +6,11 @@ from hypothesis import settings
 import ndconv
 import ndconv.ndimage
 import ndconv.signal
-from fuzz import calls as fuzz_calls
-from fuzz.__main__ import Fuzzer
+from fuzz.drawers import DRAWERS
+from fuzz.fuzzer import Fuzzer
 
 
-@pytest.mark.parametrize("function", fuzz_calls.DRAWERS)
+@pytest.mark.parametrize("function", DRAWERS)
 def test_drawn_calls(function):
     fuzzer = Fuzzer()
     fuzzer.explore(function, number=0, examples=settings.default.max_examples // 10)
@@ -24,5 +24,5 @@ def test_every_public_function_is_drawn():
     types = {"CacheInfo", "ConvGradients", "LayerCost", "LayerStream", "ReceptiveField"}
     settings = {"cache_info", "clear_caches", "set_cache_limit", "set_workers", "show_config"}
     drop_ins = {f"{m.__name__.removeprefix('ndconv.')}.{n}" for m in (ndconv.ndimage, ndconv.signal) for n in m.__all__}
-    methods = {name for name in fuzz_calls.DRAWERS if name.startswith("ConvLayer.")}
-    assert set(fuzz_calls.DRAWERS) == (public - types - settings) | drop_ins | methods
+    methods = {name for name in DRAWERS if name.startswith("ConvLayer.")}
+    assert set(DRAWERS) == (public - types - settings) | drop_ins | methods

@@ -8,8 +8,6 @@ from ndconv import ndimage
 from support.dropins import arrays
 
 MODES = ["reflect", "constant", "nearest", "mirror", "wrap", "grid-mirror", "grid-constant", "grid-wrap"]
-
-
 SIGMAS = st.sampled_from([0, 0.3, 1, 2.2])
 
 

@@ -10,18 +10,12 @@ from support import oracle
 from support.layouts import FLOATS, LAYOUTS, values
 
 FORMATS = ("csr", "csc", "coo", "lil", "dok", "bsr", "dia")
-
-
 CONTAINERS = {
     "dense": np.asarray,
     "list": np.ndarray.tolist,
     **{f"{name}_{kind}": getattr(sparse, f"{name}_{kind}") for name in FORMATS for kind in ("array", "matrix")},
 }
-
-
 NORMALIZATIONS = ("symmetric", "row", None)
-
-
 NUMBERS = (*FLOATS, "complex64", "complex128")
 
 

@@ -35,8 +35,6 @@ NUMPY_NAME = {
     "circular": "wrap",
 }
 CANONICAL = {name: mode for mode, names in MODE_NAMES.items() for name in names}
-
-
 ACTIVATIONS = {
     "relu": lambda v: np.maximum(v, 0),
     "relu6": lambda v: np.clip(v, 0, 6),

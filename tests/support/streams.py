@@ -6,15 +6,10 @@ from support.layouts import values
 from support.strategies import generators
 
 FLOATING = ("float16", "float32", "float64", "complex64", "complex128")
-
-
 DTYPES = (*FLOATING, "int8", "int32", "uint64")
-
 
 #: Kernels that are short, and that are long enough for the Fourier method.
 SHORT, LONG = (1, 2, 3, 5, 9, 40, 130), (130, 300)
-
-
 FEW, MANY = st.sampled_from((1, 1, 2, 3, 8, 20)), st.one_of(st.sampled_from((16, 32, 33, 64, 128)), st.integers(1, 300))
 
 
