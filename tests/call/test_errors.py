@@ -4,24 +4,12 @@ import numpy as np
 import pytest
 
 import ndconv
-from ndconv import _core
-from ndconv._call.geometry import layer_geometry
-from ndconv._methods import Problem
-from ndconv._methods.direct import make_blocking
+from support.functions import FILTERS, SIGNAL, call
+from support.layouts import floats, read_only
+from support.tables import names_of_rows, shown
 
 NAN = float("nan")
 INTEGER_LIKE = (ValueError, TypeError)
-
-
-def floats(*shape):
-    return np.ones(shape, np.float32)
-
-
-def read_only(*shape):
-    a = floats(*shape)
-    a.flags.writeable = False
-    return a
-
 
 #: A call that is right: each row of the tables changes something in it.
 LAYER = {"x": floats(4, 9, 8), "weight": floats(6, 4, 3, 2)}
@@ -175,7 +163,7 @@ OUT_TABLE = [
     (floats(6, 7, 7).astype("complex64"), (ValueError, TypeError)),
     (floats(6, 7, 7).astype(object), (ValueError, TypeError)),
     (floats(6, 7, 7).astype(">f4"), (ValueError, TypeError)),
-    (read_only(6, 7, 7), ValueError),
+    (read_only(floats(6, 7, 7)), ValueError),
     (np.broadcast_to(np.float32(0), (6, 7, 7)), ValueError),
     (floats(6, 7, 7).tolist(), TypeError),
     ("out", TypeError),
@@ -255,21 +243,9 @@ CORRELATION_TABLE = [
     ({"workers": 1.5}, TypeError, "workers"),
     ({"out": floats(11, 8)}, ValueError, "out"),
     ({"out": floats(11, 9).astype("float64")}, (ValueError, TypeError), "out"),
-    ({"out": read_only(11, 9)}, ValueError, "out"),
+    ({"out": read_only(floats(11, 9))}, ValueError, "out"),
     ({"out": [1, 2]}, TypeError, "out"),
 ]
-
-
-def shown(value):
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{value.shape}"
-    if isinstance(value, dict):
-        return ", ".join(f"{k}={shown(v)}" for k, v in value.items())
-    return repr(value)
-
-
-def names_of_rows(table):
-    return [shown(row[0]) for row in table]
 
 
 @pytest.mark.parametrize(("change", "error", "name"), LAYER_TABLE, ids=names_of_rows(LAYER_TABLE))
@@ -389,42 +365,6 @@ def test_messages_tell_what_was_given_and_what_was_expected(change, message):
         ndconv.conv_layer(**{**LAYER, **change})
 
 
-def test_too_large_an_output_is_a_memory_error():
-    """Four pebibytes: more than any process can address."""
-    with pytest.raises(MemoryError):
-        ndconv.conv_layer(floats(1, 5), floats(1, 1, 3), padding=2**49)
-    with pytest.raises(MemoryError):
-        ndconv.correlate_nd(np.broadcast_to(np.float32(0), 2**50), floats(3))
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda: ndconv.conv_layer(floats(1, 5, 5), floats(1, 1, 3, 3), padding=2**61),
-        lambda: ndconv.conv_layer(floats(1, 5, 5), floats(1, 1, 3, 3), padding=2**40),
-        lambda: ndconv.conv_layer(floats(1, 5), floats(1, 1, 3), padding=2**62),
-        lambda: ndconv.conv_layer(floats(1, 5), floats(1, 1, 3), padding=2**63),
-        lambda: ndconv.conv_layer(floats(1, 5), floats(1, 1, 3), padding=2**62, dilation=2**62),
-        lambda: ndconv.conv_layer(floats(0, 1, 5), floats(1, 1, 3), padding=2**62),
-        lambda: ndconv.correlate_nd(floats(5), floats(3), lags=(-(2**63), 2**63 - 1)),
-        lambda: ndconv.correlate_nd(floats(5), floats(3), dilation=2**62),
-        lambda: ndconv.correlate_nd(floats(5, 5), floats(3, 3), lags=(0, 2**40)),
-        lambda: ndconv.correlate_nd(
-            np.broadcast_to(np.float32(0), (2**40, 1, 3)), np.broadcast_to(np.float32(0), (1, 2**40, 3)), axes=2
-        ),
-    ],
-)
-def test_sizes_that_overflow_64_bits(call):
-    with pytest.raises((ValueError, MemoryError, OverflowError)):
-        call()
-
-
-def test_large_strides_are_no_errors():
-    x, kernel = np.arange(1.0, 6), np.ones(2)
-    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, "valid", stride=2**40), [3])
-    np.testing.assert_array_equal(ndconv.conv_layer(x[None], kernel[None, None], stride=2**62), [[3]])
-
-
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
@@ -495,186 +435,6 @@ def test_show_config_and_set_workers():
     for value, error in ((0, ValueError), (-2, ValueError), (1.5, TypeError), ("2", TypeError)):
         with pytest.raises(error, match=r"\bworkers\b"):
             ndconv.set_workers(value)
-
-
-# ---------------------------------------------------------------------------------- arrays that are none, everywhere
-
-SIGNAL, FILTERS = np.ones((3, 9)), np.ones((3, 3, 2))
-
-#: Every function that takes arrays, and its arrays: what is wrong with one is said alike by all.
-FUNCTIONS = {
-    "conv_layer": (ndconv.conv_layer, {"x": SIGNAL, "weight": FILTERS, "bias": [1.0] * 3, "residual": SIGNAL[:, 1:]}),
-    "ConvLayer": (ndconv.ConvLayer, {"weight": FILTERS, "bias": [1.0] * 3}),
-    "ConvLayer()": (ndconv.ConvLayer(FILTERS), {"x": SIGNAL, "residual": SIGNAL[:, 1:]}),
-    "ConvLayer().backward": (
-        ndconv.ConvLayer(FILTERS, activation="relu").backward,
-        {"grad_y": SIGNAL[:, 1:], "x": SIGNAL, "residual": SIGNAL[:, 1:]},
-    ),
-    "conv_layer_backward": (ndconv.conv_layer_backward, {"grad_y": SIGNAL[:, 1:], "x": SIGNAL, "weight": FILTERS}),
-    "conv_transpose_layer": (
-        ndconv.conv_transpose_layer,
-        {"x": SIGNAL, "weight": FILTERS, "bias": [1.0] * 3, "residual": np.ones((3, 10))},
-    ),
-    "conv_transpose_layer_backward": (
-        ndconv.conv_transpose_layer_backward,
-        {"grad_y": np.ones((3, 10)), "x": SIGNAL, "weight": FILTERS},
-    ),
-    "graph_conv": (
-        ndconv.graph_conv,
-        {"x": SIGNAL, "adjacency": np.eye(3), "weight": np.ones((9, 2)), "bias": [1.0, 2.0]},
-    ),
-    "graph_conv_backward": (
-        ndconv.graph_conv_backward,
-        {"grad_y": np.ones((3, 2)), "x": SIGNAL, "adjacency": np.eye(3), "weight": np.ones((9, 2))},
-    ),
-    "fold_batch_norm": (
-        ndconv.fold_batch_norm,
-        {"weight": FILTERS, **{name: [1.0] * 3 for name in ("bias", "gamma", "beta", "mean", "var")}},
-    ),
-    "CorrelateStream": (ndconv.CorrelateStream, {"kernel": [1.0, 2.0]}),
-    "CorrelateStream().push": (lambda chunk: ndconv.CorrelateStream([1.0, 2.0]).push(chunk), {"chunk": SIGNAL}),
-    "ConvLayer().stream().push": (
-        lambda chunk: ndconv.ConvLayer(FILTERS, padding="causal").stream().push(chunk),
-        {"chunk": SIGNAL},
-    ),
-    "correlate_nd": (ndconv.correlate_nd, {"x": SIGNAL, "kernel": FILTERS[0]}),
-    "convolve_nd": (ndconv.convolve_nd, {"x": SIGNAL, "kernel": FILTERS[0]}),
-}
-ARGUMENTS = [(function, name) for function, (_, arrays) in FUNCTIONS.items() for name in arrays]
-
-
-class OnDevice:
-    """What has the protocol of DLPack, for memory of some device."""
-
-    def __init__(self, array, device):
-        self.array, self.device = np.asarray(array, float), device
-
-    def __dlpack_device__(self):
-        return self.device, 0
-
-    def __dlpack__(self, **keywords):
-        if self.device != 1:
-            raise BufferError("this is no CPU")
-        return self.array.__dlpack__(**keywords)
-
-
-class Stubborn:
-    """What does not want to become an array."""
-
-    def __array__(self, dtype=None, copy=None):
-        raise RuntimeError("not me")
-
-
-def call(function, **changed):
-    f, arrays = FUNCTIONS[function]
-    return f(**{**arrays, **changed})
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_what_the_tables_change_was_right(function):
-    call(function)
-
-
-@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ("a signal", "must be an array.* got 'a signal'"),
-        (b"12", "must be an array.* got b'12'"),
-        ({1.0, 2.0}, "must be an array.* got {1.0, 2.0}"),
-        ({"a": 1}, "must be an array.* got {'a': 1}"),
-        ([["a", "b"]], "must have a boolean, integer.*got <U1"),
-        (np.array([[1, 2]], object), "must have a boolean, integer.*got object"),
-        (np.ones((3, 9), np.longdouble), "must have a boolean, integer.*got (float|longdouble)"),
-        (np.array(["2020-01-01"], "M8[D]"), r"must have a boolean, integer.*got datetime64\[D\]"),
-        (OnDevice([[1.0]], 2), "must be an array.* in the CPU's memory; got a OnDevice: .*type 2: copy it"),
-        (Stubborn(), "must be an array.* got a Stubborn: not me"),
-        (print, "must have a boolean, integer.*got object"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_what_is_no_array(function, name, value, message):
-    with pytest.raises(TypeError, match=rf"^{name} {message}"):
-        call(function, **{name: value})
-
-
-@pytest.mark.parametrize(("function", "name"), [each for each in ARGUMENTS if each[1] != "bias"])
-def test_none_is_no_array(function, name):
-    if name in ("residual", "gamma", "beta"):
-        pytest.skip("None is the default")
-    with pytest.raises(TypeError, match=rf"^{name} must be an array.* got None"):
-        call(function, **{name: None})
-
-
-@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
-def test_ragged_lists(function, name):
-    with pytest.raises(ValueError, match=rf"^{name} must be an array.* got a list: .*inhomogeneous"):
-        call(function, **{name: [[1.0], [2.0, 3.0]]})
-
-
-@pytest.mark.parametrize(("function", "name"), [each for each in ARGUMENTS if each[1] not in ("kernel", "adjacency")])
-@pytest.mark.parametrize("form", ["csr_array", "coo_matrix", "dia_array"])
-def test_sparse_arrays(function, name, form):
-    sparse = pytest.importorskip("scipy.sparse")
-    with pytest.raises(TypeError, match=rf"^{name} must be an array.* got a sparse {form}.*toarray"):
-        call(function, **{name: getattr(sparse, form)(np.eye(3))})
-
-
-@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
-def test_masked_arrays(function, name):
-    """Nothing could stand for what is masked; but in correlations it is missing."""
-    if function in ("correlate_nd", "convolve_nd"):
-        pytest.skip("they know masks")
-    good = np.asarray(FUNCTIONS[function][1][name])
-    for masked in (np.ma.array(good, mask=good > 1), np.ma.array(good), np.ma.masked, [np.ma.array(good), good]):
-        with pytest.raises(TypeError, match=rf"^{name} must not be a masked array.*{name}\.filled\(0\).*correlate_nd"):
-            call(function, **{name: masked})
-
-
-@pytest.mark.parametrize(
-    "function", ["conv_layer", "ConvLayer()", "conv_transpose_layer", "correlate_nd", "convolve_nd"]
-)
-def test_a_masked_out(function):
-    for out in (np.ma.zeros(call(function).shape), np.ma.masked_all(call(function).shape), np.ma.masked):
-        with pytest.raises(TypeError, match=r"^out must .* (masked array|array, got Masked)"):
-            call(function, out=out)
-
-
-def test_masked_arrays_like_those_of_earlier_calls():
-    """What is remembered of a call is not taken for a call with a masked array."""
-    x = SIGNAL[:, :8].copy()
-    layer = ndconv.ConvLayer(FILTERS)
-    for _ in range(2):
-        layer(x)
-        ndconv.conv_layer(x, FILTERS)
-        for f in (layer, lambda x: ndconv.conv_layer(x, FILTERS), lambda w: ndconv.conv_layer(x, FILTERS, residual=w)):
-            with pytest.raises(TypeError, match="must not be a masked array"):
-                f(np.ma.array(x))
-        with pytest.raises(TypeError, match="bias must not be a masked array"):
-            ndconv.conv_layer(x, FILTERS, np.ma.array([1.0, 2.0, 3.0]))
-
-
-@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
-def test_tensors(torch, function, name):
-    good = torch.asarray(np.array(FUNCTIONS[function][1][name], float))
-    call(function, **{name: good})
-    with pytest.raises(
-        TypeError, match=rf"^{name} must be an array.* got a Tensor that requires gradients.*detach\(\)"
-    ):
-        call(function, **{name: good.clone().requires_grad_()})
-    for wrong, message in (
-        (good.to("meta"), "Unknown device type meta"),
-        (good.to(torch.bfloat16), "BFloat16"),
-        (good.to(torch.complex64).conj(), "resolve_conj"),
-        (good.to_sparse(), "Sparse"),
-    ):
-        with pytest.raises(TypeError, match=rf"^{name} must be an array.* got a Tensor: .*{message}"):
-            call(function, **{name: wrong})
-
-
-def test_memory_that_the_cpu_reads_is_welcome():
-    expected = ndconv.conv_layer(SIGNAL, FILTERS)
-    np.testing.assert_array_equal(ndconv.conv_layer(OnDevice(SIGNAL, 1), FILTERS), expected)
 
 
 # -------------------------------------------------------------------------------------- the rest of the functions
@@ -780,161 +540,3 @@ def test_wrong_calls(function, change, error, message):
 def test_shapes_that_a_layer_is_asked_about(method, shape, error, message):
     with pytest.raises(error, match=message):
         getattr(ndconv.ConvLayer(FILTERS), method)(shape)
-
-
-# ------------------------------------------------------------------------------------------------- large numbers
-
-
-@pytest.mark.parametrize("stride", [2**31, 2**40, 2**62, 2**63 - 1])
-@pytest.mark.parametrize("ndim", [1, 2, 3])
-def test_a_stride_longer_than_the_input_is_any_such(stride, ndim):
-    """Along one axis or along all, forward and backward, whatever the method and the dtype."""
-    rng = np.random.default_rng(ndim)
-
-    def alike(one, other):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=0.01 if one.dtype == "float32" else 0)
-
-    for dtype in ("float32", "complex128", "int16"):
-        x = (9 * rng.standard_normal((2, *(5,) * ndim))).astype(dtype)
-        weight = (9 * rng.standard_normal((2, 2, *(3,) * ndim))).astype(dtype)
-        for place in range(-1, ndim):
-            strides = [
-                [length if axis in (place, ndim + place) or place < 0 else 1 for axis in range(ndim)]
-                for length in (99, stride)
-            ]
-            for padding, mode in ((0, "zeros"), (1, "zeros"), (7, "reflect"), ("same", "wrap"), ("causal", "edge")):
-                keywords = {"padding": padding, "padding_mode": mode}
-                usual, huge = (ndconv.conv_layer(x, weight, stride=each, **keywords) for each in strides)
-                alike(huge, usual)
-                alike(ndconv.ConvLayer(weight, stride=strides[1], **keywords)(x), usual)
-                usual, huge = (
-                    ndconv.conv_layer_backward(usual, x, weight, stride=each, **keywords) for each in strides
-                )
-                for one, other in zip(huge, usual, strict=True):
-                    alike(one, other)
-            usual, huge = (ndconv.correlate_nd(x[0], weight[0, 0], "valid", stride=each) for each in strides)
-            alike(huge, usual)
-            one = x[(slice(None), *(slice(0, 1) if s > 1 else slice(None) for s in strides[0]))]
-            usual, huge = (ndconv.conv_transpose_layer(one, weight, stride=each) for each in strides)
-            alike(huge, usual)
-            usual, huge = (ndconv.conv_transpose_layer_backward(usual, one, weight, stride=each) for each in strides)
-            for first, other in zip(huge, usual, strict=True):
-                alike(first, other)
-
-
-def test_a_stream_of_a_stride_longer_than_it(subtests):
-    for stride in (2**31, 2**62, 2**63 - 1):
-        with subtests.test(stride=stride):
-            stream = ndconv.CorrelateStream([1.0, 2.0, 4.0], stride=stride)
-            assert [stream.push([n]).tolist() for n in (1.0, 2.0)] == [[4.0], []]
-            layer = ndconv.ConvLayer([[[1.0, 2.0, 4.0]]], stride=stride, padding="causal").stream()
-            assert [layer.push([[n]]).tolist() for n in (1.0, 2.0)] == [[[4.0]], [[]]]
-
-
-@pytest.mark.parametrize("dilation", [2**31, 3 * 10**9, 2**58, 2**61])
-@pytest.mark.parametrize("mode", ["zeros", "edge", "reflect", "symmetric", "wrap"])
-def test_a_dilation_longer_than_the_input(subtests, dilation, mode):
-    """A layer made once does what a single call does; by spectra, there is no room for the kernel."""
-    for ndim in (1, 2, 3):
-        with subtests.test(ndim=ndim):
-            x, weight = np.arange(2.0 * 4**ndim).reshape(2, *(4,) * ndim), np.ones((1, 2, *(2,) * ndim))
-            keywords = {"padding": "same", "padding_mode": mode, "dilation": dilation}
-            y = ndconv.conv_layer(x, weight, **keywords)
-            assert y.shape == (1, *x.shape[1:])
-            np.testing.assert_array_equal(ndconv.ConvLayer(weight, **keywords)(x), y)
-            assert ndconv.ConvLayer(weight, **keywords).output_shape(x.shape) == y.shape
-            if dilation**ndim >= 2**60:
-                with pytest.raises(ValueError, match=r"^method='fft' cannot do this call: .* spans? .* samples"):
-                    ndconv.conv_layer(x, weight, **keywords, method="fft")
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ndconv.CorrelateStream([1.0, 2.0, 3.0], dilation=2**61).push([1.0]),
-        lambda: ndconv.CorrelateStream([1.0, 2.0, 3.0], dilation=2**63 - 1).push([1.0]),
-        lambda: ndconv.CorrelateStream([1.0, 2.0], dilation=2**50).push(np.ones((2**10, 1))),
-        lambda: ndconv.ConvLayer(np.ones((1, 1, 3)), dilation=2**57, padding="causal").stream().push([[1.0]]),
-        lambda: ndconv.conv_transpose_layer(np.ones((1, 2)), np.ones((1, 1, 1)), stride=2**62),
-        lambda: ndconv.conv_transpose_layer(np.ones((1, 2)), np.ones((1, 1, 2)), dilation=2**59),
-    ],
-)
-def test_what_has_no_room_in_memory(make):
-    with pytest.raises(MemoryError):
-        make()
-
-
-# -------------------------------------------------------------------------------------- what the compiled core is given
-
-
-@pytest.fixture(scope="module")
-def plan():
-    """Return a core, and a plan of its direct method with packed weights and arrays that fit it."""
-    core = _core.load("float32")
-    geometry = layer_geometry((4, 20), (3, 4, 3), 1, 1, "zeros", 1, 1)
-    problem = Problem(
-        geometry=geometry, dtype=np.dtype("f4"), x_is_complex=False, fill_value=0, batch=2, x_in_place=False,
-        y_in_place=True, bias=True,
-    )  # fmt: skip
-    blocking = make_blocking(problem, core)
-    direct = core.Direct(blocking)
-    arguments = {"x": floats(2, 4, 20), "packed": direct.pack(floats(1, 3, 4, 3)), "bias": floats(3)}
-    arguments |= {"residual": floats(2, 3, 20), "y": floats(2, 3, 20), "activation": 0, "weight_batch": None}
-    return core, blocking, direct, {**arguments, "workers": 1}
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"bias": np.ones(3)}, "a bias of another dtype, size or layout"),
-        ({"bias": np.ones(3, ">f4")}, "a bias of another dtype, size or layout"),
-        ({"bias": floats(2)}, "a bias of another dtype, size or layout"),
-        ({"bias": floats(6)[::2]}, "a bias of another dtype, size or layout"),
-        ({"x": floats(2, 3, 20)}, "an array of other channels"),
-        ({"x": floats(2, 4, 20).astype("c8")}, "an array of other channels"),
-        ({"x": floats(2, 4, 19)}, "an array of other spatial axes"),
-        ({"x": floats(1, 4, 20)}, "an array of another batch"),
-        ({"x": floats(4, 20)}, "an array of other axes"),
-        ({"x": floats(2, 4, 20).astype(object)}, "an array of another dtype"),
-        ({"x": floats(2, 4, 20).astype("longdouble")}, "an array of another dtype"),
-        ({"y": floats(2, 3, 19)}, "an array of other spatial axes"),
-        ({"y": floats(2, 2, 20)}, "an array of other channels"),
-        ({"y": floats(20)}, "an output of other axes"),
-        ({"residual": floats(2, 3, 21)}, "a residual of another shape"),
-        ({"residual": floats(2, 2, 20)}, "an array of other channels"),
-        ({"weight_batch": (1,)}, "weights that were packed for another plan"),
-    ],
-)
-def test_arrays_of_another_plan(plan, changed, message):
-    """Kernels trust what they are told: what is not so is an error where it enters the core, not other memory."""
-    _, _, direct, arguments = plan
-    assert direct.run(*arguments.values())
-    with pytest.raises(ValueError, match=f"the core was given {message}"):
-        direct.run(*(arguments | changed).values())
-
-
-def test_weights_of_another_plan(plan):
-    _, _, direct, _ = plan
-    for weights in (np.ones((1, 3, 4, 3)), floats(1, 3, 4, 3).astype(">f4"), floats(3, 4, 3), floats(1, 2, 4, 3)):
-        with pytest.raises(ValueError, match="the core was given weights of another dtype"):
-            direct.pack(weights)
-    with pytest.raises(ValueError, match="the core was given weights of another kernel"):
-        direct.pack(floats(1, 3, 4, 5))
-
-
-def test_plans_beyond_the_cores_bounds(plan):
-    core, blocking, _, _ = plan
-    for changed in ({"fill_values": np.zeros(2)}, {"interleave": 3}, {"n_blocks": 0}, {"box": (1,) * 65}, {"box": ()}):
-        with pytest.raises(ValueError, match="the core was given"):
-            core.Direct(blocking._replace(**changed))
-    for number in (0, core.most_phases + 1):
-        with pytest.raises(ValueError, match=f"the core was given {number} phases, of at most {core.most_phases}"):
-            core.Interleaved([blocking] * number)
-
-
-@pytest.mark.parametrize("stride", range(1, 20))
-def test_phases_together_are_at_most_the_cores(stride):
-    """Whatever the stride: more of them come one by one."""
-    x, weight = floats(2, 9), floats(2, 3, 2 * stride + 1)
-    y = ndconv.conv_transpose_layer(x, weight, stride=stride)
-    assert y.sum() == x.sum() * weight.sum() / 2

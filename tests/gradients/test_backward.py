@@ -1,4 +1,4 @@
-"""`conv_layer_backward` and `ConvLayer.backward`: against naive sums, inner products, differences and PyTorch."""
+"""`conv_layer_backward`: against naive sums, inner products, differences and PyTorch."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import ndconv
 from ndconv._gradients import layer as backward
 from support import isolated, oracle
-from support.layouts import COMPLEX, FLOATS, LAYOUTS, values
+from support.gradients import check_close, gradient_for, same_bits, torch_gradients
+from support.layouts import LAYOUTS, values
 from support.strategies import NEEDS, examples, generators, layer_backward_calls, names_of
 
 #: One layer for each way that the work may be arranged: channels in, out, groups.
@@ -24,21 +25,10 @@ def sizes(d):
     return {1: (37,), 2: (9, 11), 3: (5, 6, 7)}[d]
 
 
-def gradient_for(rng, x, weight, dtype=None, **keywords):
-    """Return a random gradient of the output's shape."""
-    y = ndconv.conv_layer(x, weight, **keywords)
-    return values(rng, y.shape, dtype or y.dtype)
-
-
 def agree(grad_y, x, weight, **keywords):
     oracle.layer_gradients(grad_y, x, weight, **keywords).check(
         ndconv.conv_layer_backward(grad_y, x, weight, **keywords)
     )
-
-
-def same_bits(one, other):
-    for name in NEEDS:
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
 @given(call=layer_backward_calls())
@@ -326,17 +316,7 @@ def test_the_sum_of_many_gradients():
     assert found.bias[0] == found.weight[0, 0, 0] == 20_000_000
 
 
-# --- Not finite ------------------------------------------------------------------------------------------------------
-
-GEOMETRIES = [
-    ((2, 3, 12), (4, 3, 3), {}),
-    ((2, 4, 9, 8), (6, 2, 3, 3), {"padding": 1, "groups": 2}),
-    ((2, 4, 9, 8), (6, 2, 3, 3), {"padding": 2, "padding_mode": "reflect", "groups": 2, "stride": 2}),
-    ((1, 1, 30, 31), (1, 1, 5, 4), {"padding": 3, "padding_mode": "circular"}),
-    ((1, 1, 4000), (1, 1, 301), {"stride": 1}),
-    ((1, 40, 20, 20), (40, 40, 3, 3), {"padding": 1}),
-    ((1, 32, 6, 6), (64, 32, 1, 1), {"stride": 2}),
-]
+# --- What padding repeats ---------------------------------------------------------------------------------------------
 
 
 @examples(150)
@@ -382,59 +362,7 @@ def test_time_is_that_of_the_products(monkeypatch, mode, padding, stride, dilati
     np.testing.assert_allclose(found.x.sum(), 111 * y.size)
 
 
-@given(call=layer_backward_calls(), rng=generators(), value=st.sampled_from((np.nan, np.inf, -np.inf)))
-def test_special_weights_reach_what_their_taps_read(call, rng, value):
-    """The gradient to x sums over outputs that there are; there is no zero beyond them."""
-    g, x, weight = (np.abs(values(rng, a.shape, "float64")) + 0.1 for a in call.arrays)
-    keywords = {name: v for name, v in call.keywords.items() if name not in ("needs", "fill_value")}
-    mask = np.zeros(weight.shape, int)
-    mask.flat[rng.integers(0, max(mask.size, 1), 2 if mask.size else 0)] = 1
-    seen = oracle.layer_gradients(np.ones(g.shape, int), np.ones(x.shape, int), mask, **keywords).x.value > 0
-    found = ndconv.conv_layer_backward(g, x, np.where(mask, value, weight), **keywords, needs="x").x
-    clean = ndconv.conv_layer_backward(g, x, weight, **keywords, needs="x").x
-    np.testing.assert_array_equal(found[seen], value)
-    np.testing.assert_allclose(found[~seen], clean[~seen], rtol=1e-12)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize(("x_shape", "weight_shape", "keywords"), GEOMETRIES)
-def test_what_is_not_finite_reaches_what_saw_it(rng, value, x_shape, weight_shape, keywords):
-    x, weight = values(rng, x_shape, "float32"), np.abs(values(rng, weight_shape, "float32")) + 0.1
-    g = gradient_for(rng, x, weight, **keywords)
-    ones = np.ones(weight_shape, int)
-    for at in [(0,) * x.ndim, tuple(n - 1 for n in x_shape), tuple(n // 2 for n in x_shape)]:
-        mask = np.zeros(x_shape, int)
-        mask[at] = 1
-        seen = oracle.layer_gradients(np.ones(g.shape, int), mask, ones, **keywords).weight.value > 0
-        found = ndconv.conv_layer_backward(g, np.where(mask, value, x).astype("f"), weight, **keywords)
-        np.testing.assert_array_equal(~np.isfinite(found.weight), seen)
-        assert np.isfinite(found.x).all()
-    for at in [(0,) * x.ndim, tuple(n - 1 for n in g.shape), tuple(n // 2 for n in g.shape)]:
-        mask = np.zeros(g.shape, int)
-        mask[at] = 1
-        seen = oracle.layer_gradients(mask, np.ones(x_shape, int), ones, **keywords)
-        found = ndconv.conv_layer_backward(np.where(mask, value, g).astype("f"), x, weight, **keywords)
-        np.testing.assert_array_equal(~np.isfinite(found.x), seen.x.value > 0)
-        np.testing.assert_array_equal(~np.isfinite(found.bias), seen.bias.value > 0)
-        np.testing.assert_array_equal(~np.isfinite(found.weight).all((1, *range(2, x.ndim))), seen.bias.value > 0)
-        assert np.isfinite(found.weight[seen.bias.value == 0]).all()
-
-
 # --- PyTorch ---------------------------------------------------------------------------------------------------------
-
-
-def torch_gradients(torch, g, function, *arrays):
-    tensors = [torch.from_numpy(a).requires_grad_() for a in arrays]
-    function(*tensors).backward(torch.from_numpy(g))
-    return [t.grad.numpy() for t in tensors]
-
-
-def check_close(found, expected):
-    for ours, theirs in zip(found, expected, strict=True):
-        size = max(float(np.abs(theirs).max(initial=0)), 1)
-        tolerance = 1e-12 if theirs.dtype in ("float64", "complex128") else 1e-5
-        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * 30 * size)
-        assert ours.dtype == theirs.dtype
 
 
 @pytest.mark.parametrize("dtype", ["float32", "complex128"])
@@ -463,153 +391,6 @@ def test_agrees_with_pytorchs_padding(rng, torch, mode, d):
 
     expected = torch_gradients(torch, g, layer, x, weight)
     check_close(ndconv.conv_layer_backward(g, x, weight, padding=pairs, padding_mode=mode)[:2], expected)
-
-
-# --- A layer with its activation -------------------------------------------------------------------------------------
-
-
-def torch_activation(torch, name):
-    return torch.tanh if name == "tanh" else getattr(torch.nn.functional, name)
-
-
-@pytest.mark.parametrize("activation", oracle.ACTIVATIONS)
-@pytest.mark.parametrize("channel_axis", [None, -1])
-def test_activations(rng, torch, activation, channel_axis):
-    x, weight = values(rng, (2, 3, 9, 8), "float64"), values(rng, (4, 3, 3, 3), "float64")
-    bias, g, residual = (values(rng, shape, "float64") for shape in ((4,), (2, 4, 5, 4), (2, 4, 5, 4)))
-
-    def turned(a):
-        return np.moveaxis(a, 1, -1) if channel_axis == -1 else a
-
-    function = torch_activation(torch, activation)
-    layer = ndconv.ConvLayer(weight, bias, stride=2, padding=1, activation=activation, channel_axis=channel_axis)
-    for added in (None, residual):
-
-        def theirs(x, weight, bias, added=added):
-            y = torch.nn.functional.conv2d(x, weight, bias, stride=2, padding=1)
-            return function(y if added is None else y + torch.from_numpy(added))
-
-        expected = torch_gradients(torch, g, theirs, x, weight, bias)
-        found = layer.backward(turned(g), turned(x), residual=None if added is None else turned(added))
-        expected[0] = turned(expected[0])
-        check_close(found, expected)
-
-
-@pytest.mark.parametrize("activation", oracle.ACTIVATIONS)
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_slopes(activation, dtype):
-    """The layer that hands samples on has the activation's derivative, by differences, for a gradient."""
-    x = np.linspace(-9, 9, 4001).astype(dtype)[None]
-    x = x[:, (np.abs(x[0, :, None].astype(float) - [-3, 0, 3, 6]) > 1e-3).all(1)]  # where there may be corners
-    wide, h = x.astype(float), 1e-5
-    function = oracle.ACTIVATIONS[activation]
-    expected = (function(wide + h) - function(wide - h)) / (2 * h)
-    layer = ndconv.ConvLayer(np.ones((1, 1, 1), dtype), activation=activation)
-    found = layer.backward(np.ones_like(x), x, needs="x").x
-    assert found.dtype == dtype
-    np.testing.assert_allclose(found, expected, rtol=0, atol=max(1e-8, 2 * np.finfo(dtype).eps))
-
-
-@pytest.mark.parametrize("activation", oracle.ACTIVATIONS)
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_slopes_far_from_zero(activation, dtype):
-    large = float(np.finfo(dtype).max)
-    x = np.array([[-np.inf, -large, -300, 300, large, np.inf]], dtype)
-    layer = ndconv.ConvLayer(np.ones((1, 1, 1), dtype), activation=activation)
-    low, high = {"leaky_relu": (0.01, 1), "relu6": (0, 0), "sigmoid": (0, 0), "tanh": (0, 0)}.get(activation, (0, 1))
-    found = layer.backward(np.ones_like(x), x, needs="x").x[0]
-    np.testing.assert_allclose(found, [low] * 3 + [high] * 3, atol=1e-30, rtol=1e-3)
-
-
-@pytest.mark.parametrize("activation", oracle.ACTIVATIONS)
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_nan_has_no_slope(activation, dtype):
-    x = np.array([[1.0, np.nan, -1.0, np.nan]], dtype)
-    layer = ndconv.ConvLayer(np.ones((1, 1, 1), dtype), activation=activation)
-    for g in (x * 0 + 1, np.ones_like(x), np.zeros_like(x)):
-        np.testing.assert_array_equal(np.isnan(layer.backward(g, x, needs="x").x), np.isnan(x))
-
-
-@pytest.mark.parametrize("channel_axis", [None, -1])
-@pytest.mark.parametrize("mode", ["zeros", "wrap"])
-def test_gradients_of_real_arrays_are_arrays_of_their_own(rng, channel_axis, mode):
-    """Real and contiguous, not the real part of a complex array that stays in memory."""
-    x, weight = values(rng, (2, 9, 9), "float64"), values(rng, (9, 9, 3), "complex128")
-    keywords = {"padding": 1, "padding_mode": mode, "channel_axis": channel_axis}
-    y = ndconv.conv_layer(x, weight, **keywords)
-    found = [ndconv.conv_layer_backward(y, x, weight, **keywords).x]
-    found.append(ndconv.conv_layer_backward(y, x + 0j, weight.real, **keywords, needs="weight").weight)
-    del keywords["padding_mode"]
-    y = ndconv.conv_transpose_layer(x, weight, **keywords)
-    found.append(ndconv.conv_transpose_layer_backward(y, x, weight, **keywords, needs="x").x)
-    found.append(ndconv.conv_transpose_layer_backward(y, x + 0j, weight.real, **keywords, needs="weight").weight)
-    for gradient in found:
-        assert gradient.dtype == "float64"
-        assert gradient.flags.c_contiguous
-        while gradient.base is not None:
-            gradient = gradient.base
-        assert gradient.dtype.kind != "c"
-
-
-def test_small_slopes_are_exact(subtests):
-    x = np.array([[8.0, 15.0, -12.0]])
-    for activation in ("tanh", "sigmoid"):
-        with subtests.test(activation=activation):
-            found = (
-                ndconv.ConvLayer(np.ones((1, 1, 1)), activation=activation).backward(np.ones((1, 3)), x, needs="x").x
-            )
-            exact = 1 / np.cosh(x) ** 2 if activation == "tanh" else 0.25 / np.cosh(x / 2) ** 2
-            np.testing.assert_allclose(found, exact, rtol=1e-13)
-
-
-@pytest.mark.parametrize("dtype", ["int16", "uint8"])
-def test_relu_of_integers(rng, subtests, dtype):
-    x, weight, g = (values(rng, shape, dtype) for shape in ((3, 30), (5, 3, 4), (5, 27)))
-    for activation in ("relu", "relu6"):
-        with subtests.test(activation=activation):
-            found = ndconv.ConvLayer(weight, activation=activation).backward(g, x)
-            y = ndconv.conv_layer(x, weight)
-            mask = (y > 0) & ((y < 6) | (activation == "relu"))
-            oracle.layer_gradients(g * mask, x, weight).check(found)
-
-
-@pytest.mark.parametrize("keywords", [{}, {"channel_axis": -1}, {"padding_mode": "reflect", "groups": 2}])
-def test_a_layer_without_activation_is_the_function(rng, keywords):
-    inputs = 6 // keywords.get("groups", 1)
-    x, weight = values(rng, (2, 6, 7, 6), "float32"), values(rng, (4, inputs, 3, 3), "float32")
-    keywords = {**keywords, "padding": 2, "stride": 2}
-    g = gradient_for(rng, x, weight, **keywords)
-    layer = ndconv.ConvLayer(weight, values(rng, 4, "float32"), **keywords)
-    for _ in range(2):  # the second time with packed weights
-        same_bits(layer.backward(g, x), ndconv.conv_layer_backward(g, x, weight, **keywords))
-        same_bits(layer.backward(g[:1], x[:1]), ndconv.conv_layer_backward(g[:1], x[:1], weight, **keywords))
-    layer(x)
-    same_bits(
-        layer.backward(g, x.astype("float64")), ndconv.conv_layer_backward(g, x.astype("float64"), weight, **keywords)
-    )
-
-
-@pytest.mark.parametrize("dtype", COMPLEX)
-def test_a_real_bias_has_a_real_gradient(rng, dtype):
-    x, weight = values(rng, (2, 9), dtype), values(rng, (3, 2, 3), dtype)
-    g = gradient_for(rng, x, weight)
-    layer = ndconv.ConvLayer(weight, np.ones(3, np.float32))
-    found, expected = layer.backward(g, x), ndconv.conv_layer_backward(g, x, weight)
-    assert found.bias.dtype.kind == "f"
-    np.testing.assert_array_equal(found.bias, expected.bias.real)
-
-
-def test_one_step_of_training_lowers_the_loss(rng):
-    x, target = values(rng, (8, 3, 12, 12), "float64"), values(rng, (8, 4, 12, 12), "float64")
-    weight, bias = 0.1 * values(rng, (4, 3, 3, 3), "float64"), np.zeros(4)
-    losses = []
-    for _ in range(20):
-        layer = ndconv.ConvLayer(weight, bias, padding=1, padding_mode="reflect", activation="silu")
-        error = layer(x) - target
-        losses.append((error**2).mean())
-        gradients = layer.backward(2 * error / error.size, x, needs=("weight", "bias"))
-        weight, bias = weight - gradients.weight, bias - gradients.bias
-    assert (np.diff(losses) < 0).all()
 
 
 # --- Workers, threads, forks -----------------------------------------------------------------------------------------
@@ -672,103 +453,6 @@ def test_a_forked_child_works():
         print("fine")
     """)
     assert output == "fine"
-
-
-# --- Errors ----------------------------------------------------------------------------------------------------------
-
-
-def floats(*shape):
-    return np.ones(shape, np.float32)
-
-
-CALL = {"grad_y": floats(6, 7, 7), "x": floats(4, 9, 8), "weight": floats(6, 4, 3, 2)}
-
-#: (what is changed in a call that is right, the error, what the message must hold)
-ERRORS = [
-    ({"grad_y": floats(6, 7, 6)}, ValueError, r"grad_y .* \(6, 7, 7\), got \(6, 7, 6\)"),
-    ({"grad_y": floats(1, 6, 7, 7)}, ValueError, r"grad_y .* \(6, 7, 7\), got \(1, 6, 7, 7\)"),
-    ({"grad_y": floats(7, 7, 6)}, ValueError, r"grad_y .* \(6, 7, 7\)"),
-    ({"grad_y": np.float32(1)}, ValueError, r"grad_y .* got \(\)"),
-    ({"grad_y": floats(6, 7, 7), "x": floats(9, 8, 4), "channel_axis": -1}, ValueError, r"grad_y .* \(7, 7, 6\)"),
-    ({"grad_y": floats(6, 7, 7).astype(object)}, TypeError, "grad_y .* object"),
-    ({"grad_y": None}, TypeError, "grad_y"),
-    ({"grad_y": [[1.0], [1.0, 2.0]]}, ValueError, "grad_y"),
-    ({"x": floats(3, 9, 8)}, ValueError, r"x must have 4 channels .* got 3"),
-    ({"x": floats(9, 8)}, ValueError, r"x must have 3 axes,.* got shape \(9, 8\)"),
-    ({"x": np.float32(3), "channel_axis": -1}, ValueError, r"x must have 3 axes,.* got shape \(\)"),
-    ({"x": floats(4, 2, 8)}, ValueError, "weight .* padded x"),
-    ({"x": floats(4, 9, 8).astype(object)}, TypeError, "x .* object"),
-    ({"x": floats(4, 9, 8).astype("longdouble")}, TypeError, "x must have"),
-    ({"weight": floats(6, 5, 3, 2)}, ValueError, r"x must have 5 channels .* got 4"),
-    ({"weight": floats(6, 4)}, ValueError, r"weight .* got \(6, 4\)"),
-    ({"weight": np.float32(1), "channel_axis": -1}, ValueError, r"weight .* got \(\)"),
-    ({"weight": floats(6, 4, 0, 2)}, ValueError, "weight .* tap"),
-    ({"weight": floats(6, 4, 3, 2).astype(str)}, TypeError, "weight"),
-    ({"needs": "y"}, ValueError, "needs must be .* x, weight, bias; got 'y'"),
-    ({"needs": ("x", "weights")}, ValueError, r"needs .* got \('x', 'weights'\)"),
-    ({"needs": b"x"}, ValueError, "needs"),
-    ({"needs": "xw"}, ValueError, "needs"),
-    ({"needs": [["x"]]}, ValueError, "needs"),
-    ({"needs": None}, TypeError, "needs .* got None"),
-    ({"needs": 3}, TypeError, "needs .* got 3"),
-    ({"stride": 0}, ValueError, "stride must be at least 1, got 0"),
-    ({"stride": (1, -2)}, ValueError, "stride must be at least 1, got -2"),
-    ({"stride": 1.5}, TypeError, "stride .* 1.5"),
-    ({"dilation": 0}, ValueError, "dilation must be at least 1, got 0"),
-    ({"dilation": -1}, ValueError, "dilation must be at least 1, got -1"),
-    ({"dilation": 2**62}, ValueError, "dilation"),
-    ({"padding": -1}, ValueError, "padding must be at least 0, got -1"),
-    ({"padding": ((0, 0), (0, -1))}, ValueError, "padding must be at least 0, got -1"),
-    ({"padding": "some"}, ValueError, "padding .* 'some'"),
-    ({"padding_mode": "mirrored"}, ValueError, "padding_mode .* 'mirrored'"),
-    ({"padding_mode": ("reflect",) * 3}, ValueError, "padding_mode"),
-    ({"fill_value": "a"}, TypeError, "fill_value .* 'a'"),
-    ({"fill_value": [1.0, 2.0]}, TypeError, "fill_value"),
-    ({"groups": 3}, ValueError, "groups must divide .* 3 for 4 in"),
-    ({"groups": 0}, ValueError, "groups must be at least 1, got 0"),
-    ({"groups": 2}, ValueError, "x must have 8 channels"),
-    ({"groups": 4, "weight": floats(6, 1, 3, 2)}, ValueError, "groups must divide .* 4 for 4 in and 6 out"),
-    ({"channel_axis": 1}, ValueError, "channel_axis .* 1"),
-    ({"workers": 0}, ValueError, "workers"),
-    ({"workers": 1.5}, TypeError, "workers"),
-]
-
-
-def shown(row):
-    return ", ".join(f"{k}={v.shape if isinstance(v, np.ndarray) else v!r}" for k, v in row[0].items())
-
-
-@pytest.mark.parametrize(("change", "error", "message"), ERRORS, ids=map(shown, ERRORS))
-def test_errors(change, error, message):
-    arguments = {**CALL, **change}
-    with pytest.raises(error, match=message):
-        ndconv.conv_layer_backward(**arguments)
-    of_a_call = {name: arguments.pop(name) for name in ("grad_y", "x", "needs", "workers") if name in arguments}
-    with pytest.raises(error, match=message):
-        ndconv.ConvLayer(**arguments).backward(**of_a_call)
-
-
-def test_fill_values_that_the_gradients_cannot_have():
-    whole = {"grad_y": np.ones((1, 5), int), "x": np.ones((1, 5), int), "padding": 1, "fill_value": 0.5}
-    for weight in (np.ones((1, 1, 3), int), np.ones((1, 1, 3))):
-        with pytest.raises(ValueError, match=r"fill_value .* 0\.5"):
-            ndconv.conv_layer_backward(**whole, weight=weight)
-
-
-@pytest.mark.parametrize("activation", [None, "relu"])
-def test_a_residual_of_another_shape_or_type(activation):
-    layer = ndconv.ConvLayer(CALL["weight"], activation=activation)
-    with pytest.raises(ValueError, match=r"residual .* \(6, 7, 7\), got \(6, 7, 6\)"):
-        layer.backward(CALL["grad_y"], CALL["x"], residual=floats(6, 7, 6))
-    with pytest.raises(TypeError, match="residual"):
-        layer.backward(CALL["grad_y"], CALL["x"], residual="no")
-
-
-@pytest.mark.parametrize(("dtype", "activation"), [("int32", "silu"), ("complex64", "relu")])
-def test_activations_that_a_type_has_not(dtype, activation):
-    x, weight, g = (np.ones(shape, dtype) for shape in ((1, 5), (1, 1, 3), (1, 3)))
-    with pytest.raises(TypeError, match=f"activation '{activation}' .* {dtype}"):
-        ndconv.ConvLayer(weight, activation=activation).backward(g, x)
 
 
 def test_large_strides_are_quick():

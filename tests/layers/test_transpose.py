@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import ndconv
 from support import isolated, oracle
-from support.layouts import FLOATS, LAYOUTS, Place, values
+from support.layouts import FLOATS, LAYOUTS, Place, floats, read_only, values
 from support.pairs import paired
 from support.strategies import NEEDS, examples, generators, names_of, transpose_backward_calls, transpose_calls
+from support.tables import names_of_changes
 
 #: Channels in and out, groups.
 CHANNELS = [(1, 1, 1), (3, 2, 1), (16, 33, 1), (40, 20, 1), (6, 6, 6), (4, 12, 4), (6, 9, 3), (48, 64, 2)]
@@ -450,16 +451,6 @@ def test_a_forked_child_works():
 # --- Errors ----------------------------------------------------------------------------------------------------------
 
 
-def floats(*shape):
-    return np.ones(shape, np.float32)
-
-
-def read_only(*shape):
-    a = floats(*shape)
-    a.flags.writeable = False
-    return a
-
-
 CALL = {"x": floats(4, 5, 6), "weight": floats(4, 3, 3, 2), "stride": 2}
 Y_SHAPE = (6, 11, 12)
 
@@ -535,11 +526,7 @@ BACKWARD = [
 ]
 
 
-def shown(row):
-    return ", ".join(f"{k}={v.shape if isinstance(v, np.ndarray) else v!r}" for k, v in row[0].items())
-
-
-@pytest.mark.parametrize(("change", "error", "message"), ERRORS + FORWARD, ids=map(shown, ERRORS + FORWARD))
+@pytest.mark.parametrize(("change", "error", "message"), ERRORS + FORWARD, ids=names_of_changes(ERRORS + FORWARD))
 def test_errors(change, error, message):
     arguments = {"groups": 2, **CALL, **change}
     with pytest.raises(error, match=message):
@@ -550,7 +537,7 @@ def test_errors(change, error, message):
     assert (out == 99).all()
 
 
-@pytest.mark.parametrize(("change", "error", "message"), ERRORS + BACKWARD, ids=map(shown, ERRORS + BACKWARD))
+@pytest.mark.parametrize(("change", "error", "message"), ERRORS + BACKWARD, ids=names_of_changes(ERRORS + BACKWARD))
 def test_errors_of_gradients(change, error, message):
     with pytest.raises(error, match=message):
         ndconv.conv_transpose_layer_backward(**{"groups": 2, "grad_y": floats(*Y_SHAPE), **CALL, **change})
@@ -564,7 +551,7 @@ def test_errors_of_gradients(change, error, message):
         (floats(*Y_SHAPE).astype("float64"), TypeError, "out must have dtype float32, got float64"),
         (floats(*Y_SHAPE).astype(">f4"), TypeError, "out must have dtype float32, got >f4"),
         (floats(*Y_SHAPE).astype(object), TypeError, "out must have dtype float32, got object"),
-        (read_only(*Y_SHAPE), ValueError, "out must be writeable"),
+        (read_only(floats(*Y_SHAPE)), ValueError, "out must be writeable"),
         (np.broadcast_to(np.float32(0), Y_SHAPE), ValueError, "out"),
         (floats(*Y_SHAPE).tolist(), TypeError, "out must be a NumPy array, got list"),
     ],
@@ -587,3 +574,11 @@ def test_large_strides_are_quick():
     np.testing.assert_array_equal(np.flatnonzero(y[0] == 0), reached)
     assert np.unique(np.delete(y[0], reached)).tolist() == [np.float32(-0.01)]
     assert ndconv.conv_transpose_layer(x[:, :1], weight, stride=2**62, padding=((0, 1),)).tolist() == [[1]]
+
+
+@pytest.mark.parametrize("stride", range(1, 20))
+def test_phases_together_are_at_most_the_cores(stride):
+    """Whatever the stride: more of them come one by one."""
+    x, weight = floats(2, 9), floats(2, 3, 2 * stride + 1)
+    y = ndconv.conv_transpose_layer(x, weight, stride=stride)
+    assert y.sum() == x.sum() * weight.sum() / 2

@@ -25,6 +25,11 @@ def values(rng, shape, dtype):
     return rng.standard_normal(shape).astype(dtype)
 
 
+def floats(*shape):
+    """Return ones."""
+    return np.ones(shape, np.float32)
+
+
 def contiguous(a):
     return np.array(a, order="C")
 
