@@ -8,6 +8,8 @@ Results are computed in double precision and rounded to the output's dtype; inte
 SciPy's names here: "reflect" repeats the sample at the border, "mirror" does not.
 """
 
+# What a parameter is stands in the docstring of one function, to which the others refer: editors read the source, where
+# a text that is put in at import would not show.
 from ._correlate import convolve, convolve1d, correlate, correlate1d
 from ._differences import laplace, prewitt, sobel
 from ._gaussian import gaussian_filter, gaussian_filter1d

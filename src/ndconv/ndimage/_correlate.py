@@ -138,18 +138,12 @@ def correlate1d(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
+    input, output, mode, cval
+        As in `correlate`.
     weights : array_like
         Weights of the window, in one dimension; complex ones are conjugated.
     axis : int, optional
         The axis along which to correlate.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
-    mode : str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap".
-    cval : scalar, optional
-        The samples outside it in mode "constant".
     origin : int, optional
         By how many samples the window is shifted.
 

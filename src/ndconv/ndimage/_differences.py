@@ -23,16 +23,12 @@ def sobel(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
+    input, output, cval
+        As in `correlate`.
     axis : int, optional
         The axis of the differences.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
     mode : str or sequence of str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap", of all axes or of each.
-    cval : scalar, optional
-        The samples outside it in mode "constant".
+        One of those of `correlate`, for all axes or for each.
 
     Returns
     -------
@@ -100,14 +96,10 @@ def laplace(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
+    input, output, cval
+        As in `correlate`.
     mode : str or sequence of str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap", of all axes or of each.
-    cval : scalar, optional
-        The samples outside it in mode "constant".
+        One of those of `correlate`, for all axes or for each.
     axes : int or tuple of int, optional
         The axes along which to take differences; by default all.
 

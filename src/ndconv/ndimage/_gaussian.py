@@ -29,24 +29,14 @@ def gaussian_filter1d(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
+    input, output, mode, cval
+        As in `correlate`.
     sigma : float
         The Gaussian's standard deviation.
     axis : int, optional
         The axis along which to filter.
-    order : int, optional
-        Which derivative of the Gaussian to take; 0 smooths.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
-    mode : str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap".
-    cval : scalar, optional
-        The samples outside it in mode "constant".
-    truncate : float, optional
-        At how many standard deviations the Gaussian ends.
-    radius : int, optional
-        At how many samples it ends, whatever `truncate` says.
+    order, truncate, radius
+        As in `gaussian_filter`.
 
     Returns
     -------
@@ -73,18 +63,14 @@ def gaussian_filter(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
+    input, output, cval
+        As in `correlate`.
     sigma : float or sequence of float
         The Gaussian's standard deviation, of all axes or of each.
     order : int or sequence of int, optional
         Which derivative of the Gaussian to take; 0 smooths.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
     mode : str or sequence of str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap", of all axes or of each.
-    cval : scalar, optional
-        The samples outside it in mode "constant".
+        One of those of `correlate`, for all axes or for each.
     truncate : float, optional
         At how many standard deviations the Gaussian ends.
     radius : int or sequence of int, optional

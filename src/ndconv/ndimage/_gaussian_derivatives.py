@@ -32,19 +32,12 @@ def gaussian_laplace(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
-    sigma : float or sequence of float
-        The Gaussian's standard deviation, of all axes or of each.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
+    input, output, cval
+        As in `correlate`.
+    sigma, axes
+        As in `gaussian_filter`.
     mode : str or sequence of str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap"; of a sequence, one for the
-        derivative along each axis.
-    cval : scalar, optional
-        The samples outside it in mode "constant".
-    axes : int or tuple of int, optional
-        The axes along which to filter; by default all.
+        One of those of `correlate`; of a sequence, one for the derivative along each axis.
     **kwargs
         Handed to `gaussian_filter`: `truncate`, `radius`.
 
@@ -76,10 +69,12 @@ def gaussian_gradient_magnitude(
 
     Parameters
     ----------
-    input, output, mode, cval, **kwargs
-        As in `gaussian_laplace`.
+    input, output, cval
+        As in `correlate`.
     sigma : float or sequence of float
         The Gaussian's standard deviation, of all axes or of each of the input's.
+    mode, **kwargs
+        As in `gaussian_laplace`.
     axes : int or tuple of int, optional
         The axes along which to take derivatives; by default all.
 

@@ -26,20 +26,10 @@ def uniform_filter1d(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
+    input, axis, output, mode, cval, origin
+        As in `correlate1d`.
     size : int
         Samples of the window.
-    axis : int, optional
-        The axis along which to filter.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
-    mode : str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap".
-    cval : scalar, optional
-        The samples outside it in mode "constant".
-    origin : int, optional
-        By how many samples the window is shifted.
 
     Returns
     -------
@@ -71,20 +61,12 @@ def uniform_filter(
 
     Parameters
     ----------
-    input : array_like
-        Samples.
+    input, output, cval, origin, axes
+        As in `correlate`.
     size : int or sequence of int, optional
         Samples of the window, along all axes or each.
-    output : ndarray or dtype, optional
-        Where to put the result, or its dtype; by default that of the input.
     mode : str or sequence of str, optional
-        What stands outside the input: "reflect", "constant", "nearest", "mirror" or "wrap", of all axes or of each.
-    cval : scalar, optional
-        The samples outside it in mode "constant".
-    origin : int or sequence of int, optional
-        By how many samples the window is shifted, along all axes or each.
-    axes : int or tuple of int, optional
-        The axes along which the window extends; by default all.
+        One of those of `correlate`, for all axes or for each.
 
     Returns
     -------
