@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from ndconv import _engine, signal
-from ndconv._dropins import limbs, resampling
 from ndconv._methods import fourier
+from ndconv.signal import _convolve, _limbs, _upfirdn
 from support import isolated
 from support.dropins import arrays, check_same, outcome, spoilt
 from support.strategies import examples
@@ -152,7 +152,7 @@ def test_drawn_resampling(banks, data, up, down, mode, cval):
     call = [h, x, up, down, axis, mode, cval], {}
     with pytest.MonkeyPatch.context() as patch:
         if banks:
-            patch.setattr(resampling, "WEIGHT_PRODUCTS", 0)
+            patch.setattr(_upfirdn, "WEIGHT_PRODUCTS", 0)
         check_same(outcome(signal.upfirdn, *call), outcome(scipy.signal.upfirdn, *call))
 
 
@@ -165,7 +165,7 @@ def test_resampling(rng, up, down):
 @pytest.mark.parametrize(("samples", "taps", "up", "down"), [(40, 7, 4001, 3989), (3, 5000, 999_983, 1_000_003)])
 def test_resampling_by_factors_whose_phases_do_not_repeat(rng, monkeypatch, samples, taps, up, down):
     """A bank has a row for each phase of a period, and there may be more of these than outputs."""
-    monkeypatch.setattr(resampling, "_banks", None)
+    monkeypatch.setattr(_upfirdn, "_banks", None)
     x, h = rng.standard_normal(samples), rng.standard_normal(taps)
     np.testing.assert_array_equal(signal.upfirdn(h, x, up, down), scipy.signal.upfirdn(h, x, up, down))
 
@@ -265,7 +265,7 @@ def test_drawn_integers_by_spectra(data, mode, bits):
     theirs = outcome(scipy.signal.convolve, [x, kernel], {"mode": mode, "method": "direct"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fourier, "MANY_TAPS", 0)  # few taps, too, which it would not pay for
-        patch.setattr(signal, "_ways", signal._ways.__wrapped__)
+        patch.setattr(_convolve, "costs", _convolve.costs.__wrapped__)
         check_same(outcome(signal.convolve, [x, kernel], {"mode": mode, "method": "fft"}), theirs)
 
 
@@ -273,7 +273,8 @@ def test_drawn_integers_by_spectra(data, mode, bits):
 def test_integers_by_spectra_of_one_limb_or_several(rng, monkeypatch):
     """Small ones take a single product of spectra, and one operand may have more limbs than the other."""
     products = []
-    monkeypatch.setattr(limbs, "convolve", lambda *call, **how: products.append(call) or _engine.convolve(*call, **how))
+    convolve = _engine.convolve
+    monkeypatch.setattr(_limbs, "convolve", lambda *call, **how: products.append(call) or convolve(*call, **how))
     cases = {(2**10, 2**10): 1, (2**62, 1): 3, (2**62, 2**62): 21}
     for limits, number in cases.items():
         x, kernel = rng.integers(-limits[0], limits[0], 40_000), rng.integers(-limits[1], limits[1], 20_000)
@@ -363,7 +364,7 @@ def test_nothing_repeated_is_zero(name, boundary, mode):
         np.testing.assert_array_equal(result, getattr(scipy.signal, name)(*arguments))
 
 
-@pytest.mark.parametrize("mode", [*resampling._MODES, *resampling._EXTRAPOLATING])
+@pytest.mark.parametrize("mode", [*_upfirdn._MODES, *_upfirdn._EXTRAPOLATING])
 @pytest.mark.parametrize(("shape", "axis"), [((0,), -1), ((2, 0), -1), ((0, 2), 0), ((0, 2), 1), ((0, 0), 0)])
 @pytest.mark.parametrize("h", [[1.0], [1.0, 2.0], [1.0, 2.0, 3.0]])
 def test_upfirdn_of_nothing(mode, shape, axis, h):

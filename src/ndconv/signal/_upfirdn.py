@@ -1,4 +1,4 @@
-"""Up- and downsampling filters: `ndconv.signal.upfirdn` on the engine.
+"""Up- and downsampling filters.
 
 Between two samples stand inserted zeros, so an output needs only each `up`-th weight of the filter: one *phase* of it.
 The phases come again and again in the same order. Those of one such period are the output channels of a layer, and its
@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import scipy.signal as _scipy
+from numpy.typing import ArrayLike
 
 from .._call.arrays import new_output
 from .._call.dtypes import Array
 from .._call.geometry import make_geometry
 from .._call.modes import BY_NAME, PaddingMode
+from .._dropins.fallback import FOR_SCIPY, SIGNAL_DTYPES, handing_on
+from .._dropins.finite import is_finite
 from .._engine import convolve
-from .passes import is_finite
+
+T = TypeVar("T")
 
 # SciPy's name of each mode, and ours; the others extrapolate.
 _MODES = {
@@ -40,12 +45,44 @@ WEIGHT_PRODUCTS = 8
 OUTPUT_PRODUCTS = 20
 
 
-def resampled(h: Array, x: Array, up: Any, down: Any, axis: int, mode: str, cval: Any) -> Any:
-    """Return x, with zeros inserted, filtered by h, and thinned out.
+@handing_on(_scipy.upfirdn, 2, SIGNAL_DTYPES, empty=False)  # with most modes, SciPy does not survive that
+def upfirdn(
+    h: ArrayLike, x: ArrayLike, up: int = 1, down: int = 1, axis: int = -1, mode: str = "constant", cval: complex = 0
+) -> Array:
+    """Insert zeros, filter, and leave samples out, as :func:`scipy.signal.upfirdn`.
 
-    NotImplemented stands for a call that SciPy's polyphase loop, an output at a time, does with fewer operations; and
-    for one whose result is not all finite, for the zeros of a bank would carry that to other outputs.
+    Parameters
+    ----------
+    h : array_like
+        The filter, in one dimension.
+    x : array_like
+        Signals.
+    up : int, optional
+        How many samples to make of each, all but the first zeros.
+    down : int, optional
+        Of how many filtered samples to keep the first.
+    axis : int, optional
+        The axis along which to filter.
+    mode : str, optional
+        What stands outside the signals: "constant", "wrap", "edge", "smooth", "symmetric", "reflect",
+        "antisymmetric", "antireflect" or "line".
+    cval : scalar, optional
+        The samples outside them in mode "constant".
+
+    Returns
+    -------
+    ndarray
+        The filtered signals.
+
+    Examples
+    --------
+    >>> from ndconv import signal
+    >>> signal.upfirdn([0.5, 1, 0.5], [1.0, 2, 3], up=2)
+    array([0.5, 1. , 1.5, 2. , 2.5, 3. , 1.5])
     """
+    # SciPy's polyphase loop, an output at a time, gets what it does with fewer operations; and what is not all finite,
+    # for the zeros of a bank would carry that to other outputs.
+    h, x = np.asarray(h), np.asarray(x)
     if h.ndim != 1 or h.size == 0:
         raise ValueError(f"h must be 1-D with non-zero length, got shape {h.shape}")
     up, down = _number(up, int, "up"), _number(down, int, "down")
@@ -56,7 +93,7 @@ def resampled(h: Array, x: Array, up: Any, down: Any, axis: int, mode: str, cval
     mode = _checked_mode(mode)
     if isinstance(cval, (str, bytes)):
         raise TypeError(f"cval must be a number, got {cval!r}")
-    cval = _number(cval, complex if dtype.kind == "c" else float, "cval")
+    outside: complex = _number(cval, complex if dtype.kind == "c" else float, "cval")
     count = max(((size - 1) * up + h.size - 1) // down + 1, 0)
     if x.size == 0:
         rows = math.prod(n for i, n in enumerate(x.shape) if i != axis % x.ndim)
@@ -64,43 +101,43 @@ def resampled(h: Array, x: Array, up: Any, down: Any, axis: int, mode: str, cval
             raise ValueError(
                 f"x must have samples along axis {axis} in mode {mode!r}, which continues them, got shape {x.shape}"
             )
-        return NotImplemented
+        return FOR_SCIPY
     common = math.gcd(up, down)
     period, step = up // common, down // common
     taps = -(-h.size // up)
     weights = period * (taps + min(step, max(taps, SPREAD)))
     if WEIGHT_PRODUCTS * weights > x.size // size * count * (taps + OUTPUT_PRODUCTS) or not is_finite(h):
-        return NotImplemented
+        return FOR_SCIPY
     periods = -(-count // period)
     shape = list(x.shape)
     shape[axis] = periods * period
     y = new_output(tuple(shape), dtype)
     x, origin = np.moveaxis(x, axis, -1), 0
     padding_mode = BY_NAME[_MODES.get(mode, "zeros")]
-    if mode in _EXTRAPOLATING or (mode == "constant" and cval != 0):
+    if mode in _EXTRAPOLATING or (mode == "constant" and outside != 0):
         position = np.arange(1 - taps, (periods - 1) * step + (period - 1) * down // up + 1)
-        x, origin = _samples_at(x.astype(dtype), position, mode, cval), taps - 1
+        x, origin = _samples_at(x.astype(dtype), position, mode, outside), taps - 1
     outputs = np.moveaxis(y, axis, -1)
     outputs = outputs.reshape(*outputs.shape[:-1], periods, period)
     for bank in _banks(h, up, down, period, taps):
         _filter(x, bank, step, origin, padding_mode, outputs[..., bank.first : bank.first + len(bank.weights)])
-    kept: Any = [slice(None)] * y.ndim
+    kept = [slice(None)] * y.ndim
     kept[axis] = slice(0, count)
     y = y[tuple(kept)]
-    return np.ascontiguousarray(y) if is_finite(y) else NotImplemented
+    return np.ascontiguousarray(y) if is_finite(y) else FOR_SCIPY
 
 
-def _checked_mode(mode: Any) -> str:
+def _checked_mode(mode: str) -> str:
     """Return a mode in small letters, or raise SciPy's errors."""
     if not hasattr(mode, "lower"):
         raise AttributeError(f"mode must be a string, got {mode!r}")
     name = mode.lower()
     if name not in _MODES and name not in _EXTRAPOLATING:
         raise ValueError(f"Unknown mode: {mode}; it must be one of {', '.join((*_MODES, *_EXTRAPOLATING))}")
-    return str(name)
+    return name
 
 
-def _number(value: Any, kind: Callable[[Any], Any], name: str) -> Any:
+def _number(value: complex, kind: Callable[..., T], name: str) -> T:
     """Return an argument as what the type `kind` makes of it, or raise its error with the argument's name."""
     try:
         return kind(value)
@@ -148,7 +185,7 @@ def _filter(x: Array, bank: Bank, step: int, origin: int, mode: PaddingMode, y: 
     y[...] = np.swapaxes(outputs, -1, -2)
 
 
-def _samples_at(x: Array, position: Array, mode: str, cval: Any) -> Array:
+def _samples_at(x: Array, position: Array, mode: str, cval: complex) -> Array:
     """Return the samples at positions of the last axis, wherever they lie."""
     size = x.shape[-1]
     inside = (position >= 0) & (position < size)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from .._runtime.caches import CACHE_LIMIT, Cache
 EPS = 2.0**-53
 
 
-def exact_sums(geometry: Geometry, x: Array, kernel: Array, dtype: np.dtype[Any], most: float) -> Array | None:
+def exact_sums(geometry: Geometry, x: Array, kernel: Array, dtype: np.dtype[np.generic], most: float) -> Array | None:
     """Return sums of x in windows times the kernel, in an integer dtype; None if that takes more than `most` products.
 
     Neither has axes beside the geometry's, of a single channel each.
@@ -53,7 +52,7 @@ def exact_sums(geometry: Geometry, x: Array, kernel: Array, dtype: np.dtype[Any]
     total: Array = np.zeros(y.shape, np.uint64)
     for j, each in itertools.groupby(pairs, operator.itemgetter(0)):
         limb = weights.limb(j, width)
-        spectra = Cache[Any]("spectra of limbs", CACHE_LIMIT)
+        spectra = Cache[object]("spectra of limbs", CACHE_LIMIT)
         for _, i in each:
             convolve(geometry, samples.limb(i, width), limb, y, method=fourier.NAME, packed=spectra)
             total += np.rint(y).astype(np.int64).view(np.uint64) << np.uint64(width * (i + j))
