@@ -178,3 +178,68 @@ def test_taps_outside_of_the_planes_end_the_process(kernel, functions, farther):
     done = isolated.start(BROKEN.format(kernel=kernel, farther=farther))
     assert done.returncode < 0
     assert re.search(f"({functions}) relies on", done.stderr)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """Return a core, and a plan of its direct method with packed weights and arrays that fit it."""
+    core = _core.load("float32")
+    geometry = layer_geometry((4, 20), (3, 4, 3), 1, 1, "zeros", 1, 1)
+    problem = Problem(
+        geometry=geometry, dtype=np.dtype("f4"), x_is_complex=False, fill_value=0, batch=2, x_in_place=False,
+        y_in_place=True, bias=True,
+    )  # fmt: skip
+    blocking = make_blocking(problem, core)
+    direct = core.Direct(blocking)
+    arguments = {"x": floats(2, 4, 20), "packed": direct.pack(floats(1, 3, 4, 3)), "bias": floats(3)}
+    arguments |= {"residual": floats(2, 3, 20), "y": floats(2, 3, 20), "activation": 0, "weight_batch": None}
+    return core, blocking, direct, {**arguments, "workers": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"bias": np.ones(3)}, "a bias of another dtype, size or layout"),
+        ({"bias": np.ones(3, ">f4")}, "a bias of another dtype, size or layout"),
+        ({"bias": floats(2)}, "a bias of another dtype, size or layout"),
+        ({"bias": floats(6)[::2]}, "a bias of another dtype, size or layout"),
+        ({"x": floats(2, 3, 20)}, "an array of other channels"),
+        ({"x": floats(2, 4, 20).astype("c8")}, "an array of other channels"),
+        ({"x": floats(2, 4, 19)}, "an array of other spatial axes"),
+        ({"x": floats(1, 4, 20)}, "an array of another batch"),
+        ({"x": floats(4, 20)}, "an array of other axes"),
+        ({"x": floats(2, 4, 20).astype(object)}, "an array of another dtype"),
+        ({"x": floats(2, 4, 20).astype("longdouble")}, "an array of another dtype"),
+        ({"y": floats(2, 3, 19)}, "an array of other spatial axes"),
+        ({"y": floats(2, 2, 20)}, "an array of other channels"),
+        ({"y": floats(20)}, "an output of other axes"),
+        ({"residual": floats(2, 3, 21)}, "a residual of another shape"),
+        ({"residual": floats(2, 2, 20)}, "an array of other channels"),
+        ({"weight_batch": (1,)}, "weights that were packed for another plan"),
+    ],
+)
+def test_arrays_of_another_plan(plan, changed, message):
+    """Kernels trust what they are told: what is not so is an error where it enters the core, not other memory."""
+    _, _, direct, arguments = plan
+    assert direct.run(*arguments.values())
+    with pytest.raises(ValueError, match=f"the core was given {message}"):
+        direct.run(*(arguments | changed).values())
+
+
+def test_weights_of_another_plan(plan):
+    _, _, direct, _ = plan
+    for weights in (np.ones((1, 3, 4, 3)), floats(1, 3, 4, 3).astype(">f4"), floats(3, 4, 3), floats(1, 2, 4, 3)):
+        with pytest.raises(ValueError, match="the core was given weights of another dtype"):
+            direct.pack(weights)
+    with pytest.raises(ValueError, match="the core was given weights of another kernel"):
+        direct.pack(floats(1, 3, 4, 5))
+
+
+def test_plans_beyond_the_cores_bounds(plan):
+    core, blocking, _, _ = plan
+    for changed in ({"fill_values": np.zeros(2)}, {"interleave": 3}, {"n_blocks": 0}, {"box": (1,) * 65}, {"box": ()}):
+        with pytest.raises(ValueError, match="the core was given"):
+            core.Direct(blocking._replace(**changed))
+    for number in (0, core.most_phases + 1):
+        with pytest.raises(ValueError, match=f"the core was given {number} phases, of at most {core.most_phases}"):
+            core.Polyphase([blocking] * number)
