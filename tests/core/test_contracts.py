@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ndconv import _core
+from ndconv._call.geometry import layer_geometry
 from ndconv._gradients.weight import GradientBlocking, _block
-from ndconv._methods import winograd
+from ndconv._methods import Problem, winograd
 from ndconv._methods.direct.blocking import _try_blocking, make_blocking
 from support import isolated
 from support.layouts import floats
