@@ -21,31 +21,8 @@ cdef inline Py_ssize_t tiles_at(Py_ssize_t pixel, Py_ssize_t width, int most) no
     return vectors - (ceil_div(vectors, steps) - 1) * steps
 
 
-cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_block, Py_ssize_t end_block,
-                   Py_ssize_t plane, Py_ssize_t end_channel) noexcept nogil:
-    """The pixels of a box, a stretch of a line at a time, for all blocks of output channels.
-
-    A stretch, and a block of input channels, are as large as their samples stay in the nearest cache.
-    """
-    cdef Py_ssize_t line, block, pixel, end, stretch = plan.blocking.stretch
-    for line in range(box.lines):
-        pixel = 0
-        while pixel < box.width:
-            # What is left of a line after its last whole stretch is done with that stretch.
-            end = box.width if box.width - pixel < 2 * stretch else pixel + stretch
-            box.first_channel = box.padded_channel
-            while True:
-                box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
-                for block in range(first_block, end_block):
-                    run_bank_stretch(plan, job, box, block, plane, line, pixel, end)
-                box.first_channel = box.end_channel
-                if box.first_channel >= end_channel:
-                    break
-            pixel = end
-
-
-cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_t block, Py_ssize_t plane,
-                           Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end) noexcept nogil:
+cdef inline void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_t block, Py_ssize_t plane,
+                                  Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end) noexcept nogil:
     cdef real edge[EDGE]
     cdef Bank b
     cdef Py_ssize_t count, vectors, k, v, last_vector
@@ -87,6 +64,29 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
         if ends and not (in_y and job.identity_epilogue):
             finish_pixels(plan, job, box, y, y_channel, start, start + outputs, line, pixel, count)
         pixel += count
+
+
+cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_block, Py_ssize_t end_block,
+                   Py_ssize_t plane, Py_ssize_t end_channel) noexcept nogil:
+    """The pixels of a box, a stretch of a line at a time, for all blocks of output channels.
+
+    A stretch, and a block of input channels, are as large as their samples stay in the nearest cache.
+    """
+    cdef Py_ssize_t line, block, pixel, end, stretch = plan.blocking.stretch
+    for line in range(box.lines):
+        pixel = 0
+        while pixel < box.width:
+            # What is left of a line after its last whole stretch is done with that stretch.
+            end = box.width if box.width - pixel < 2 * stretch else pixel + stretch
+            box.first_channel = box.padded_channel
+            while True:
+                box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
+                for block in range(first_block, end_block):
+                    run_bank_stretch(plan, job, box, block, plane, line, pixel, end)
+                box.first_channel = box.end_channel
+                if box.first_channel >= end_channel:
+                    break
+            pixel = end
 
 
 cdef inline void use_chains(Rows* p, const Taps* taps) noexcept nogil:
