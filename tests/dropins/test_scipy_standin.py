@@ -26,8 +26,9 @@ CASES = {
 def run(*arguments):
     """Run some of SciPy's tests with the drop-ins in place."""
     path = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
+    settings = ["-c", str(TESTS / "support" / "scipy_standin.ini"), "--quiet", "--assert=plain"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", str(TESTS / "support" / "scipy_standin.ini"), "-q", *arguments],
+        [sys.executable, "-m", "pytest", *settings, *arguments],
         env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -1,7 +1,6 @@
 """Memory beyond input and output: a bounded scratch, measured as the peak of a process of its own."""
 
 import sys
-import textwrap
 
 import pytest
 
@@ -31,18 +30,21 @@ rng = np.random.default_rng(0)
 MANY = 40_000_000
 
 
-def megabytes(body, **environment):
-    return float(isolated.run(MEASURE + textwrap.dedent(body), **environment))
+@pytest.fixture(scope="module")
+def megabytes():
+    """Return what measures a piece of Python in a process of its own, whose imports are done."""
+    with isolated.Forks(MEASURE) as forks:
+        yield lambda body: float(forks.run(body))
 
 
-def test_the_measure_sees_a_copy():
+def test_the_measure_sees_a_copy(megabytes):
     assert megabytes("x = np.ones(25 * 2**20, np.float32); print(grown(lambda: (x + x)[:0]))") > 90
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("mode", ["full", "valid"])
-def test_a_long_signal(workers, mode):
+def test_a_long_signal(megabytes, workers, mode):
     used = megabytes(f"""
         x, kernel = np.ones({MANY}, np.float32), np.ones(101, np.float32)
         print(grown(lambda: ndconv.correlate_nd(x, kernel, {mode!r}, method="direct", workers={workers})))
@@ -51,7 +53,7 @@ def test_a_long_signal(workers, mode):
 
 
 @pytest.mark.slow
-def test_a_long_signal_with_an_output_given():
+def test_a_long_signal_with_an_output_given(megabytes):
     used = megabytes(f"""
         x, kernel, out = np.ones({MANY}, np.float32), np.ones(101, np.float32), np.ones({MANY}, np.float32)
         print(grown(lambda: ndconv.correlate_nd(x, kernel, "same", out=out, workers=2)[:0]))
@@ -150,14 +152,14 @@ LARGE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
-def test_large_inputs_are_not_copied(name):
+def test_large_inputs_are_not_copied(megabytes, name):
     """The scratch is at most 16 MiB per worker; a few more are for threads' stacks and the like."""
     make, call = LARGE[name]
     assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call}))") < 2 * 16 + 8
 
 
 @pytest.mark.slow
-def test_one_thread_needs_one_scratch():
+def test_one_thread_needs_one_scratch(megabytes):
     make, call = LARGE["transposed"]
     assert megabytes(f"{make}\nprint(grown(lambda: ndconv.{call.replace('workers=2', 'workers=1')}))") < 16 + 4
 
@@ -176,7 +178,7 @@ FAST = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAST)
-def test_the_scratch_of_fast_methods_is_bounded(name):
+def test_the_scratch_of_fast_methods_is_bounded(megabytes, name):
     """At most 32 MiB per worker beyond transformed weights."""
     x_shape, weight_shape, method = FAST[name]
     used = megabytes(f"""
@@ -241,7 +243,7 @@ LARGE_GRADIENTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE_GRADIENTS)
-def test_gradients_have_a_bounded_scratch(name):
+def test_gradients_have_a_bounded_scratch(megabytes, name):
     """That of the layer, and the pieces of a border; an activation's slopes need the layer's output, too."""
     make, call = LARGE_GRADIENTS[name]
     outputs = 2 * 4 * 1500 * 1500 * 4 / 2**20 if "activation=" in call and "backward" in call else 0
@@ -249,7 +251,7 @@ def test_gradients_have_a_bounded_scratch(name):
 
 
 @pytest.mark.slow
-def test_what_is_remembered_of_calls_is_bounded():
+def test_what_is_remembered_of_calls_is_bounded(megabytes):
     """A plan of many taps is large; one for each length of x that was ever seen would fill the memory."""
     used = megabytes("""
         x, kernel = np.ones(100_200, np.float32), np.ones(100_000, np.float32)
@@ -263,7 +265,7 @@ def test_what_is_remembered_of_calls_is_bounded():
     assert used < 16
 
 
-def test_calls_leave_nothing_behind():
+def test_calls_leave_nothing_behind(megabytes):
     used = megabytes("""
         x, weight = np.ones((8, 100, 100), np.float32), np.ones((16, 8, 3, 3), np.float32)
         for _ in range(50):

@@ -61,67 +61,63 @@ def correlate(
         kernel = np.conj(kernel)
     arguments = (mode, padding_mode, stride, dilation, axes, lags)
     windows, kernels, d = _correlated(x, kernel, fill_value, *arguments)
-    taps = kernels.shape[-d:]
     there = None
     if not fill_value and not np.isfinite(kernel).all():
         there = _correlated(np.ones(x.shape, bool), kernel, False, *arguments)[0]
-
-    def products(windows, kernels):
-        if there is not None:
-            each = [(..., *tap) for tap in np.ndindex(*taps)]
-            return sum(product_where(windows[tap], kernels[tap], there[tap]) for tap in each)
-        lines = [(..., *tap, slice(None)) for tap in np.ndindex(*taps[:-1])]
-        return sum(np.einsum("...t,...t->...", windows[line], kernels[line]) for line in lines)
-
-    value = products(windows, kernels)
+    value = _sums(windows, kernels, d, there)
     if dtype.kind in "iu":
         return Reference(value.astype(dtype), dtype, None)
-    magnitude = products(*_correlated(*magnitudes(x, kernel, fill_value), *arguments)[:2])
-    bound = direct_bound(dtype, magnitude, math.prod(taps))
+    magnitude = _sums(*_correlated(*magnitudes(x, kernel, fill_value), *arguments), there)
+    bound = direct_bound(dtype, magnitude, math.prod(kernels.shape[-d:]))
     return Reference(value, dtype, rounded_to_half(bound, value, dtype))
 
 
-def pairs_of_windows(
-    x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None, lags=None
-):
-    """Return, for each output of `correlate_nd`, the samples under the kernel and the kernel, each as a line."""
-    windows, kernels, d = _correlated(
-        np.asarray(x), np.asarray(kernel), fill_value, mode, padding_mode, stride, dilation, axes, lags
-    )
-    shape = np.broadcast_shapes(windows.shape, kernels.shape)
-    lines = (*shape[: windows.ndim - d], math.prod(shape[windows.ndim - d :]))
-    return tuple(np.broadcast_to(a, shape).reshape(lines) for a in (windows, kernels))
+def _sums(windows, kernels, d, there=None):
+    """Return the sums of products over the last d axes, those of the taps, of what is `there`."""
+    taps = kernels.shape[-d:]
+    if there is not None:
+        each = [(..., *tap) for tap in np.ndindex(*taps)]
+        return sum(product_where(windows[tap], kernels[tap], there[tap]) for tap in each)
+    lines = [(..., *tap, slice(None)) for tap in np.ndindex(*taps[:-1])]
+    return sum(np.einsum("...t,...t->...", windows[line], kernels[line]) for line in lines)
 
 
 #: By the type of the result, how far off a coefficient may be.
 TOLERANCE_OF_COEFFICIENTS = {"float16": 1e-3, "float32": 1e-6, "float64": 1e-9}
 
 
-def normalized(x, kernel, *arguments, **keywords):
+def normalized(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None,
+               lags=None):  # fmt: skip
     """Return Pearson's coefficient of each window and the kernel: 0 where the window is constant, and finite."""
-    windows, kernels = pairs_of_windows(
-        np.asarray(x).astype(np.longdouble), np.asarray(kernel).astype(np.longdouble), *arguments, **keywords
-    )
+    x, kernel = (np.asarray(a).astype(np.longdouble) for a in (x, kernel))
+    windows, kernels, d = _correlated(x, kernel, fill_value, mode, padding_mode, stride, dilation, axes, lags)
+    windows, kernels = (a.reshape(*a.shape[:-d], math.prod(a.shape[-d:])) for a in (windows, kernels))
     with np.errstate(all="ignore"):
         # What 64-bit integers differ by fits a long double, their sum does not.
         w, k = (a - a[..., :1] for a in (windows, kernels))
         w, k = (a - a.mean(axis=-1, keepdims=True) for a in (w, k))
-        y = (w * k).sum(axis=-1) / np.sqrt((w * w).sum(axis=-1) * (k * k).sum(axis=-1))
+        y = _sums(w, k, 1) / np.sqrt(_sums(w, w, 1) * _sums(k, k, 1))
     constant = (windows == windows[..., :1]).all(axis=-1) & np.isfinite(windows[..., 0])
     return np.where(constant, 0, y).astype(np.float64)
 
 
-def omitting(x, kernel, *arguments, **keywords):
+def omitting(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None,
+             lags=None):  # fmt: skip
     """Return the weighted means of the samples that are not NaN, times the sum of all weights."""
-    kernel = np.conj(kernel)
+    x, kernel = np.asarray(x), np.conj(kernel)
     wide = np.clongdouble if np.iscomplexobj(x) or np.iscomplexobj(kernel) else np.longdouble
-    windows, kernels = pairs_of_windows(np.asarray(x).astype(wide), kernel.astype(wide), *arguments, **keywords)
-    there = ~np.isnan(windows)
-    weights = np.where(there, kernels, 0)
+    arguments = (mode, padding_mode, stride, dilation, axes, lags)
+    missing = np.isnan(x), np.isnan(fill_value)
+    samples, fill_value = np.where(missing[0], 0, x).astype(wide), 0 if missing[1] else fill_value
+    samples, kernels, d = _correlated(samples, kernel.astype(wide), fill_value, *arguments)
+    there, _, _ = _correlated(~missing[0], kernel, not missing[1], *arguments)
+    taps = tuple(range(-d, 0))
     with np.errstate(all="ignore"):
-        factor = np.where(there.all(axis=-1), 1, kernels.sum(axis=-1) / weights.sum(axis=-1))
-        y = (weights * np.where(there, windows, 0)).sum(axis=-1) * factor
-    return np.where(there.any(axis=-1), y, np.nan)
+        spoilt = None if np.isfinite(kernel).all() else there
+        weight = _sums(there.astype(wide), kernels, d, spoilt)
+        factor = np.where(there.all(axis=taps), 1, kernels.sum(axis=taps) / weight)
+        y = _sums(samples, kernels, d, spoilt) * factor
+    return np.where(there.any(axis=taps), y, np.nan)
 
 
 def convolve(x, kernel, mode="full", *, axes=None, lags=None, dilation=1, **keywords):
