@@ -90,13 +90,13 @@ test-safe: $(VENV)/editable-safe  ## Run the tests on a build that checks what i
 	$(BIN)/python -m pytest --numprocesses auto --quiet $(TESTS)
 
 test-scipy: $(VENV)/installed-test  ## Run SciPy's own tests with ndconv's drop-ins in the place of SciPy's functions
-	PYTHONPATH=tests $(BIN)/python -m pytest -c tests/scipy_standin.ini --numprocesses auto --quiet --every-drop-in \
+	PYTHONPATH=tests $(BIN)/python -m pytest -c tests/support/scipy_standin.ini --numprocesses auto --quiet --every-drop-in \
 	    --pyargs scipy.signal.tests.test_signaltools scipy.signal.tests.test_upfirdn scipy.ndimage.tests.test_filters
 
 SECONDS ?= 600
 SEED    ?= 0
 fuzz: $(VENV)/installed-test  ## Compare random calls of everything with answers of others, for SECONDS=600 from SEED=0
-	$(BIN)/python tests/fuzz.py --seconds $(SECONDS) --seed $(SEED)
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED)
 
 # To gcovr, Cython's functions are internal ones and its own fragments have no source; threads lose a count now and then.
 coverage: $(VENV)/editable-coverage  ## Report the lines that tests run, to output/coverage too; TESTS=--quick for a sample

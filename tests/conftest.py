@@ -1,7 +1,6 @@
-"""Settings and fixtures of all tests: the path to the shared modules, hypothesis profiles, seeded random numbers."""
+"""Settings and fixtures of all tests: hypothesis profiles, a quick run, seeded random numbers."""
 
 import os
-import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -16,8 +15,6 @@ from hypothesis import HealthCheck, settings
 # Importing an editable install builds what is out of date: once here, before the processes of pytest-xdist start.
 import ndconv
 import ndconv._core
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("default", max_examples=200, derandomize=True, **common)
@@ -60,7 +57,7 @@ def pytest_report_header():
 @pytest.fixture
 def rng(request):
     """Return a random generator whose numbers depend on the test's name alone."""
-    return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 # cython: freethreading_compatible=True, binding=False
 """The convolution engine for one compute type and one instruction-set level.
 
-This one source is built for every pair of them; see meson.build. `Direct` is a frozen plan of the direct method;
-everything that it is told about a call was checked before.
+This one source is built for every pair of them; see meson.build. It is put together from the files that it includes
+below, each of which uses only those before it. Python sees a class for each method.
 """
 cimport numpy as cnp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from numpy.typing import ArrayLike, DTypeLike
 
 from .._call.arguments import Pair, PerAxis, flag, one_of
 from .._call.dtypes import Array, as_array, result_dtype, wider_dtype
 from .._call.values import promoted_for_fill
 from .._runtime.workers import checked_workers
+from .check import Arguments
 from .missing import POLICIES, omitting, refuse_masked_kernel, refuse_nan, unmasked, with_mask
 from .normalized import normalized_correlation
-from .slide import Arguments, slide
+from .slide import slide
 
 
 def correlate_nd(
@@ -214,28 +213,29 @@ def convolve_nd(
 
 
 def _correlate(
-    x: Any, kernel: Any, arguments: Arguments, dtype: Any, normalized: Any, nan_policy: Any, out: Array | None,
-    workers: Any, *, mirror: bool,
+    x: ArrayLike, kernel: ArrayLike, arguments: Arguments, dtype: DTypeLike | None, normalized: bool, nan_policy: str,
+    out: Array | None, workers: int | None, *, mirror: bool,
 ) -> Array:  # fmt: skip
     """Correlate, or convolve if `mirror`, in whichever of the ways."""
     x, masked = unmasked(x)
     refuse_masked_kernel(kernel)
-    x, kernel = promoted_for_fill(as_array(x, "x"), arguments.fill_value), as_array(kernel, "kernel")
-    threads = checked_workers(workers)
-    template = kernel
+    x, kernel = as_array(x, "x"), as_array(kernel, "kernel")
+    x, template = promoted_for_fill(x, arguments.fill_value), kernel
     if dtype is not None:
         # Of the operands, only one needs that type for the result to have it.
         kernel = kernel.astype(wider_dtype(dtype, x, kernel), copy=False)
-    policy = one_of(nan_policy, "nan_policy", POLICIES)
+    workers = checked_workers(workers)
+    nan_policy = one_of(nan_policy, "nan_policy", POLICIES)
+    normalized = flag(normalized, "normalized")
     if masked is not None:
-        x, masked = with_mask(x, masked, result_dtype(x, kernel), policy, flag(normalized, "normalized"))
-    if policy == "raise":
+        x, masked = with_mask(x, masked, result_dtype(x, kernel), nan_policy, normalized)
+    if nan_policy == "raise":
         refuse_nan(x, "x")
         refuse_nan(kernel, "kernel")
-    if flag(normalized, "normalized"):
-        if policy == "omit":
+    if normalized:
+        if nan_policy == "omit":
             raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
-        return normalized_correlation(x, kernel, template, masked, arguments, out, threads)
-    if policy == "omit" and result_dtype(x, kernel).kind in "fc":
-        return omitting(x, kernel, arguments, out, threads, mirror)
-    return slide(x, kernel, arguments, out, threads, mirror)
+        return normalized_correlation(x, kernel, template, masked, arguments, out, workers)
+    if nan_policy == "omit" and result_dtype(x, kernel).kind in "fc":
+        return omitting(x, kernel, arguments, out, workers, mirror)
+    return slide(x, kernel, arguments, out, workers, mirror)

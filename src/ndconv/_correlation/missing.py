@@ -14,8 +14,9 @@ import numpy as np
 
 from .._call.dtypes import Array, compute_type
 from .._methods import AUTO, PLAIN_SUMS
+from .check import Arguments, placed
 from .normalized import DOUBLE, coefficient_dtype, sample_dtype
-from .slide import Arguments, delivered, placed, slide
+from .slide import delivered, slide
 from .windows import Windows, windows_of
 
 POLICIES = ("propagate", "omit", "raise")

@@ -15,7 +15,8 @@ import numpy as np
 
 from .._call.arrays import new_output
 from .._call.dtypes import Array, result_dtype
-from .slide import Arguments, delivered, placed
+from .check import Arguments, placed
+from .slide import delivered
 from .windows import Windows, windows_of
 
 DOUBLE = np.dtype(np.float64)

@@ -12,7 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .._call.dtypes import Array
 from .._call.geometry import Geometry
 from .._methods import PASSES, PLAIN_SUMS, checked_method
-from .slide import Arguments, Checked, check, slide
+from .check import Arguments, Checked, check
+from .slide import slide
 
 Places = tuple[Array, ...]
 

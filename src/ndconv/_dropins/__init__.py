@@ -1,1 +1,1 @@
-"""What the drop-ins for SciPy share: its filters, its integers, its resampling, and what is left to it."""
+"""What the drop-ins for SciPy share: the calls that are left to it, and whether arrays are finite."""

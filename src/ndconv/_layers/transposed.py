@@ -87,10 +87,8 @@ def conv_transpose_layer(
 
     Raises
     ------
-    ValueError
-        If shapes or values do not fit; the message names the argument.
-    TypeError
-        If an argument has the wrong type or dtype.
+    ValueError, TypeError
+        As `conv_layer` does.
 
     See Also
     --------
@@ -186,10 +184,8 @@ def conv_transpose_layer_backward(
 
     Raises
     ------
-    ValueError
-        If shapes or values do not fit; the message names the argument.
-    TypeError
-        If an argument has the wrong type or dtype.
+    ValueError, TypeError
+        As `conv_layer` does.
 
     See Also
     --------

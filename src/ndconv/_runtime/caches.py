@@ -13,10 +13,10 @@ import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
-from types import TracebackType
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from .._call.arguments import integer
+from .setting import Setting
 
 # Bytes of all caches together, unless the user sets another limit; of a cache of plans or of calls, which is hundreds
 # of them; of a cache of the choices that lead to plans; and of an entry beside its arrays, most of them its key's.
@@ -246,22 +246,7 @@ def clear_caches() -> None:
         _shrink_all(-1)
 
 
-class CacheLimitSetting:
-    """What `set_cache_limit` returns: as a context manager, it puts the former limit back."""
-
-    def __init__(self, former: int) -> None:
-        self._former = former
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        _set_limit(self._former)
-
-
-def set_cache_limit(nbytes: int | None) -> CacheLimitSetting:
+def set_cache_limit(nbytes: int | None) -> Setting[int]:
     """Set how many bytes ndconv may keep from call to call, in all caches together.
 
     Parameters
@@ -271,7 +256,7 @@ def set_cache_limit(nbytes: int | None) -> CacheLimitSetting:
 
     Returns
     -------
-    CacheLimitSetting
+    Setting
         A context manager that puts the former limit back; ignore it to set the limit for good.
 
     Raises
@@ -302,7 +287,8 @@ def set_cache_limit(nbytes: int | None) -> CacheLimitSetting:
     >>> y
     array([1., 2., 2., 2., 1.])
     """
-    return CacheLimitSetting(_set_limit(_state.default if nbytes is None else integer(nbytes, "nbytes", minimum=0)))
+    limit = _state.default if nbytes is None else integer(nbytes, "nbytes", minimum=0)
+    return Setting(_set_limit, _set_limit(limit))
 
 
 def _set_limit(limit: int) -> int:

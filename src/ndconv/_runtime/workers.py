@@ -2,12 +2,12 @@
 
 import os
 import threading
-from types import TracebackType
 from typing import Any
 
 from .._call.arguments import integer
 from .._threads import tasks
 from .._threads.quota import container_quota
+from .setting import Setting
 
 # Calls of fewer multiply-adds run on the calling thread: waking another costs about as long.
 SERIAL_MULTIPLY_ADDS = 250_000
@@ -86,22 +86,7 @@ class Threads:
                 _state.active = max(0, _state.active - 1)  # a child that was forked within a call began at 0
 
 
-class WorkersSetting:
-    """What `set_workers` returns: as a context manager, it puts the former number back."""
-
-    def __init__(self, former: int | None) -> None:
-        self._former = former
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        _state.default = self._former
-
-
-def set_workers(workers: int | None) -> WorkersSetting:
+def set_workers(workers: int | None) -> Setting[int | None]:
     """Set the number of threads that calls use when they are not told.
 
     Parameters
@@ -112,7 +97,7 @@ def set_workers(workers: int | None) -> WorkersSetting:
 
     Returns
     -------
-    WorkersSetting
+    Setting
         A context manager that puts the former number back; ignore it to set the number for good.
 
     Raises
@@ -136,7 +121,11 @@ def set_workers(workers: int | None) -> WorkersSetting:
     >>> y
     array([1., 2., 2., 2., 1.])
     """
-    checked = checked_workers(workers)
+    return Setting(_set_default, _set_default(checked_workers(workers)))
+
+
+def _set_default(workers: int | None) -> int | None:
+    """Set the default number, and return the former one."""
     with _state.lock:
-        former, _state.default = _state.default, checked
-    return WorkersSetting(former)
+        former, _state.default = _state.default, workers
+    return former

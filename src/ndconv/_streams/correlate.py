@@ -11,7 +11,7 @@ from .._call.arguments import MODES, integer, one_of
 from .._call.arrays import new_output
 from .._call.dtypes import Array, result_dtype, unmasked_array
 from .._call.values import checked_fill_value
-from .._correlation.slide import padding_of_mode
+from .._correlation.check import padding_of_mode
 from .._runtime.workers import checked_workers
 from .base import Stream, stream_method, stream_padding_mode
 from .filter import Filter
@@ -47,8 +47,7 @@ class CorrelateStream(Stream):
         "direct" multiplies and adds; "fft" does so with the latest samples alone, and multiplies spectra of the others
         in blocks, which adds no latency; "auto" takes "fft" for long kernels.
     workers : int, optional
-        Number of threads; -1 for all usable CPUs, None for the default (see `set_workers`). The result does not depend
-        on it.
+        As in `correlate_nd`.
 
     Attributes
     ----------
@@ -57,10 +56,8 @@ class CorrelateStream(Stream):
 
     Raises
     ------
-    ValueError
-        If shapes or values do not fit; the message names the argument.
-    TypeError
-        If an argument has the wrong type or dtype.
+    ValueError, TypeError
+        As `correlate_nd` does.
 
     See Also
     --------

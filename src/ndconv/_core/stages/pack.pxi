@@ -10,7 +10,7 @@
 #   called  by pack_task. Winograd's values are made by pack_values, which reads as this does.
 
 cdef enum:
-    ROWS_TOGETHER = 64
+    ROWS_AT_ONCE = 64
 
 cdef struct Place:
     # Where a weight of an output channel goes: [block of interleaved input channels][tap][channel of the block].
@@ -42,14 +42,14 @@ cdef inline Py_ssize_t next_place(const Plan* plan, Place* place) noexcept nogil
 cdef void pack_tile(const Plan* plan, const Order* order, Py_ssize_t number, Py_ssize_t start,
                     real* packed) noexcept nogil:
     """The block of output channels that begins at `start`: [place][lanes], the last vector filled up with zeros."""
-    cdef real rows[ROWS_TOGETHER * MOST_LANES]
-    cdef Py_ssize_t places[ROWS_TOGETHER]
+    cdef real rows[ROWS_AT_ONCE * MOST_LANES]
+    cdef Py_ssize_t places[ROWS_AT_ONCE]
     cdef Place place = first_place(plan)
     cdef Py_ssize_t i, v, count, done = 0, width = tile_width(plan, start)
     cdef Py_ssize_t per_output = plan.channels_in * plan.taps.count
     packed += start * per_output
     while done < per_output:
-        count = min(ROWS_TOGETHER, per_output - done)
+        count = min(ROWS_AT_ONCE, per_output - done)
         for i in range(count):
             places[i] = next_place(plan, &place) * width
         for v in range(width // LANES):

@@ -7,7 +7,7 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const 
     """Finishes a run of each of some output channels; where y's flat rows have gaps, row by row of y."""
     cdef Py_ssize_t n, k
     # Components of complex channels do not lie at equal steps.
-    cdef Py_ssize_t together = end_channel - channel if job.y.components == 1 else 1
+    cdef Py_ssize_t at_once = end_channel - channel if job.y.components == 1 else 1
     cdef char* y
     cdef const char* residual = NULL
     while count > 0:
@@ -21,8 +21,8 @@ cdef void finish_pixels(const Plan* plan, const Job* job, const Box* box, const 
         while k < end_channel:
             finish(job, runs + (k - channel) * run, run, y + channel_offset(&job.y, k), job.y.channel,
                    NULL if residual == NULL else residual + channel_offset(&job.residual, k), job.residual.channel,
-                   together, n)
-            k += together
+                   at_once, n)
+            k += at_once
         runs += n
         pixel += n
         count -= n

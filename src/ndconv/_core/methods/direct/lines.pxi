@@ -21,31 +21,8 @@ cdef inline Py_ssize_t tiles_at(Py_ssize_t pixel, Py_ssize_t width, int most) no
     return vectors - (ceil_div(vectors, steps) - 1) * steps
 
 
-cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_block, Py_ssize_t end_block,
-                   Py_ssize_t plane, Py_ssize_t end_channel) noexcept nogil:
-    """The pixels of a box, a stretch of a line at a time, for all blocks of output channels.
-
-    A stretch, and a block of input channels, are as large as their samples stay in the nearest cache.
-    """
-    cdef Py_ssize_t line, block, pixel, end, stretch = plan.blocking.stretch
-    for line in range(box.lines):
-        pixel = 0
-        while pixel < box.width:
-            # What is left of a line after its last whole stretch is done with that stretch.
-            end = box.width if box.width - pixel < 2 * stretch else pixel + stretch
-            box.first_channel = box.padded_channel
-            while True:
-                box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
-                for block in range(first_block, end_block):
-                    run_bank_stretch(plan, job, box, block, plane, line, pixel, end)
-                box.first_channel = box.end_channel
-                if box.first_channel >= end_channel:
-                    break
-            pixel = end
-
-
-cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_t block, Py_ssize_t plane,
-                           Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end) noexcept nogil:
+cdef inline void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_t block, Py_ssize_t plane,
+                                  Py_ssize_t line, Py_ssize_t pixel, Py_ssize_t end) noexcept nogil:
     cdef real edge[EDGE]
     cdef Bank b
     cdef Py_ssize_t count, vectors, k, v, last_vector
@@ -87,6 +64,29 @@ cdef void run_bank_stretch(const Plan* plan, const Job* job, Box* box, Py_ssize_
         if ends and not (in_y and job.identity_epilogue):
             finish_pixels(plan, job, box, y, y_channel, start, start + outputs, line, pixel, count)
         pixel += count
+
+
+cdef void run_bank(const Plan* plan, const Job* job, Box* box, Py_ssize_t first_block, Py_ssize_t end_block,
+                   Py_ssize_t plane, Py_ssize_t end_channel) noexcept nogil:
+    """The pixels of a box, a stretch of a line at a time, for all blocks of output channels.
+
+    A stretch, and a block of input channels, are as large as their samples stay in the nearest cache.
+    """
+    cdef Py_ssize_t line, block, pixel, end, stretch = plan.blocking.stretch
+    for line in range(box.lines):
+        pixel = 0
+        while pixel < box.width:
+            # What is left of a line after its last whole stretch is done with that stretch.
+            end = box.width if box.width - pixel < 2 * stretch else pixel + stretch
+            box.first_channel = box.padded_channel
+            while True:
+                box.end_channel = min(box.first_channel + plan.blocking.channel_block, end_channel)
+                for block in range(first_block, end_block):
+                    run_bank_stretch(plan, job, box, block, plane, line, pixel, end)
+                box.first_channel = box.end_channel
+                if box.first_channel >= end_channel:
+                    break
+            pixel = end
 
 
 cdef inline void use_chains(Rows* p, const Taps* taps) noexcept nogil:
@@ -152,7 +152,7 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
     cdef real sums[STRIP * MOST_LANES]
     cdef real columns[STRIP * MOST_LANES]
     cdef real first_sums[MOST_LANES]
-    cdef Py_ssize_t line = 0, lines, together = 1, pixel, pixels, i, k
+    cdef Py_ssize_t line = 0, lines, lines_at_once = 1, pixel, pixels, i, k
     cdef Py_ssize_t channels = box.end_channel, last = plan.ndim - 1
     cdef const real* line_planes
     cdef char* y
@@ -162,9 +162,9 @@ cdef void run_depthwise(const Plan* plan, const Job* job, Box* box, Py_ssize_t p
         box.residual == NULL or job.residual.stride[last - 1] == job.y.stride[last - 1]
     ):
         # Short lines that follow each other in y are one strip.
-        together = max(STRIP // box.width, 1)
+        lines_at_once = max(STRIP // box.width, 1)
     while line < box.lines:
-        lines = min(together, box.lines - line)
+        lines = min(lines_at_once, box.lines - line)
         pixel = 0
         while pixel < box.width:
             pixels = min(STRIP, box.width - pixel)

@@ -182,14 +182,14 @@ cdef void finish_run(const Job* job, const real* rows, Py_ssize_t row, char* y, 
                      Py_ssize_t channel, Py_ssize_t channels, Py_ssize_t pixels) noexcept nogil:
     """Finishes neighbouring outputs of some channels, whose sums lie `row` apart."""
     # Components of complex channels do not lie at equal steps.
-    cdef Py_ssize_t k = 0, together = channels if job.y.components == 1 else 1
+    cdef Py_ssize_t k = 0, at_once = channels if job.y.components == 1 else 1
     if pixels == 0:
         return
     while k < channels:
         finish(job, rows + k * row, row, y + channel_offset(&job.y, channel + k), job.y.channel,
                NULL if residual == NULL else residual + channel_offset(&job.residual, channel + k),
-               job.residual.channel, together, pixels)
-        k += together
+               job.residual.channel, at_once, pixels)
+        k += at_once
 
 
 cdef void finish_store(const Plan* plan, const Tiling* tiling, const Job* job, const StoreTiles* store,

@@ -175,7 +175,7 @@ cdef class Winograd(Direct):
         cdef TileBlock tile_block
         cdef WinogradTasks tasks
         cdef Py_ssize_t n, images, n_values, value_bytes, magnitude_bytes, input_tasks
-        cdef Py_ssize_t part = aligned(sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
+        cdef Py_ssize_t worker_bytes = aligned(sizeof(WinogradWorkspace)) + aligned(self.workspace_bytes)
         cdef int worker, exponent
         cdef bint finite = True, in_blocks = False
         cdef Packed kept = packed if isinstance(packed, Packed) else Packed.__new__(Packed)
@@ -201,7 +201,7 @@ cdef class Winograd(Direct):
             if in_blocks:
                 weights = self.described(packed)
                 block_bytes = aligned(block_start(plan, tiling, TILE_VECTORS * LANES) * sizeof(real))
-                part += block_bytes + lay_out_pack(tiling, NULL, &packing)
+                worker_bytes += block_bytes + lay_out_pack(tiling, NULL, &packing)
             else:
                 kept = self.pack(packed, workers)
                 job.weights = &kept.weights[0]
@@ -213,7 +213,7 @@ cdef class Winograd(Direct):
         n_values = workers if tiling.private_blocks else 1
         input_tasks = n_input_tasks(plan, tiling, &tile_block)
         magnitude_bytes = aligned((n * input_tasks + plan.groups * images) * sizeof(Magnitudes))
-        reserve(&memory, workers, part, n_values * value_bytes + magnitude_bytes)
+        reserve(&memory, workers, worker_bytes, n_values * value_bytes + magnitude_bytes)
         with nogil:
             exponent = exponent_of(plan, &job, images)
             values = memory_of(&memory, workers)

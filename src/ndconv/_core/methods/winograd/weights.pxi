@@ -4,7 +4,7 @@ cdef enum:
     NO_SHARE = 2    # instead of the share of a weight, which is at most 1
 
 cdef enum:
-    PACKED_TOGETHER = 16       # pairs of an input channel and a tap whose values are made before they are stored
+    PACKED_AT_ONCE = 16       # pairs of an input channel and a tap whose values are made before they are stored
 
 cdef struct PackWorkspace:
     # What a worker that packs weights keeps.
@@ -15,9 +15,9 @@ cdef struct PackWorkspace:
 cdef Py_ssize_t lay_out_pack(const Tiling* tiling, char* at, PackWorkspace* workspace) noexcept nogil:
     cdef char* start = at
     cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
-    workspace.rows = <real*> take(&at, PACKED_TOGETHER * taps * LANES * sizeof(real))
+    workspace.rows = <real*> take(&at, PACKED_AT_ONCE * taps * LANES * sizeof(real))
     workspace.values = <real*> take(
-        &at, tiling.phases * tiling.points * (PACKED_TOGETHER * MOST_VECTOR + LANES) * sizeof(real)
+        &at, tiling.phases * tiling.points * (PACKED_AT_ONCE * MOST_VECTOR + LANES) * sizeof(real)
     )
     return at - start
 
@@ -97,11 +97,11 @@ cdef void pack_values(const Plan* plan, const Tiling* tiling, const Order* order
     cdef PackWorkspace workspace
     cdef Place place = first_place(plan)
     cdef Py_ssize_t i, j, k, v, at, count, run
-    cdef Py_ssize_t places[PACKED_TOGETHER]
+    cdef Py_ssize_t places[PACKED_AT_ONCE]
     cdef Py_ssize_t taps = tiling.row_taps * tiling.column_taps
     cdef Py_ssize_t n = plan.channels_in * plan.taps.count, width = tile_width(plan, block)
     # Not a multiple of the page size, so that the points do not compete for the same places in cache.
-    cdef Py_ssize_t step = PACKED_TOGETHER * width + LANES
+    cdef Py_ssize_t step = PACKED_AT_ONCE * width + LANES
     cdef int point, row_phase, column_phase, row_phases, column_phases
     cdef vec largest[TILE_VECTORS]
     cdef vec total[TILE_VECTORS]
@@ -111,7 +111,7 @@ cdef void pack_values(const Plan* plan, const Tiling* tiling, const Order* order
         largest[v] = total[v] = vec_splat(0)
     j = 0
     while j < n:
-        count = min(n - j, PACKED_TOGETHER)
+        count = min(n - j, PACKED_AT_ONCE)
         for v in range(width // LANES):
             read_rows(order, number, block + v * LANES, j * taps, count * taps, workspace.rows)
             for i in range(count * taps):

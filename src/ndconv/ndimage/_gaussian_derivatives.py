@@ -1,0 +1,122 @@
+"""Derivatives of a Gaussian: the sum of the second ones, and the length of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
+
+import numpy as np
+import scipy.ndimage as _scipy
+from numpy.typing import ArrayLike
+
+from .._call.dtypes import Array
+from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
+from . import _filtering
+from ._arguments import Modes, Output, PerAxis, Sigma, checked_axes, one_for_each, output_for, real
+from ._gaussian import gaussian_filter, gaussian_passes
+
+
+class End(TypedDict, total=False):
+    """Where a Gaussian ends."""
+
+    truncate: float
+    radius: PerAxis | None
+
+
+@handing_on(_scipy.gaussian_laplace, 1, NDIMAGE_DTYPES)
+def gaussian_laplace(
+    input: ArrayLike, sigma: Sigma, output: Output = None, mode: Modes = "reflect",
+    cval: complex = 0.0, *, axes: PerAxis | None = None, **kwargs: Unpack[End],
+) -> Array:  # fmt: skip
+    """Laplacian of a Gaussian, as :func:`scipy.ndimage.gaussian_laplace`: the sum of second derivatives.
+
+    Parameters
+    ----------
+    input, output, cval
+        As in `correlate`.
+    sigma, axes
+        As in `gaussian_filter`.
+    mode : str or sequence of str, optional
+        One of those of `correlate`; of a sequence, one for the derivative along each axis.
+    **kwargs
+        Handed to `gaussian_filter`: `truncate`, `radius`.
+
+    Returns
+    -------
+    ndarray
+        The filtered input.
+
+    Examples
+    --------
+    >>> from ndconv import ndimage
+    >>> ndimage.gaussian_laplace([0.0, 0, 1, 0, 0], 1).round(3)
+    array([ 0.197,  0.002, -0.399,  0.002,  0.197])
+    """
+    x = np.asarray(input)
+    slid = checked_axes(axes, x.ndim)
+    sigmas = dict(zip(slid, one_for_each(sigma, len(slid)), strict=True))
+    widths = [sigmas.get(axis, 0) for axis in range(x.ndim)]
+    y = output_for(output, x)
+    return _derivatives(x, y, widths, 2, slid, mode, cval, kwargs)
+
+
+@handing_on(_scipy.gaussian_gradient_magnitude, 1, NDIMAGE_DTYPES)
+def gaussian_gradient_magnitude(
+    input: ArrayLike, sigma: Sigma, output: Output = None, mode: Modes = "reflect",
+    cval: complex = 0.0, *, axes: PerAxis | None = None, **kwargs: Unpack[End],
+) -> Array:  # fmt: skip
+    """Length of the gradient of a Gaussian, as :func:`scipy.ndimage.gaussian_gradient_magnitude`.
+
+    Parameters
+    ----------
+    input, output, cval
+        As in `correlate`.
+    sigma : float or sequence of float
+        The Gaussian's standard deviation, of all axes or of each of the input's.
+    mode, **kwargs
+        As in `gaussian_laplace`.
+    axes : int or tuple of int, optional
+        The axes along which to take derivatives; by default all.
+
+    Returns
+    -------
+    ndarray
+        The filtered input.
+
+    Examples
+    --------
+    >>> from ndconv import ndimage
+    >>> ndimage.gaussian_gradient_magnitude([0.0, 0, 1, 0, 0], 1).round(3)
+    array([0.095, 0.241, 0.   , 0.241, 0.095])
+    """
+    x = np.asarray(input)
+    y = output_for(output, x)
+    slid = checked_axes(axes, x.ndim)
+    return _derivatives(x, y, sigma, 1, slid, mode, cval, kwargs)
+
+
+def _derivatives(
+    x: Array, y: Array, sigma: Sigma, order: int, axes: Sequence[int], mode: Modes, cval: complex, end: End
+) -> Array:
+    """Write to y the sum of a Gaussian's second derivatives of x along axes, or the length of the first ones."""
+    if not axes:
+        y[...] = x
+        return y
+    orders = [[order if a == axis else 0 for a in range(x.ndim)] for axis in axes]
+    modes = one_for_each(mode, len(axes))
+    if y.dtype.kind == "f" and x.dtype.kind != "c":
+        filters = [gaussian_passes(x.ndim, sigma, *each, **end) for each in zip(orders, modes, strict=True)]
+        outside = real(cval, "cval")
+        if _filtering.can_filter_together(filters, y, outside):
+            _filtering.filter_together(x, filters, y, outside, squared=order == 1)
+            return y
+    original = x.copy() if np.may_share_memory(x, y) else x
+    for number, each in enumerate(zip(orders, modes, strict=True)):
+        part = gaussian_filter(original, sigma, each[0], y.dtype if number else y, each[1], cval, **end)
+        if order == 1:
+            np.multiply(part, part, out=part)
+        if number:
+            y += part
+    if order == 1:
+        np.sqrt(y, out=y, casting="unsafe")
+    return y

@@ -1,0 +1,240 @@
+"""`ndconv.ndimage` against scipy.ndimage: drawn calls of every drop-in, and what draws seldom hit."""
+
+import inspect
+
+import numpy as np
+import pytest
+import scipy.ndimage
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from ndconv import ndimage
+from support.dropins import DTYPES, arrays, check_same, outcome, spoilt
+from support.filters import MODES, keywords_of
+from support.pairs import paired
+from support.strategies import examples
+
+
+@examples(40)
+@pytest.mark.parametrize("name", ndimage.__all__)
+@given(data=st.data())
+def test_drawn_calls(name, data):
+    shape = data.draw(npst.array_shapes(max_dims=3, max_side=7))
+    x = data.draw(arrays(data.draw(st.sampled_from(DTYPES)), shape))
+    keywords = data.draw(keywords_of(name, x.ndim))
+    output = data.draw(st.none() | st.sampled_from(DTYPES).map(np.dtype))
+    if output is not None and name.startswith("gaussian") and output.kind in "iu" and output.itemsize == 8:
+        return  # differences of products of derivatives are larger than what doubles hold exactly
+    given = [output, output]
+    if output is not None and data.draw(st.booleans()):
+        given = [np.ones(x.shape, output) for _ in range(2)]
+    ours, theirs = (
+        outcome(getattr(module, name), [x], keywords | {"output": each})
+        for module, each in zip((ndimage, scipy.ndimage), given, strict=True)
+    )
+    # Where SciPy rounds a product of parts to the input's single precision, so large may the difference be.
+    check_same(ours, theirs, np.finfo(np.float32).eps if "F" in (x.dtype.char, _char(keywords)) else None)
+    if isinstance(given[0], np.ndarray) and not isinstance(ours, Exception):
+        assert ours is given[0]
+
+
+@examples(40)
+@pytest.mark.parametrize("name", ndimage.__all__)
+@given(data=st.data())
+def test_drawn_calls_that_are_not_finite(name, data):
+    """What is not finite, among samples, weights or outside, reaches the outputs that it reaches in SciPy."""
+    shape = data.draw(npst.array_shapes(max_dims=3, max_side=7))
+    x = data.draw(spoilt(arrays(data.draw(st.sampled_from("fdD")), shape)))
+    keywords = data.draw(keywords_of(name, x.ndim))
+    if "weights" in keywords:
+        keywords["weights"] = data.draw(spoilt(st.just(keywords["weights"])))
+    if x.dtype.kind == "f":
+        keywords["cval"] = data.draw(st.sampled_from([keywords["cval"], np.inf, np.nan]))
+    ours, theirs = (outcome(getattr(module, name), [x], keywords) for module in (ndimage, scipy.ndimage))
+    check_same(ours, theirs, np.finfo(np.float32).eps if "F" in (x.dtype.char, _char(keywords)) else None)
+
+
+def _char(keywords):
+    return keywords["weights"].dtype.char if "weights" in keywords else ""
+
+
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_signatures(name):
+    def parameters(module):
+        told = inspect.signature(getattr(module, name)).parameters.values()
+        return [(p.name, p.kind, p.default) for p in told]
+
+    assert parameters(ndimage) == parameters(scipy.ndimage)
+
+
+ARGUMENTS = {
+    "correlate": [np.array([[0, 1.5, 0.3], [0.2, -1, 0.1]])],
+    "convolve": [np.array([[0, 1.5, 0.3], [0.2, -1, 0.1]])],
+    "correlate1d": [[0.1, 0.7, 0.3, 2]],
+    "convolve1d": [[0.1, 0.7, 0.3, 2]],
+    "gaussian_filter": [2],
+    "gaussian_filter1d": [2],
+    "gaussian_laplace": [1.5],
+    "gaussian_gradient_magnitude": [1.5],
+    "uniform_filter": [5],
+    "uniform_filter1d": [7],
+}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_photographs(rng, name, dtype):
+    """Of integers each is the same, also where a sum is so near to an integer that its last bit decides."""
+    image = np.repeat(rng.integers(0, 256, (30, 5)), 20, axis=1).astype(dtype)
+    arguments = ARGUMENTS.get(name, [])
+    check_same(getattr(ndimage, name)(image, *arguments), getattr(scipy.ndimage, name)(image, *arguments))
+
+
+@pytest.mark.parametrize("name", ["correlate", "convolve"])
+@pytest.mark.parametrize("factors", [False, True])
+def test_large_windows_of_integers(rng, name, factors):
+    """Of so many weights that spectra, or a pass along each axis, would be quicker, sums are exact, too."""
+    x = np.full((256, 256), 100, np.uint8)
+    weights = np.ones((49, 49), int)
+    weights[0, 0] = 2
+    if factors:
+        x, weights = rng.integers(0, 256, (300, 300), np.uint8), np.multiply.outer(np.arange(3, 30), np.arange(3, 30))
+    keywords = {"weights": weights, "output": np.int32}
+    check_same(getattr(ndimage, name)(x, **keywords), getattr(scipy.ndimage, name)(x, **keywords))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "constant"])
+@pytest.mark.parametrize("name", sorted(set(ndimage.__all__) - {"uniform_filter", "uniform_filter1d"}))
+def test_a_bright_sample_is_not_felt_far_away(rng, name, mode):
+    """Means are left out: SciPy makes them by running sums, which carry rounding along the line."""
+    image = rng.random((256, 256)) * 1e-3
+    image[3, 3] = 1e14
+    arguments = ARGUMENTS.get(name, [])
+    if name in ("correlate", "convolve"):
+        arguments = [rng.random((49, 49))]
+    elif name in ("correlate1d", "convolve1d"):
+        arguments = [rng.random(99)]
+    ours, theirs = (getattr(m, name)(image, *arguments, mode=mode)[60:, 110:] for m in (ndimage, scipy.ndimage))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_what_is_not_finite(rng, name, bad):
+    image = rng.standard_normal((12, 15))
+    image[4, 6] = bad
+    arguments = ARGUMENTS.get(name, [])
+    with np.errstate(all="ignore"):
+        check_same(getattr(ndimage, name)(image, *arguments), getattr(scipy.ndimage, name)(image, *arguments))
+
+
+@pytest.mark.parametrize("shape", [(1100, 1000), (70, 90, 110)])
+@pytest.mark.parametrize(
+    ("mode", "name", "kind"),
+    paired(
+        MODES,
+        ["gaussian_filter", "gaussian_laplace", "gaussian_gradient_magnitude", "sobel", "uniform_filter"],
+        ["float64", "float32", "reversed"],
+    ),
+)
+def test_slabs(rng, shape, mode, name, kind):
+    """Large arrays go through passes in slabs."""
+    x = rng.standard_normal(shape)
+    x = x[::-1] if kind == "reversed" else x.astype(kind)
+    arguments = ARGUMENTS.get(name, [])
+    check_same(getattr(ndimage, name)(x, *arguments, mode=mode), getattr(scipy.ndimage, name)(x, *arguments, mode=mode))
+
+
+@pytest.mark.parametrize("size", [5, 9, 60, 1500])
+@pytest.mark.parametrize("mode", ["reflect", "constant", "wrap"])
+@pytest.mark.parametrize(("shape", "axis"), [((600_000,), 0), ((1100, 1000), 0), ((1100, 1000), 1), ((9, 300, 301), 1)])
+def test_means_of_large_arrays(rng, shape, axis, mode, size):
+    """By products or by running sums, in slabs or not; windows may be larger than the array, and samples not finite."""
+    x = rng.standard_normal(shape)
+    spoilt = x.copy()
+    spoilt.flat[x.size // 2] = np.nan
+    for array in (x, x.astype("float32"), spoilt):
+        keywords = {"size": size, "axis": axis, "mode": mode, "cval": 2.5, "origin": 1}
+        check_same(ndimage.uniform_filter1d(array, **keywords), scipy.ndimage.uniform_filter1d(array, **keywords))
+
+
+def test_cval_between_passes(rng, subtests):
+    """Under "constant" it stands outside what lies between passes, too."""
+    x = rng.standard_normal((1100, 1000))
+    for name, keywords in (("uniform_filter", {"size": (5, 60)}), ("gaussian_filter", {"sigma": 2}), ("sobel", {})):
+        with subtests.test(name=name, keywords=keywords):
+            keywords |= {"mode": "constant", "cval": 7}
+            check_same(getattr(ndimage, name)(x, **keywords), getattr(scipy.ndimage, name)(x, **keywords))
+
+
+@pytest.mark.parametrize("name", ["gaussian_filter", "uniform_filter", "correlate1d", "sobel", "laplace"])
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_in_place(rng, name, dtype):
+    x = (rng.random((20, 30)) * 200).astype(dtype)
+    expected = getattr(scipy.ndimage, name)(x, *ARGUMENTS.get(name, []))
+    assert getattr(ndimage, name)(x, *ARGUMENTS.get(name, []), output=x) is x
+    check_same(x, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "keywords"),
+    [
+        ("correlate1d", ([1, 2, 3], [1]), {"mode": "edge"}),
+        ("correlate1d", ([1, 2, 3], []), {}),
+        ("correlate1d", ([1, 2, 3], [[1]]), {}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"origin": 1}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"origin": 0.5}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"axis": 1}),
+        ("correlate1d", ([1, 2, 3], [1, 2]), {"cval": 1j}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"mode": ["wrap"]}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"origin": [0, 0]}),
+        ("correlate", ([1, 2, 3], [[1, 2]]), {}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"axes": (1,)}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"output": np.zeros(2)}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"output": "S1"}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"output": np.float16}),
+        ("correlate", ([1j, 2, 3], [1, 2]), {"output": "f8"}),
+        ("correlate", (np.ones(3, np.longdouble), [1, 2]), {}),
+        ("uniform_filter1d", (np.ones(3, np.float16), 2), {}),
+        ("uniform_filter1d", ([1, 2, 3], 0), {}),
+        ("uniform_filter1d", ([1, 2, 3], 2.5), {}),
+        ("uniform_filter1d", ([1, 2, 3], 2), {"origin": 1}),
+        ("uniform_filter", ([[1, 2, 3]], [2]), {}),
+        ("gaussian_filter1d", ([1, 2, 3], 1), {"radius": 1.5}),
+        ("gaussian_filter1d", ([1, 2, 3], 1), {"order": -1}),
+        ("gaussian_filter1d", ([1, 2, 3], 1), {"order": True}),
+        ("gaussian_filter1d", ([1, 2, 3], "1"), {}),
+        ("gaussian_filter", ([[1, 2, 3]], 1), {"axes": 2}),
+        ("gaussian_laplace", ([1.0, 2, 3], 1), {"cval": 1j}),
+        ("gaussian_gradient_magnitude", ([[1, 2, 3]], 1), {"axes": 2}),
+        ("laplace", ([1j, 2, 3],), {"cval": "1"}),
+        ("correlate", ([1, 2, 3], [1, 2]), {"cval": "1"}),
+        ("uniform_filter", ([1, 2, 3], 2), {"cval": "1"}),
+        ("gaussian_filter", ([[1, 2, 3]], 1), {"axes": (0, 0)}),
+        ("sobel", ([[1, 2, 3]],), {"mode": ["wrap", "wrap", "wrap"]}),
+    ],
+)
+def test_errors(name, arguments, keywords):
+    theirs = outcome(getattr(scipy.ndimage, name), arguments, keywords)
+    assert isinstance(theirs, Exception)
+    with pytest.raises(type(theirs)):
+        getattr(ndimage, name)(*arguments, **keywords)
+
+
+def test_orders_are_integers_of_whatever_kind():
+    for order in (np.array(1), np.int8(1)):
+        check_same(*(m.gaussian_filter1d([1.0, 2, 4], 1, order=order) for m in (ndimage, scipy.ndimage)))
+
+
+@pytest.mark.parametrize("name", ndimage.__all__)
+def test_masks_are_ignored(rng, name):
+    x = np.ma.masked_greater(rng.random((9, 8)), 0.5)
+    arguments = [np.ma.masked_less(each, 0.5) if np.ndim(each) else each for each in ARGUMENTS.get(name, [])]
+    outputs = [np.ma.masked_all(x.shape) for _ in range(2)]
+    calls = [(ndimage, outputs[0]), (scipy.ndimage, outputs[1])]
+    ours, theirs = (getattr(module, name)(x, *arguments, output=output) for module, output in calls)
+    assert type(ours) is type(theirs) is np.ndarray
+    check_same(ours, theirs)
+    np.testing.assert_array_equal(outputs[0].data, ours)
+    np.testing.assert_array_equal(outputs[0].mask, outputs[1].mask)
