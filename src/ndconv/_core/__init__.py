@@ -51,6 +51,17 @@ class Core(Protocol):
     ) -> bool:
         """Write to y the means over windows along an axis; whether all sums are finite."""
 
+    def correlate_lines(
+        self, x: Any, y: Any, weights: Any, axis: int, before: int, order: int, mode: int, fill: float, workers: int
+    ) -> None:
+        """Write to y the correlation of x along an axis, with SciPy's bits."""
+
+    def correlate_window(
+        self, x: Any, y: Any, weights: Any, terms: Any, offsets: Any, first: tuple[int, ...], size: tuple[int, ...],
+        mode: int, fill: float, workers: int,
+    ) -> None:  # fmt: skip
+        """Write to y the correlation of x by a window, with SciPy's bits."""
+
 
 def supported_levels() -> tuple[str, ...]:
     """Return the instruction-set levels that were built and that this processor has, best last."""

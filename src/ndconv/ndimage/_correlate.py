@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
-from . import _filtering
+from . import _window
 from ._arguments import (
     Output,
     PerAxis,
@@ -26,7 +26,7 @@ from ._arguments import (
     real,
 )
 from ._complex import by_components, filtered
-from ._passes import Pass
+from ._passes import Pass, filter_by_passes
 
 
 @handing_on(_scipy.correlate, 2, NDIMAGE_DTYPES)
@@ -125,7 +125,7 @@ def _correlated(
     y = output_for(output, x)
     check_real(y)
     before = [n // 2 + operator.index(o) for n, o in zip(weights.shape, origins, strict=True)]
-    _filtering.correlate(x, weights, y, [mode_of(mode)] * x.ndim, before, real(cval, "cval"))
+    _window.correlate(x, weights, y, mode_of(mode), before, real(cval, "cval"))
     return y
 
 
@@ -209,4 +209,4 @@ def correlated_1d(
         weights, origin = weights[::-1], mirrored(origin, weights.size)
     check_origin(origin, weights.size, "len(weights)", "origin")
     each = Pass(axis, weights, mode_of(mode), weights.size // 2 + operator.index(origin))
-    return filtered(_filtering.filter_by_passes, x, [each], y, cval)
+    return filtered(filter_by_passes, x, [each], y, cval)

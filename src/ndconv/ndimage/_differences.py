@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.ndimage as _scipy
 from numpy.lib.array_utils import normalize_axis_index
@@ -9,10 +11,10 @@ from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
-from . import _filtering
 from ._arguments import Modes, Output, PerAxis, checked_axes, mode_of, one_for_each, output_for
 from ._complex import filtered
-from ._passes import Pass
+from ._passes import Pass, filter_by_passes
+from ._results import shares_memory
 
 
 @handing_on(_scipy.sobel, 1, NDIMAGE_DTYPES)
@@ -84,7 +86,7 @@ def _differences(
     order = [axis, *(other for other in range(x.ndim) if other != axis)]
     weights = [np.array([-1.0, 0, 1])] + [np.array(smoothing, float)] * (x.ndim - 1)
     passes = [Pass(a, w, modes[a], 1) for a, w in zip(order, weights, strict=True)]
-    return filtered(_filtering.filter_by_passes, x, passes, y, cval)
+    return filtered(filter_by_passes, x, passes, y, cval)
 
 
 @handing_on(_scipy.laplace, 1, NDIMAGE_DTYPES)
@@ -119,4 +121,14 @@ def laplace(
     slid = checked_axes(axes, x.ndim)
     modes = [mode_of(name) for name in one_for_each(mode, len(slid))] if slid else []
     passes = [Pass(axis, np.array([1.0, -2, 1]), m, 1) for axis, m in zip(slid, modes, strict=True)]
-    return filtered(_filtering.add_passes, x, passes, y, cval)
+    return filtered(_add_passes, x, passes, y, cval)
+
+
+def _add_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
+    """Write to y the sum of passes, each of x itself; at least one."""
+    x = x.copy() if shares_memory(x, y) else x
+    filter_by_passes(x, passes[:1], y, cval)
+    for each in passes[1:]:
+        part = np.empty(y.shape, y.dtype)
+        filter_by_passes(x, [each], part, cval)
+        y += part

@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
-from . import _filtering
 from ._arguments import Modes, Output, PerAxis, Sigma, checked_axes, mode_of, one_for_each, output_for, real
 from ._complex import filtered
 from ._correlate import correlated_1d
-from ._passes import Pass
+from ._passes import Pass, filter_by_passes
 
 # An axis with no more than this standard deviation is left out.
 _LEAST_SIGMA = 1e-15
@@ -97,7 +96,7 @@ def gaussian_filter(
     x = np.asarray(input)
     y = output_for(output, x)
     passes = gaussian_passes(x.ndim, sigma, order, mode, truncate, radius=radius, axes=axes)
-    return filtered(_filtering.filter_by_passes, x, passes, y, cval)
+    return filtered(filter_by_passes, x, passes, y, cval)
 
 
 def gaussian_passes(
@@ -126,10 +125,18 @@ def _gaussian(sigma: float, order: int, truncate: float, radius: int | None) -> 
     if isinstance(order, bool):
         raise TypeError(f"order must be an integer, got {order!r}")
     order = operator.index(order)
+    # SciPy's very expressions: other ones round otherwise.
+    square = sigma * sigma
     x = np.arange(-reach, reach + 1)
-    weights: Array = np.exp(-0.5 / (sigma * sigma) * x**2)
-    weights /= weights.sum()
+    weights: Array = np.exp(-0.5 / square * x**2)
+    weights = weights / weights.sum()
     if order:
-        # A derivative is the Gaussian times a Hermite polynomial.
-        weights *= np.polynomial.hermite_e.hermeval(x / sigma, [0] * order + [1]) * (-1 / sigma) ** order
+        # A derivative is the Gaussian times a polynomial q, of which the next derivative has q' - q x / sigma^2.
+        powers = np.arange(order + 1)
+        step = np.diag(powers[1:], 1) + np.diag(np.ones(order) / -square, -1)
+        q = np.zeros(order + 1)
+        q[0] = 1
+        for _ in range(order):
+            q = step.dot(q)
+        weights = (x[:, None] ** powers).dot(q) * weights
     return weights[::-1]

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
-from . import _filtering
-from ._arguments import Modes, Output, PerAxis, Sigma, checked_axes, one_for_each, output_for, real
-from ._gaussian import gaussian_filter, gaussian_passes
+from ._arguments import Modes, Output, PerAxis, Sigma, checked_axes, one_for_each, output_for
+from ._gaussian import gaussian_filter
 
 
 class End(TypedDict, total=False):
@@ -104,12 +103,6 @@ def _derivatives(
         return y
     orders = [[order if a == axis else 0 for a in range(x.ndim)] for axis in axes]
     modes = one_for_each(mode, len(axes))
-    if y.dtype.kind == "f" and x.dtype.kind != "c":
-        filters = [gaussian_passes(x.ndim, sigma, *each, **end) for each in zip(orders, modes, strict=True)]
-        outside = real(cval, "cval")
-        if _filtering.can_filter_together(filters, y, outside):
-            _filtering.filter_together(x, filters, y, outside, squared=order == 1)
-            return y
     original = x.copy() if np.may_share_memory(x, y) else x
     for number, each in enumerate(zip(orders, modes, strict=True)):
         part = gaussian_filter(original, sigma, each[0], y.dtype if number else y, each[1], cval, **end)

@@ -1,148 +1,115 @@
-"""A correlation along a single axis, in double precision."""
+"""Correlations and means along single axes, with the bits that SciPy's have."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from .. import _core
 from .._call.dtypes import Array
-from .._call.geometry import Shape, batch_of, single_channel_geometry
-from .._call.modes import BY_NAME, PaddingMode
-from .._engine import Prepared, prepare
-from .._methods import PLAIN_SUMS
-from .._runtime.caches import CHOICE_BYTES, Cache
+from .._call.geometry import Shape
+from .._call.modes import PaddingMode
 from .._runtime.workers import Threads
+from ._results import bools_as_bytes, shares_memory
 
-DOUBLE = np.dtype(np.float64)
+# SciPy takes weights for a mirror image, and in several axes leaves out one, where they differ from it by no more.
+NEGLIGIBLE = float(np.finfo(np.float64).eps)
 
-# Columns of the planes that a pass cuts an array into.
-PLANE_COLUMNS = 512
+# Orders of sums, as the core has them: ``_core/kernels/ordered.pxi`` says what they are.
+LAST_FIRST, ADDED_PAIRS, SUBTRACTED_PAIRS = 0, 1, -1
 
-# Samples of a window above which its means take less time by running sums. A few lines are cut into pieces, of at least
-# so many samples, so that enough go abreast; and the multiply-adds in whose time one of those sums is made.
-WINDOW_TAPS = 6
-LINES_ABREAST = 32
-PIECE_SAMPLES = 256
+# Samples of a line that may be written where they were read, which takes the line as a whole; and the multiply-adds in
+# whose time a mean is made from the one before.
+WHOLE_LINE = 1 << 15
 RUNNING_MULTIPLY_ADDS = 16
 
 
 class Pass(NamedTuple):
-    """A correlation along one axis; `before` samples of its window lie before the output."""
+    """A correlation along one axis, or the means over its windows; `before` samples of one lie before its output."""
 
     axis: int
     weights: Array
     mode: PaddingMode
     before: int
 
-    @property
-    def after(self) -> int:
-        """The samples of the window that lie after the output."""
-        return self.weights.size - 1 - self.before
 
+@bools_as_bytes
+def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
+    """Write to y what is left of x after correlations along some axes, one after the other; at least one.
 
-class Line:
-    """A pass that can be called, and remembers its weights as plans read them.
-
-    Doubles may be divided afterwards; `running`, it is the means over its window, by running sums.
+    What lies between them has y's type, as in SciPy: floats are rounded to it, and integers truncated.
     """
-
-    def __init__(self, each: Pass, *, divisor: int = 1, running: bool = False) -> None:
-        self.each, self.divisor, self.running = each, divisor, running
-        self._packed: dict[object, object] = {}
-
-    def __call__(self, x: Array, y: Array, cval: float, workers: int | None = None, *, inside: bool = False) -> None:
-        """Write the pass of x to y; `inside`: x has all samples of all windows."""
-        axis, weights, mode, before = self.each
-        if self.running:
-            running_means(x, self.each, y, cval, workers, inside=inside, in_pieces=True)
-            return
-        padding = (0, 0) if inside else (before, self.each.after)
-        x, y, along, ndim = _as_planes(x, y, axis)
-        call = _prepare(
-            x.shape[-ndim:], math.prod(batch_of(x.shape, ndim)), along, weights.size, padding, mode, cval,
-            _is_in_place(x, ndim), _is_in_place(y, ndim),
-        )  # fmt: skip
-        key = call.plan.pack_key()
-        packed = self._packed.get(key)
-        if packed is None:
-            kernel = weights.reshape([-1 if axis == along else 1 for axis in range(ndim)])
-            kernel = kernel if kernel.flags.aligned else kernel.copy()
-            packed = self._packed[key] = call.plan.pack(kernel[None, None, None])
-        call.run(x, packed, y, workers=workers)
-        if self.divisor != 1:
-            y /= self.divisor
+    if y.size == 0:
+        return
+    target = y if y.dtype.isnative else np.empty(y.shape, y.dtype.newbyteorder("="))
+    scratch: Array | None = None
+    # From the last pass back: what each of them writes to.
+    targets = [target]
+    for each in passes[:0:-1]:
+        if _may_be_in_place(target, each.axis):
+            targets.append(targets[-1])
+            continue
+        if scratch is None:
+            scratch = np.empty(target.shape, target.dtype)
+        targets.append(scratch if targets[-1] is target else target)
+    if shares_memory(x, targets[-1]):
+        x = x.copy()
+    for each, to in zip(passes, reversed(targets), strict=True):
+        _correlate(x, each, to, cval)
+        x = to
+    if target is not y:
+        y[...] = target
 
 
-def running_means(
-    x: Array, window: Pass, y: Array, cval: float, workers: int | None = None, *, inside: bool = False,
-    in_pieces: bool = False,
-) -> bool:  # fmt: skip
-    """Write to y the means over windows along an axis, each sum made from the one before; whether all are finite.
-
-    What is not so spreads to the end of the line, as it does in SciPy; or of its piece, since in pieces a few long
-    lines take less time.
-    """
-    axis, weights, mode, before = window
-    outputs = y.shape[axis]
-    pieces = 1
-    if in_pieces:
-        pieces = min(LINES_ABREAST * outputs // y.size, outputs // max(4 * weights.size, PIECE_SAMPLES))
-    with Threads(RUNNING_MULTIPLY_ADDS * y.size, workers) as threads:
-        finite = _core.load("float64").running_means(
-            x, y, axis, weights.size, 0 if inside else before, BY_NAME["zeros"].code if inside else mode.code, cval,
-            max(pieces, 1), threads,
-        )  # fmt: skip
-    return bool(finite)
+def _may_be_in_place(array: Array, axis: int) -> bool:
+    return math.prod(array.shape[axis + 1 :]) == 1 and array.flags.c_contiguous and array.shape[axis] <= WHOLE_LINE
 
 
-def _as_planes(x: Array, y: Array, axis: int) -> tuple[Array, Array, int, int]:
-    """Return x and y as (*batch, 1, *spatial), which of the spatial axes is the given one, and how many there are.
+def _correlate(x: Array, each: Pass, y: Array, cval: float) -> None:
+    """Write the pass of x to y, which shares no memory with it, or is x where that may be."""
+    weights = np.ascontiguousarray(each.weights)
+    x, y, axis = _as_lines(x, y, each.axis)
+    with Threads(weights.size * y.size, None) as threads:
+        _core.load("float64").correlate_lines(
+            x, y, weights, axis, each.before, _order(weights), each.mode.code, cval, threads
+        )
 
-    Where it is not the last, the plane of it and of all that follow is cut into columns: a block of them, with the
-    samples of many windows, then fits a cache.
-    """
+
+def _order(weights: Array) -> int:
+    """Return the order in which SciPy adds up products with weights along an axis."""
+    if weights.size % 2:
+        after, before = weights[weights.size // 2 + 1 :], weights[: weights.size // 2][::-1]
+        for order in (ADDED_PAIRS, SUBTRACTED_PAIRS):
+            if (np.abs(after - order * before) <= NEGLIGIBLE).all():
+                return order
+    return LAST_FIRST
+
+
+@bools_as_bytes
+def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
+    """Write to y the means over windows along some axes, one after the other; at least one."""
+    for each in windows if y.size else ():
+        target = y
+        if not y.dtype.isnative or shares_memory(x, y):
+            target = np.empty(y.shape, y.dtype.newbyteorder("="))
+        from_x, to_y, axis = _as_lines(x, target, each.axis)
+        with Threads(RUNNING_MULTIPLY_ADDS * y.size, None) as threads:
+            _core.load("float64").running_means(
+                from_x, to_y, axis, each.weights.size, each.before, each.mode.code, cval, 1, threads
+            )
+        if target is not y:
+            y[...] = target
+        x = y
+
+
+def _as_lines(x: Array, y: Array, axis: int) -> tuple[Array, Array, int]:
+    """Return x and y with as few axes as the same memory may have, and which of them is the given one."""
     if not (x.flags.c_contiguous and y.flags.c_contiguous):
-        return x[None], y[None], axis, x.ndim
-    outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
-    if inner == 1:
-        shape = (1, outer, -1) if outer > 1 else (1, -1)
-        return x.reshape(shape), y.reshape(shape), len(shape) - 2, len(shape) - 1
-    pieces = _pieces(inner)
-    x, y = (a.reshape(outer, 1, a.shape[axis], pieces, inner // pieces).transpose(0, 3, 1, 2, 4) for a in (x, y))
-    return x, y, 0, 2
-
-
-@Cache[int]("pieces of filters", CHOICE_BYTES).remembered
-def _pieces(columns: int) -> int:
-    """Return into how many equal pieces to cut columns; 1 if their number has no divisor that fits."""
-    if columns <= 2 * PLANE_COLUMNS:
-        return 1
-    counts = range(-(-columns // PLANE_COLUMNS), 4 * columns // PLANE_COLUMNS)
-    return next((count for count in counts if columns % count == 0), 1)
-
-
-def _is_in_place(planes: Array, ndim: int) -> bool:
-    """Whether the engine may read and write planes of so many axes as they are."""
-    return planes.dtype is DOUBLE and planes.flags.aligned and planes[(0,) * (planes.ndim - ndim)].flags.c_contiguous
-
-
-@Cache[Prepared]("plans of filters").remembered
-def _prepare(
-    shape: Shape, batch: int, along: int, taps: int, padding: tuple[int, int], mode: PaddingMode, cval: float,
-    x_in_place: bool, y_in_place: bool,
-) -> Prepared:  # fmt: skip
-    """Return the call for one axis of planes."""
-    geometry = single_channel_geometry(
-        shape,
-        tuple(taps if axis == along else 1 for axis in range(len(shape))),
-        tuple(padding if axis == along else (0, 0) for axis in range(len(shape))),
-        (mode,) * len(shape),
-        names=("input", "weights"),
-    )
-    return prepare(
-        geometry, DOUBLE, batch, x_in_place=x_in_place, y_in_place=y_in_place, fill_value=cval, method=PLAIN_SUMS,
-        zeros_are_samples=True,
-    )  # fmt: skip
+        return x, y, axis
+    shape: Shape = (math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
+    if shape[2] == 1:
+        shape = shape[:2]
+    return x.reshape(shape), y.reshape(shape), 1

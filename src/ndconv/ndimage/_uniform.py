@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
-from . import _filtering
 from ._arguments import Modes, Output, PerAxis, checked_axes, mode_of, one_for_each, output_for
 from ._complex import filtered
-from ._passes import Pass
+from ._passes import Pass, filter_by_means
 
 
 @handing_on(_scipy.uniform_filter1d, 1, NDIMAGE_DTYPES)
@@ -49,7 +48,7 @@ def uniform_filter1d(
         raise RuntimeError(f"incorrect filter size: size must be at least 1, got {size}")
     y = output_for(output, x, complex_output=x.dtype.kind == "c")
     window = _window_of(axis, size, mode, origin)
-    return filtered(_filtering.filter_by_means, x, [window], y, cval)
+    return filtered(filter_by_means, x, [window], y, cval)
 
 
 @handing_on(_scipy.uniform_filter, 1, NDIMAGE_DTYPES)
@@ -93,7 +92,7 @@ def uniform_filter(
     )
     each = zip(slid, sizes, modes, origins, strict=True)
     windows = [_window_of(axis, int(n), name, shift) for axis, n, name, shift in each if n > 1]
-    return filtered(_filtering.filter_by_means, x, windows, y, cval)
+    return filtered(filter_by_means, x, windows, y, cval)
 
 
 def _window_of(axis: int, size: int, mode: str, origin: int) -> Pass:

@@ -102,14 +102,14 @@ cdef void write_abreast(const Means* m, const Lane* lanes, Py_ssize_t n, Py_ssiz
     cdef Py_ssize_t i, k
     if m.across:
         for i in range(count):
-            write_samples(&m.y, lanes[0].y + (output + i) * m.y.stride[m.axis], rows + i * ABREAST, n)
+            write_truncated(&m.y, lanes[0].y + (output + i) * m.y.stride[m.axis], rows + i * ABREAST, n)
         return
     transpose_lines(rows, lines, count, n)
     for k in range(n):
         # The last pieces may be shorter.
         if lanes[k].outputs > output:
-            write_samples(&m.y, lanes[k].y + output * m.y.stride[m.axis], lines + k * STEPS,
-                          min(count, lanes[k].outputs - output))
+            write_truncated(&m.y, lanes[k].y + output * m.y.stride[m.axis], lines + k * STEPS,
+                            min(count, lanes[k].outputs - output))
 
 
 cdef Py_ssize_t tasks_of_means(const Means* m) noexcept nogil:

@@ -1,9 +1,9 @@
 # Correlations along an axis with SciPy's bits. Samples of any type become rows of doubles, once; the sums of a row are
 # converted on their way into y.
 #
-# Where the axis is not the last, a task has a block of columns and a range of outputs, and its rows are a ring: each is
-# read once, and is a tap of as many outputs as the kernel has taps. Where it is the last, a task has part of a line, and
-# the rows of the taps are that line, one sample further each.
+# Where the axis is not the last, a task has a block of columns and a range of outputs, and its rows are a ring: each
+# is read once, and is a tap of as many outputs as the kernel has taps. Where it is the last, a task has part of a line,
+# and the rows of the taps are that line, one sample further each.
 
 cdef enum:
     LINE_OUTPUTS = 1024          # of part of a line
@@ -12,7 +12,7 @@ cdef enum:
 
 cdef struct OrderedLines:
     Samples x, y
-    int ndim, axis, mode, pairs
+    int ndim, axis, mode, order
     real fill
     Py_ssize_t shape[MAX_AXES]
     Py_ssize_t taps, before
@@ -22,7 +22,8 @@ cdef struct OrderedLines:
     WorkerMemory memory
 
 
-cdef void read_row(const OrderedLines* p, const char* x, Py_ssize_t position, Py_ssize_t count, real* row) noexcept nogil:
+cdef void read_row(const OrderedLines* p, const char* x, Py_ssize_t position, Py_ssize_t count,
+                   real* row) noexcept nogil:
     """Reads some columns at a position along the axis, which may be outside of x."""
     cdef Py_ssize_t i
     cdef Run run = source_run(p.mode, p.shape[p.axis], position, 1, 1)
@@ -33,7 +34,8 @@ cdef void read_row(const OrderedLines* p, const char* x, Py_ssize_t position, Py
         read_run(&p.x, row, x + run.source * p.x.stride[p.axis], p.x.stride[p.ndim - 1], count)
 
 
-cdef void read_part(const OrderedLines* p, const char* x, Py_ssize_t position, Py_ssize_t count, real* row) noexcept nogil:
+cdef void read_part(const OrderedLines* p, const char* x, Py_ssize_t position, Py_ssize_t count,
+                    real* row) noexcept nogil:
     """Reads samples of a line from a position on, which may be outside of it."""
     cdef Py_ssize_t i, step = p.x.stride[p.axis]
     cdef Run run
@@ -74,7 +76,7 @@ cdef void ordered_columns(
             place += 1
             if place == p.taps:
                 place = 0
-        ordered_row(rows, p.weights, p.taps, p.pairs, sums, ceil_div(count, LANES))
+        ordered_row(rows, p.weights, p.taps, p.order, sums, ceil_div(count, LANES))
         write_truncated(&p.y, y + i * p.y.stride[p.axis], sums, count)
 
 
@@ -90,7 +92,7 @@ cdef void ordered_part(
     read_part(p, x, first - p.before, end - first + p.taps - 1, line)
     for t in range(p.taps):
         rows[t] = line + t
-    ordered_row(rows, p.weights, p.taps, p.pairs, sums, ceil_div(end - first, LANES))
+    ordered_row(rows, p.weights, p.taps, p.order, sums, ceil_div(end - first, LANES))
     write_truncated(&p.y, y + first * p.y.stride[p.axis], sums, end - first)
 
 
@@ -120,7 +122,7 @@ cdef void ordered_task(void* shared, Py_ssize_t task, int worker) noexcept nogil
 
 
 def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, const real[::1] weights not None, int axis,
-                    Py_ssize_t before, int pairs, int mode, real fill, int workers):
+                    Py_ssize_t before, int order, int mode, real fill, int workers):
     """Write to y the correlation of x along an axis, with SciPy's bits; `before` taps lie before an output.
 
     x and y have one shape and share no memory, unless they are the same and the axis is their last one.
@@ -132,8 +134,8 @@ def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, const real[:
     p.axis = axis
     demand(0 <= axis < p.ndim == cnp.PyArray_NDIM(x) and p.ndim < MAX_AXES, "an axis that is none")
     p.taps = weights.shape[0]
-    demand(0 <= before < p.taps and ZEROS <= mode <= CIRCULAR and (pairs == NO_PAIRS or p.taps % 2 == 1)
-           and -1 <= pairs <= 1 and workers > 0, "other taps")
+    demand(0 <= before < p.taps and ZEROS <= mode <= CIRCULAR and (order == LAST_FIRST or p.taps % 2 == 1)
+           and SUBTRACTED_PAIRS <= order <= ADDED_PAIRS and workers > 0, "other taps")
     demand(cnp.PyArray_ISNOTSWAPPED(y) and cnp.PyArray_SIZE(y) > 0, "an output of the other byte order, or of nothing")
     describe(&p.x, x[None], 0, p.ndim)
     describe(&p.y, y[None], 0, p.ndim)
@@ -143,7 +145,7 @@ def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, const real[:
         demand(p.shape[a] == cnp.PyArray_DIM(x, a), "an output of another shape")
         if a != axis and a != last:
             lines *= p.shape[a]
-    p.mode, p.fill, p.pairs, p.before, p.weights = mode, fill, pairs, before, &weights[0]
+    p.mode, p.fill, p.order, p.before, p.weights = mode, fill, order, before, &weights[0]
     p.outputs, p.parts, p.columns, p.blocks = p.shape[axis], 1, p.shape[last], 1
     if axis == last:
         if x.data != y.data:

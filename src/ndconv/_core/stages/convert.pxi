@@ -163,8 +163,9 @@ ctypedef fused whole:
     int64_t
 
 
-cdef void truncate_to(const Samples* y, char* target, const real* source, Py_ssize_t count, whole number) noexcept nogil:
-    """Writes integers by way of `whole`, which all their values fit: C defines no other conversion of negative numbers."""
+cdef void truncate_to(const Samples* y, char* target, const real* source, Py_ssize_t count,
+                      whole number) noexcept nogil:
+    """Writes integers by way of `whole`, which all their values fit: C defines no other conversion of negative ones."""
     cdef whole numbers[TRUNCATED]
     cdef Py_ssize_t i, n, step = y.stride[y.last]
     while count > 0:

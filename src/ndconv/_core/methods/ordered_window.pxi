@@ -1,0 +1,135 @@
+# Correlations by a window of any axes with SciPy's bits: a sum from zero, term by term, in the order of the window.
+#
+# A task has a block of columns and a range of rows of outputs, along the last axis and the one before it. The rows of
+# samples that its windows reach, of all the places of a window on the other axes, are rings: each is converted once.
+
+cdef struct OrderedWindow:
+    Samples x, y
+    int ndim, mode
+    real fill
+    Py_ssize_t shape[MAX_AXES]
+    Py_ssize_t terms
+    const real* weights
+    const Py_ssize_t* plane              # of each term: which of the window's planes it lies in,
+    const Py_ssize_t* row                # which of its rows,
+    const Py_ssize_t* column             # and which of its columns
+    Py_ssize_t planes, rows, reach       # of the window; columns beyond the first
+    const Py_ssize_t* offsets            # [plane][axis]: where planes lie, from an output
+    Py_ssize_t first_row, first_column   # where the window's first row and column lie
+    Py_ssize_t columns, blocks           # of a block; and blocks of a row
+    Py_ssize_t outputs, parts            # rows of outputs of a task; and such parts
+    WorkerMemory memory
+
+
+cdef Py_ssize_t window_row_size(const OrderedWindow* p) noexcept nogil:
+    """Samples of a row in memory, whole vectors beyond the last output."""
+    return ceil_div(p.columns, LANES) * LANES + ceil_div(p.reach, LANES) * LANES
+
+
+cdef void read_window_row(
+    const OrderedWindow* p, const Py_ssize_t* place, Py_ssize_t plane, Py_ssize_t position, Py_ssize_t column,
+    Py_ssize_t count, real* row,
+) noexcept nogil:
+    """Reads a row of one of the window's planes around an output; all of it is filled in where it lies outside of x."""
+    cdef Py_ssize_t i, at, last = p.ndim - 1, step = p.x.stride[p.ndim - 1]
+    cdef const char* x = p.x.data
+    cdef Run run
+    cdef int axis
+    for axis in range(last):
+        at = position if axis == last - 1 else place[axis] + p.offsets[plane * last + axis]
+        run = source_run(p.mode, p.shape[axis], at, 1, 1)
+        if run.source == FILL:
+            for i in range(count):
+                row[i] = p.fill
+            return
+        x += run.source * p.x.stride[axis]
+    while count > 0:
+        run = source_run(p.mode, p.shape[last], column, 1, count)
+        if run.source == FILL:
+            for i in range(run.length):
+                row[i] = p.fill
+        else:
+            read_run(&p.x, row, x + run.source * step, run.step * step, run.length)
+        row += run.length
+        column += run.length
+        count -= run.length
+
+
+cdef void window_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
+    cdef const OrderedWindow* p = <const OrderedWindow*> shared
+    cdef Py_ssize_t place[MAX_AXES]
+    cdef int last = p.ndim - 1, axis
+    cdef Py_ssize_t part = task % p.parts, number = task // p.parts
+    cdef Py_ssize_t column = number % p.blocks * p.columns, first = part * p.outputs
+    cdef Py_ssize_t count = min(p.columns, p.shape[last] - column), end = min(first + p.outputs, p.shape[last - 1])
+    cdef Py_ssize_t size = window_row_size(p), next = first + p.first_row, i, plane, term
+    cdef char* at = memory_of(&p.memory, worker)
+    cdef const real** rows = <const real**> take(&at, p.terms * sizeof(void*))
+    cdef real* sums = <real*> take(&at, size * sizeof(real))
+    cdef real* rings = <real*> at
+    cdef char* y = p.y.data + column * p.y.stride[last]
+    number = number // p.blocks
+    for axis in range(last - 2, -1, -1):
+        place[axis] = number % p.shape[axis]
+        number = number // p.shape[axis]
+        y += place[axis] * p.y.stride[axis]
+    for i in range(first, end):
+        while next < i + p.first_row + p.rows:
+            for plane in range(p.planes):
+                read_window_row(p, place, plane, next, column + p.first_column, count + p.reach,
+                                rings + (plane * p.rows + (next - first - p.first_row) % p.rows) * size)
+            next += 1
+        for term in range(p.terms):
+            rows[term] = (rings + (p.plane[term] * p.rows + (i - first + p.row[term]) % p.rows) * size
+                          + p.column[term])
+        ordered_row(rows, p.weights, p.terms, FROM_ZERO, sums, ceil_div(count, LANES))
+        write_truncated(&p.y, y + i * p.y.stride[last - 1], sums, count)
+
+
+def correlate_window(cnp.ndarray x not None, cnp.ndarray y not None, const real[::1] weights not None,
+                     const Py_ssize_t[:, ::1] terms not None, const Py_ssize_t[:, ::1] offsets not None,
+                     first, size, int mode, real fill, int workers):
+    """Write to y the correlation of x by a window, with SciPy's bits.
+
+    Each of the weights has a row of `terms`: the window's plane, row and column that it lies in. `offsets` tell where
+    the planes lie on the axes but the last two; `first` and `size` are the window's first row and column, from an
+    output, and its rows and columns. x and y have one shape, of at least two axes, and share no memory.
+    """
+    cdef OrderedWindow p
+    cdef Py_ssize_t[:, ::1] columns = np.ascontiguousarray(np.transpose(terms))
+    cdef Py_ssize_t i, most, lines = 1, row_bytes
+    cdef int a, last = cnp.PyArray_NDIM(y) - 1
+    p.ndim = last + 1
+    p.terms, p.planes = weights.shape[0], offsets.shape[0]
+    demand(2 <= p.ndim == cnp.PyArray_NDIM(x) and p.ndim < MAX_AXES and p.terms > 0 and p.planes > 0
+           and terms.shape[0] == p.terms and terms.shape[1] == 3 and offsets.shape[1] == last
+           and ZEROS <= mode <= CIRCULAR and workers > 0, "other terms")
+    demand(cnp.PyArray_ISNOTSWAPPED(y) and cnp.PyArray_SIZE(y) > 0, "an output of the other byte order, or of nothing")
+    p.first_row, p.first_column = first
+    p.rows, p.reach = size[0], size[1] - 1
+    for i in range(p.terms):
+        demand(0 <= terms[i, 0] < p.planes and 0 <= terms[i, 1] < p.rows and 0 <= terms[i, 2] <= p.reach,
+               "terms outside of their window")
+    describe(&p.x, x[None], 0, p.ndim)
+    describe(&p.y, y[None], 0, p.ndim)
+    for a in range(p.ndim):
+        p.shape[a] = cnp.PyArray_DIM(y, a)
+        demand(p.shape[a] == cnp.PyArray_DIM(x, a), "an output of another shape")
+        if a < last - 1:
+            lines *= p.shape[a]
+    p.mode, p.fill, p.weights, p.offsets = mode, fill, &weights[0], &offsets[0, 0]
+    p.plane, p.row, p.column = &columns[0, 0], &columns[1, 0], &columns[2, 0]
+    most = RING_BYTES // (p.planes * p.rows * <Py_ssize_t> sizeof(real)) - p.reach
+    p.columns = min(max(most // (ORDERED_VECTORS * LANES), 4) * (ORDERED_VECTORS * LANES), p.shape[last])
+    p.blocks = ceil_div(p.shape[last], p.columns)
+    p.outputs = p.shape[last - 1]
+    # Parts of the rows, where blocks are too few; each reads as many rows again as the window has.
+    most = max(min(ceil_div(32, lines * p.blocks), p.outputs // (4 * p.rows)), 1)
+    p.outputs = ceil_div(p.outputs, most)
+    p.parts = ceil_div(p.shape[last - 1], p.outputs)
+    row_bytes = window_row_size(&p) * sizeof(real)
+    reserve(&p.memory, workers, aligned(p.terms * sizeof(void*)) + aligned(row_bytes)
+            + aligned(p.planes * p.rows * row_bytes), 0)
+    with nogil:
+        run_tasks(window_task, &p, lines * p.blocks * p.parts, 1, workers)
+        free(p.memory.start)
