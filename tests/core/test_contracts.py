@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ndconv import _core
+from ndconv._call.arguments import ACTIVATIONS
 from ndconv._call.geometry import layer_geometry
 from ndconv._gradients.weight import GradientBlocking, _block
 from ndconv._methods import Problem, winograd
@@ -100,7 +101,7 @@ def test_cuts_of_a_gradient(name):
         CORE.WeightGradient(blocking, cut._replace(inputs=blocking.padded_channels + 1))
 
 
-@pytest.mark.parametrize("activation", [-1, 9])
+@pytest.mark.parametrize("activation", [-1, len(ACTIVATIONS)])
 def test_activations(activation):
     blocking = make_blocking(problem(), CORE)
     core = CORE.Direct(blocking)

@@ -85,7 +85,7 @@ class Call:
         return eval(self.expression(**more), globals() | arrays)
 
     def __repr__(self) -> str:
-        """Return the call as a piece of Python to paste, with this folder on the path."""
+        """Return the call as a piece of Python to paste, with the folder of tests on the path."""
         lines = ["from fuzz.calls import *"]
         for name, o in self.operands.items():
             code = o.code() if isinstance(o, Operand) else f"np.array({o.tolist()!r}, '{o.dtype}')"

@@ -103,9 +103,9 @@ def constants(draw):
     chunk = draw(st.sampled_from((1, 2, 3, 5, 8, 56)))
     band = draw(st.sampled_from((0, 4 << 10, 128 << 10)))
     if draw(st.booleans()):
-        return {**chunks(chunk), "BAND_BYTES": band, "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER}
+        return {**chunks(chunk), "BAND_BYTES": band, "LEAST_BLOCKS": 1, "OWN_VALUE_BYTES": NEVER}
     tiles = draw(st.sampled_from((1, 2, 5, 16)))
-    return {**chunks(chunk), "BAND_BYTES": band, "LEAST_ROUNDS": NEVER, "tiles": tiles}
+    return {**chunks(chunk), "BAND_BYTES": band, "LEAST_BLOCKS": NEVER, "tiles": tiles}
 
 
 def check_call(call, **more):

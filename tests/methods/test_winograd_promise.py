@@ -98,6 +98,9 @@ def test_promise_with_a_huge_sample(rng, size, shapes, dtype):
     keywords = dict(*keywords)
     weight = values(rng, weight_shape, dtype)
     layer = ndconv.ConvLayer(weight, **keywords, method="winograd")
+    if len(x_shape) == 3:  # four tiles an axis are enough
+        x_shape = (x_shape[0], *(15 * keywords.get("stride", 1) + taps for taps in weight_shape[2:]))
+    assert shapes in layer.explain(x_shape)
     layer(np.ones(x_shape, dtype))
     ((call, place),) = (entry.value for entry in layer._calls._entries.values())
     packed, _ = layer._packed.get(place)

@@ -93,10 +93,10 @@ def chunks(tiles):
 #: Ways to cut a call into rounds: each done by one worker alone, or shared by all. Shared rounds are as large as the
 #: memory for their values, here given in tiles.
 ROUNDS = {
-    "alone": {**chunks(8), "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER},
-    "alone, larger chunks": {**chunks(20), "LEAST_ROUNDS": 1, "OWN_VALUE_BYTES": NEVER},
-    "shared": {**chunks(7), "LEAST_ROUNDS": NEVER, "BAND_BYTES": 1, "tiles": 1},
-    "shared, larger rounds": {"LEAST_ROUNDS": NEVER, "BAND_BYTES": 24 << 10, "tiles": 8},
+    "alone": {**chunks(8), "LEAST_BLOCKS": 1, "OWN_VALUE_BYTES": NEVER},
+    "alone, larger chunks": {**chunks(20), "LEAST_BLOCKS": 1, "OWN_VALUE_BYTES": NEVER},
+    "shared": {**chunks(7), "LEAST_BLOCKS": NEVER, "BAND_BYTES": 1, "tiles": 1},
+    "shared, larger rounds": {"LEAST_BLOCKS": NEVER, "BAND_BYTES": 24 << 10, "tiles": 8},
 }
 
 

@@ -20,9 +20,26 @@ FAKE = ["-DFAKE_CPUS=8"]  # helpers for more CPUs than this machine may have
 TSAN = ["-fsanitize=thread", "-g", "-O1"]
 
 
-def harness(folder, flags, *arguments):
-    """Build the harness, run it, and return what it printed."""
-    program = folder / "harness"
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory):
+    """Return what runs the harness, built once with each set of flags, and tells what it printed."""
+    built = {}
+
+    def run(flags, *arguments):
+        key = tuple(flags)
+        if key not in built:
+            built[key] = build(tmp_path_factory.mktemp("harness") / "harness", flags)
+        # ThreadSanitizer wants its own places in the address space.
+        randomised = ["setarch", "-R"] if TSAN[0] in flags and shutil.which("setarch") else []
+        command = [*randomised, built[key], *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def build(program, flags):
     sources = [
         HERE / "crew_harness.c",
         SOURCES / "crew.c",
@@ -46,31 +63,27 @@ def harness(folder, flags, *arguments):
     if built.returncode and TSAN[0] in flags and "tsan" in built.stderr:
         pytest.skip("the compiler has no ThreadSanitizer")
     assert built.returncode == 0, built.stderr
-    # ThreadSanitizer wants its own places in the address space.
-    randomised = ["setarch", "-R"] if TSAN[0] in flags and shutil.which("setarch") else []
-    done = subprocess.run([*randomised, program, *arguments], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return program
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "callers"), [("1000000", "4"), ("100000", "1"), ("100000", "40")])
-def test_jobs_of_random_sizes(tmp_path, jobs, callers):
-    assert " 0 wrong" in harness(tmp_path, FAKE, jobs, callers)
+def test_jobs_of_random_sizes(harness, jobs, callers):
+    assert " 0 wrong" in harness(FAKE, jobs, callers)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("50000", "1"), ("50000", "4"), ("30000", "3", "nested")])
-def test_no_race(tmp_path, arguments):
-    assert " 0 wrong" in harness(tmp_path, FAKE + TSAN, *arguments)
+def test_no_race(harness, arguments):
+    assert " 0 wrong" in harness(FAKE + TSAN, *arguments)
 
 
 @pytest.mark.slow
-def test_on_the_cpus_of_this_machine(tmp_path):
-    assert " 0 wrong" in harness(tmp_path, [], "100000", "3", "nested")
+def test_on_the_cpus_of_this_machine(harness):
+    assert " 0 wrong" in harness([], "100000", "3", "nested")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], FAKE])
-def test_forks_at_any_time(tmp_path, flags):
-    assert " 0 wrong" in harness(tmp_path, flags, "100000", "4", "nested", "forks")
+def test_forks_at_any_time(harness, flags):
+    assert " 0 wrong" in harness(flags, "100000", "4", "nested", "forks")

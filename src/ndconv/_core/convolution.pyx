@@ -3,7 +3,7 @@
 """The convolution engine for one compute type and one instruction-set level.
 
 This one source is built for every pair of them; see meson.build. It is put together from the files that it includes
-below, each of which uses only those before it. Python sees a class for each method.
+below, each of which uses only those before it. Python sees a class or a function for each method.
 """
 cimport numpy as cnp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

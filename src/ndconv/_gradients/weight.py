@@ -85,7 +85,7 @@ def weight_gradient(
 def _of_real(real: Array, dtype: np.dtype[Any], real_x: bool) -> Array:
     """Return gradients of a dtype from those of the real weights that the core has instead of complex ones.
 
-    A complex weight ``a + bi`` stands there as a, -b and b, a (see `_dtypes.real_weights`); the gradients to a and b
+    A complex weight ``a + bi`` stands there as a, -b and b, a (see `real_weights`); the gradients to a and b
     are the real and imaginary part of its own.
     """
     if dtype.kind != "c":

@@ -44,17 +44,17 @@ MOST_OUTPUTS = 4
 MOST_STEP = 4
 MOST_TAPS = max(POINTS) - 1
 
-# Bytes of the values that a round keeps for all workers, and of the planes of a band of tiles.
+# Bytes of the values that a block of tiles keeps for all workers, and of the planes of a band of tiles.
 VALUE_BYTES = 8 << 20
 BAND_BYTES = 128 << 10
 
 # Tiles that are multiplied together, of two axes and of one, which have fewer products: a chunk's fill half an L2 cache
-# at most. Where the values of so many tiles as of two axes do so, and there are so many rounds, a worker does a round
+# at most. Where the values of so many tiles as of two axes do so, and there are so many blocks, a worker does one
 # alone.
 CHUNK_TILES = 56
 CHUNK_TILES_OF_LINES = 160
 OWN_VALUE_BYTES = 640 << 10
-LEAST_ROUNDS = 16
+LEAST_BLOCKS = 16
 
 # Products of one point that are added up before they are added to others. A sum of all of them in a row would round
 # too often for the promised accuracy; each part costs as much as some ten products.
@@ -293,7 +293,7 @@ def _tile_sizes(g: Any, axis: int) -> dict[int, int]:
 def _tiling(problem: Problem, core: Core, points: int, rows: int, columns: int) -> Tiling:
     """Return the tiling of a problem into tiles of `rows` and `columns` outputs; of 1 row if only one axis is cut.
 
-    It has one round for each image, before `_in_rounds` says more.
+    It has one block for each image, before `_in_blocks` says more.
     """
     g = problem.geometry
     planar = rows > 1
@@ -348,15 +348,15 @@ def _tiles(outputs: int, size: int, dilation: int) -> int:
     return groups * dilation + min(rest, dilation)
 
 
-def _in_rounds(problem: Problem, core: Core, tiling: Tiling) -> Tiling:
-    """Return the tiling with rounds of one worker each, or else with those that all workers share."""
+def _in_blocks(problem: Problem, core: Core, tiling: Tiling) -> Tiling:
+    """Return the tiling with blocks of one worker each, or else with those that all workers share."""
     tiling = _guarded(problem, tiling)
-    alone = _round_of_one(problem, core, tiling)
-    return alone if alone is not None else _shared_round(problem, core, tiling)
+    private = _private_blocks(problem, core, tiling)
+    return private if private is not None else _shared_blocks(problem, core, tiling)
 
 
-def _round_of_one(problem: Problem, core: Core, tiling: Tiling) -> Tiling | None:
-    """Return the tiling with rounds whose values stay in one worker's cache; None if they are too few or small."""
+def _private_blocks(problem: Problem, core: Core, tiling: Tiling) -> Tiling | None:
+    """Return the tiling with blocks whose values stay in one worker's cache; None if they are too few or small."""
     if tiling.column_dilation > 1:
         return None
     columns = _evenly(tiling.grid_columns, 16 if tiling.rows > 1 else CHUNK_TILES)
@@ -366,8 +366,8 @@ def _round_of_one(problem: Problem, core: Core, tiling: Tiling) -> Tiling | None
     rows = _evenly(tiling.grid_rows, max(CHUNK_TILES // columns, 1))
     images = max(min(CHUNK_TILES // (rows * columns), problem.batch), 1) if rows == tiling.grid_rows else 1
     tiles = images * rows * columns
-    rounds = -(-problem.batch // images) * -(-tiling.grid_rows // rows) * -(-tiling.grid_columns // columns)
-    if rounds * problem.geometry.groups < LEAST_ROUNDS or 2 * tiles < CHUNK_TILES:
+    blocks = -(-problem.batch // images) * -(-tiling.grid_rows // rows) * -(-tiling.grid_columns // columns)
+    if blocks * problem.geometry.groups < LEAST_BLOCKS or 2 * tiles < CHUNK_TILES:
         return None
     if _value_bytes(problem, core, tiling, tiles) > OWN_VALUE_BYTES:
         return None
@@ -381,8 +381,8 @@ def _round_of_one(problem: Problem, core: Core, tiling: Tiling) -> Tiling | None
     )
 
 
-def _shared_round(problem: Problem, core: Core, tiling: Tiling) -> Tiling:
-    """Return the tiling with rounds as large as their values fit the memory that all workers share."""
+def _shared_blocks(problem: Problem, core: Core, tiling: Tiling) -> Tiling:
+    """Return the tiling with blocks as large as their values fit the memory that all workers share."""
     most = max(VALUE_BYTES // _value_bytes(problem, core, tiling, 1), 1)
     images = rows = 1
     interlaced = tiling.column_dilation  # tiles that stay together
@@ -439,7 +439,7 @@ def _best(problem: Problem) -> tuple[float, Tiling] | None:
         tiling = _tiling(problem, core, *cut)
         cycles = _cycles(problem, core, tiling)
         if best is None or cycles < best[0]:  # before its weights are read
-            tiling = _in_rounds(problem, core, tiling)
+            tiling = _in_blocks(problem, core, tiling)
             cycles += _weight_cycles(problem, core, tiling)
             if best is None or cycles < best[0]:
                 best = cycles, tiling

@@ -1,4 +1,4 @@
-"""Streams: a filter whose signal comes in chunks, `CorrelateStream` and what `ConvLayer.stream` returns.
+"""The earlier taps of a long filter, by spectra, for a signal that comes in chunks.
 
 A chunk's outputs are those of one call for the whole signal, since the direct method adds up an output's products in an
 order that does not depend on the signal's length. Of a long filter it does only the latest taps, so that outputs need

@@ -91,30 +91,32 @@ def layer_gradients(grad_y, x, weight, *, stride=1, padding=0, padding_mode="zer
     sizes, positions = x.shape[2:], grad_y.shape[2:]
     pairs = resolve_padding(padding, sizes, kernel, stride, dilation)
 
-    dtype = result_dtype(grad_y, weight)
-    folded = []
-    spread = partial(laid_over, groups=groups, stride=stride, dilation=dilation)
-    for part in sums_and_magnitudes(spread, widen(grad_y, dtype), np.conj(widen(weight, dtype))):
-        for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
-            if part is not None:
-                part = extend(part, 2 + i, 0, before + sizes[i] + after, "zeros")  # what the last window did not reach
-                part = fold(part, 2 + i, -before, sizes[i] + after, sizes[i], mode)
-        folded.append(part)
-    count = weight.shape[0] // groups * math.prod(kernel)
-    grad_x = _gradient(*folded, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
+    def to_x():
+        dtype = result_dtype(grad_y, weight)
+        folded = []
+        spread = partial(laid_over, groups=groups, stride=stride, dilation=dilation)
+        for part in sums_and_magnitudes(spread, widen(grad_y, dtype), np.conj(widen(weight, dtype))):
+            for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
+                if part is not None:
+                    part = extend(part, 2 + i, 0, before + sizes[i] + after, "zeros")  # what no window reached
+                    part = fold(part, 2 + i, -before, sizes[i] + after, sizes[i], mode)
+            folded.append(part)
+        count = weight.shape[0] // groups * math.prod(kernel)
+        return _gradient(*folded, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
 
-    dtype = result_dtype(grad_y, x)
-    padded = widen(x, dtype)
-    for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
-        padded = extend(padded, 2 + i, -before, sizes[i] + after, mode, widen(np.asarray(fill_value), dtype)[()])
-    windows = partial(windows_of, axes=tuple(range(2, 2 + d)), kernel=kernel, stride=stride, dilation=dilation)
-    sums = sums_and_magnitudes(
-        lambda x, samples: met_in_windows(windows(x), samples, weight.shape, groups),
-        np.conj(padded),
-        widen(grad_y, dtype),
-    )
-    grad_weight = _gradient(*sums, len(grad_y) * math.prod(positions), dtype, weight, d)
-    return References(grad_x, grad_weight, _bias_gradient(grad_y))
+    def to_weight():
+        dtype = result_dtype(grad_y, x)
+        padded = widen(x, dtype)
+        for i, ((before, after), mode) in enumerate(zip(pairs, modes, strict=True)):
+            padded = extend(padded, 2 + i, -before, sizes[i] + after, mode, widen(np.asarray(fill_value), dtype)[()])
+        windows = partial(windows_of, axes=tuple(range(2, 2 + d)), kernel=kernel, stride=stride, dilation=dilation)
+        sums = sums_and_magnitudes(
+            lambda x, samples: met_in_windows(windows(x), samples, weight.shape, groups),
+            np.conj(padded), widen(grad_y, dtype),
+        )  # fmt: skip
+        return _gradient(*sums, len(grad_y) * math.prod(positions), dtype, weight, d)
+
+    return References(to_x, to_weight, partial(_bias_gradient, grad_y))
 
 
 def _bias_gradient(grad_y):
@@ -164,21 +166,26 @@ def transpose_layer_gradients(grad_y, x, weight, *, stride=1, padding=0, output_
             whole = extend(whole, 2 + i, -before, span - before, "zeros")
         return windows_of(whole, tuple(range(2, 2 + d)), kernel, stride, dilation)
 
-    dtype = result_dtype(grad_y, weight)
     there = windows(np.ones((1, 1, *grad_y.shape[2:]), bool))
-    sums = sums_and_magnitudes(
-        lambda whole, weight: products_of_windows(windows(whole), weight, groups, there),
-        widen(grad_y, dtype), np.conj(widen(weight, dtype)),
-    )  # fmt: skip
-    count = weight.shape[1] * math.prod(kernel)
-    grad_x = _gradient(*sums, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
-    dtype = result_dtype(grad_y, x)
-    sums = sums_and_magnitudes(
-        lambda whole, samples: met_in_windows(windows(whole), samples, weight.shape, groups, there),
-        widen(grad_y, dtype), np.conj(widen(x, dtype)),
-    )  # fmt: skip
-    grad_weight = _gradient(*sums, len(x) * math.prod(x.shape[2:]), dtype, weight, d)
-    return References(grad_x, grad_weight, _bias_gradient(grad_y))
+
+    def to_x():
+        dtype = result_dtype(grad_y, weight)
+        sums = sums_and_magnitudes(
+            lambda whole, weight: products_of_windows(windows(whole), weight, groups, there),
+            widen(grad_y, dtype), np.conj(widen(weight, dtype)),
+        )  # fmt: skip
+        count = weight.shape[1] * math.prod(kernel)
+        return _gradient(*sums, count, dtype, given, d, batched, channel_axis, fast=dtype.kind not in "iu")
+
+    def to_weight():
+        dtype = result_dtype(grad_y, x)
+        sums = sums_and_magnitudes(
+            lambda whole, samples: met_in_windows(windows(whole), samples, weight.shape, groups, there),
+            widen(grad_y, dtype), np.conj(widen(x, dtype)),
+        )  # fmt: skip
+        return _gradient(*sums, len(x) * math.prod(x.shape[2:]), dtype, weight, d)
+
+    return References(to_x, to_weight, partial(_bias_gradient, grad_y))
 
 
 def touched(mask, weight_shape, **keywords):

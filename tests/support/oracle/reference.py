@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import erf, expit
@@ -125,13 +126,15 @@ def finished(value, magnitude, count, dtype, d, batched, channel_axis, bias=None
     return Reference(laid_out(value), dtype, laid_out(bound), laid_out(magnitude))
 
 
-@dataclass(frozen=True)
 class References:
-    """What the gradients to x, weight and bias must be."""
+    """What the gradients to x, weight and bias must be, each computed when it is first asked for."""
 
-    x: Reference
-    weight: Reference
-    bias: Reference
+    def __init__(self, to_x, to_weight, to_bias):
+        self._x, self._weight, self._bias = to_x, to_weight, to_bias
+
+    x = cached_property(lambda self: self._x())
+    weight = cached_property(lambda self: self._weight())
+    bias = cached_property(lambda self: self._bias())
 
     def check(self, actual, needs=("x", "weight", "bias")):
         """Assert that the gradients asked for are there and right, and that there is no other."""

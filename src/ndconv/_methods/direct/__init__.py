@@ -1,7 +1,8 @@
 """The direct method: multiply and add, one tap at a time. It can do every problem.
 
-`kernels` decides which micro-kernel runs, `blocking` into which boxes of outputs the work is cut and in which order a
-box's samples stand in the planes that the padding stage fills. ``_core`` does what they say.
+`kernels` decides which micro-kernel runs, `layout` what it may read in place and keep in cache, `boxes` into which
+boxes of outputs and which tasks the work is cut, `planes` and `taps` in which order samples and taps stand there.
+`blocking` puts that together for ``_core``, which does what it says.
 """
 
 from __future__ import annotations
