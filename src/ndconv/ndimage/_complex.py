@@ -17,29 +17,27 @@ def by_components(
 ) -> Array:
     """Filter the real and imaginary parts of a complex input, with those of complex weights."""
     y = output_for(output, x, complex_output=True)
-    parts: list[tuple[Array, complex]]
-    if x.dtype.kind == "c":
-        parts = [(x.real, np.real(cval)), (x.imag, np.imag(cval))]
-    elif np.iscomplexobj(cval):
+    if x.dtype.kind != "c" and np.iscomplexobj(cval):
         raise ValueError(f"cval must not be complex where the input is real, got {cval!r}")
+
+    def product(part: Array, kernel: Array, dtype: np.dtype[np.generic], outside: complex) -> Array:
+        result = new_output(y.shape, dtype)
+        filter(part, kernel, result, outside)
+        return result
+
+    outside = np.real(cval), np.imag(cval)
+    of_y = y.real.dtype
+    # As in SciPy, what is added to a product, or subtracted from it, has the input's precision.
+    if x.dtype.kind != "c":
+        real, imag = product(x, weights.real, of_y, cval), product(x, weights.imag, of_y, cval)
+    elif weights.dtype.kind != "c":
+        real, imag = product(x.real, weights, of_y, outside[0]), product(x.imag, weights, of_y, outside[1])
     else:
-        parts = [(x, cval)]
-    kernels = [weights.real, weights.imag] if weights.dtype.kind == "c" else [weights]
-    # Of each part of the input by each of the weights.
-    products: list[list[Array]] = []
-    for part, outside in parts:
-        products.append([])
-        for kernel in kernels:
-            products[-1].append(new_output(y.shape, y.real.dtype))
-            filter(part, kernel, products[-1][-1], outside)
-    y.real = products[0][0]
-    if len(kernels) == 2:
-        y.imag = products[0][1]
-        if len(parts) == 2:
-            y.real -= products[1][1]
-            y.imag += products[1][0]
-    else:
-        y.imag = products[1][0]
+        real = product(x.real, weights.real, of_y, outside[0])
+        real -= product(x.imag, weights.imag, x.real.dtype, outside[1])
+        imag = product(x.real, weights.imag, of_y, outside[0])
+        imag += product(x.imag, weights.real, x.real.dtype, outside[1])
+    y.real, y.imag = real, imag
     return y
 
 
