@@ -47,9 +47,9 @@ class Core(Protocol):
         """Return a plan of the gradient to weights."""
 
     def running_means(
-        self, x: Any, y: Any, axis: int, size: int, before: int, mode: int, fill: float, pieces: int, workers: int
-    ) -> bool:
-        """Write to y the means over windows along an axis; whether all sums are finite."""
+        self, x: Any, y: Any, axis: int, size: int, before: int, mode: int, fill: float, workers: int
+    ) -> None:
+        """Write to y the means over windows along an axis, with SciPy's bits."""
 
     def correlate_lines(
         self, x: Any, y: Any, weights: Any, axis: int, before: int, order: int, mode: int, fill: float, workers: int

@@ -98,7 +98,7 @@ def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) ->
         from_x, to_y, axis = _as_lines(x, target, each.axis)
         with Threads(RUNNING_MULTIPLY_ADDS * y.size, None) as threads:
             _core.load("float64").running_means(
-                from_x, to_y, axis, each.weights.size, each.before, each.mode.code, cval, 1, threads
+                from_x, to_y, axis, each.weights.size, each.before, each.mode.code, cval, threads
             )
         if target is not y:
             y[...] = target
