@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array, compute_type
 from .._methods import AUTO, PLAIN_SUMS
@@ -28,27 +29,27 @@ THIN = 1 / 64
 # --- Masked arrays ------------------------------------------------------------------------------------------------
 
 
-def is_masked(array: Any) -> bool:
+def is_masked(array: object) -> bool:
     """Whether something is a masked array; there are none before ``numpy.ma`` is imported."""
     return type(array) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
 
 
-def unmasked(array: Any) -> tuple[Any, Array | None]:
+def unmasked(array: ArrayLike) -> tuple[ArrayLike, Array | None]:
     """Return what is under the mask of a masked array, and where it is masked; None for nowhere."""
     if not is_masked(array):
         return array, None
     mask = np.ma.getmask(array)
-    return np.ma.getdata(array), mask if mask.any() else None
+    return np.ma.getdata(array), np.asarray(mask) if mask.any() else None
 
 
-def refuse_masked_kernel(kernel: Any) -> None:
+def refuse_masked_kernel(kernel: ArrayLike) -> None:
     """Raise for a kernel that is a masked array."""
     if is_masked(kernel):
         raise TypeError("kernel must not be a masked array: fill in what is masked, as by kernel.filled(0)")
 
 
 def with_mask(
-    x: Array, masked: Array, dtype: np.dtype[Any], policy: str, normalized: bool
+    x: Array, masked: Array, dtype: np.dtype[np.generic], policy: str, normalized: bool
 ) -> tuple[Array, Array | None]:
     """Return x with NaN where it is masked, for a result of a dtype; or where it has no NaN, x and the mask."""
     if policy == "raise":
@@ -111,7 +112,7 @@ def omitting(
     return delivered(y, checked, out)
 
 
-def check_weights(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def check_weights(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[np.generic]) -> None:
     """Raise for a kernel that does not tell what a missing sample should count for."""
     if has_nan(kernel):
         raise ValueError("kernel must have no nan under nan_policy='omit', which leaves out samples of x")
@@ -128,7 +129,7 @@ def check_weights(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) ->
 
 
 def interpolated(
-    windows: Windows, x: Array, fill_value: complex, kernel: Array, dtype: np.dtype[Any], method: str
+    windows: Windows, x: Array, fill_value: complex, kernel: Array, dtype: np.dtype[np.generic], method: str
 ) -> Array:
     """Return the sums over the samples that are there, times the sum of all weights over the sum of theirs."""
     real = np.dtype(compute_type(dtype))
@@ -154,7 +155,7 @@ def interpolated(
     return y
 
 
-def _rounding(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> float:
+def _rounding(kernel: Array, axes: tuple[int, ...], dtype: np.dtype[np.generic]) -> float:
     """Return what a sum of weights may be wrong by, in parts of their sizes."""
     taps = math.prod(kernel.shape[axis] for axis in axes)
     return 8 * float(np.finfo(compute_type(dtype)).eps) * math.sqrt(taps)

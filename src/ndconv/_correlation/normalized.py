@@ -9,7 +9,7 @@ that still would lose too much are done again, with the means of smaller and sma
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def normalized_correlation(
     kernel = unit_kernel(placed(template, x.ndim, checked.kernel_axes), windows.axes)
     if 0 in checked.y_shape:
         return new_output(checked.y_shape, checked.dtype) if out is None else out
-    outside = arguments.fill_value if windows.are_filled else 0
+    outside = cast(float, arguments.fill_value) if windows.are_filled else 0  # as x and the kernel are real
     exact = sample_dtype(x, outside)
     samples = windows.padded(x, exact, complex(checked.fill_value) if exact.kind == "f" else int(outside.real))
     y = coefficients(windows, samples, kernel, checked.dtype, arguments.method)
@@ -58,14 +58,14 @@ def normalized_correlation(
     return delivered(y, checked, out)
 
 
-def coefficient_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def coefficient_dtype(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
     """Return the dtype of coefficients of operands with a common dtype."""
     if dtype.kind == "c":
         raise TypeError(f"normalized=True is for real x and kernel, got a result of dtype {dtype}")
     return dtype if dtype.kind == "f" else DOUBLE
 
 
-def sample_dtype(x: Array, fill_value: Any) -> np.dtype[Any]:
+def sample_dtype(x: Array, fill_value: float) -> np.dtype[np.generic]:
     """Return the dtype that holds all samples of x exactly, and what stands outside it."""
     if x.dtype.kind not in "iu" or x.itemsize < DOUBLE.itemsize or x.size == 0:
         return DOUBLE
@@ -122,7 +122,7 @@ def coefficients(windows: Windows, samples: Array, kernel: Array, dtype: np.dtyp
 
 
 def _again(
-    windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[Any], method: str, lost: Array, y: Array
+    windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[np.generic], method: str, lost: Array, y: Array
 ) -> None:
     """Write to y the coefficients that are lost: halves of x have means of their own, and so has every window."""
     halves = windows.halves(lost) if np.count_nonzero(lost) > FEW * lost.size else []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import DTypeLike
 
+from .._call.arguments import PerAxis
 from .._call.dtypes import Array
 from .._call.geometry import Geometry
 from .._methods import PASSES, PLAIN_SUMS, checked_method
@@ -16,6 +18,7 @@ from .check import Arguments, Checked, check
 from .slide import slide
 
 Places = tuple[Array, ...]
+Slices = tuple[slice, ...]
 
 # Samples that are summed along an axis at once, where only sums are asked for and there are four times as many: sums of
 # sums then take fewer steps. And samples of the windows that are looked at one by one, for each step of NumPy.
@@ -39,7 +42,7 @@ class Windows(NamedTuple):
     geometry: Geometry
     workers: int | None
 
-    def _slide(self, x: Array, kernel: Array, stride: Any, dilation: Any, method: str) -> Array:
+    def _slide(self, x: Array, kernel: Array, stride: PerAxis, dilation: PerAxis, method: str) -> Array:
         """Return the sums of windows that lie within x times a kernel of as many axes."""
         valid = Arguments("valid", "zeros", 0.0, stride, dilation, self.axes, None, method)
         return slide(x, kernel, valid, None, self.workers, False)
@@ -50,7 +53,7 @@ class Windows(NamedTuple):
         g = self.geometry
         return any(mode.name == "zeros" and max(pair) > 0 for mode, pair in zip(g.modes, g.padding, strict=True))
 
-    def padded(self, x: Array, dtype: Any, fill_value: complex) -> Array:
+    def padded(self, x: Array, dtype: DTypeLike, fill_value: complex) -> Array:
         """Return a copy of x, in a dtype, with the samples of all windows and no other."""
         g = self.geometry
         shape, target, source = list(x.shape), [slice(None)] * x.ndim, [slice(None)] * x.ndim
@@ -71,7 +74,7 @@ class Windows(NamedTuple):
         g = self.geometry
         return self._slide(padded, kernel, g.stride, g.dilation, method)
 
-    def halves(self, outputs: Array) -> list[tuple[Any, Any]]:
+    def halves(self, outputs: Array) -> list[tuple[Slices, Slices]]:
         """Return two parts of the outputs and of the samples for them; none where they would have most in common."""
         g = self.geometry
         reaches = [(k - 1) * d + 1 for k, d in zip(g.kernel, g.dilation, strict=True)]
@@ -126,7 +129,7 @@ class Windows(NamedTuple):
     def changes(self, padded: Array) -> Array:
         """Return how often samples differ from their neighbours in the window: exactly 0 where it is constant."""
         g = self.geometry
-        total: Any = 0
+        total: Array | int = 0
         for i, axis in enumerate(self.axes):
             if g.kernel[i] > 1:
                 lead, step = (slice(None),) * axis, g.dilation[i]
@@ -138,7 +141,7 @@ class Windows(NamedTuple):
         """Yield, a few a time, the places of some chosen outputs, their windows as rows, and as many kernels or one."""
         g, d = self.geometry, self.geometry.ndim
         reaches = tuple((k - 1) * e + 1 for k, e in zip(g.kernel, g.dilation, strict=True))
-        steps: list[Any] = [slice(None)] * padded.ndim
+        steps = [slice(None)] * padded.ndim
         for axis, step in zip(self.axes, g.stride, strict=True):
             steps[axis] = slice(None, None, step)
         view = sliding_window_view(padded, reaches, axis=self.axes)

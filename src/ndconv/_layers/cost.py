@@ -1,11 +1,14 @@
 """Shapes and costs of layers, before any of them runs."""
 
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from .._call.arguments import integer, is_sequence, padding_pairs, per_axis
+import math
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, cast
+
+from .._call.arguments import Padding, PerAxis, integer, is_sequence, padding_pairs, per_axis
+from .._call.dtypes import Array
 from .._call.geometry import Geometry, Shape, batch_of, layer_geometry
 
 
@@ -13,9 +16,9 @@ def output_shape(
     input_shape: Shape,
     weight_shape: Shape,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
     groups: int = 1,
 ) -> Shape:
     r"""Return the shape of a layer's output.
@@ -90,9 +93,9 @@ def layer_cost(
     input_shape: Shape,
     weight_shape: Shape,
     *,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
     groups: int = 1,
     bias: bool = True,
     itemsize: int = 4,
@@ -176,7 +179,31 @@ class ReceptiveField:
         return "\n".join(f"{name:<6}{', '.join(map(str, value))}" for name, value in rows)
 
 
-def receptive_field(layers: Iterable[Any]) -> ReceptiveField:
+class Layer(Protocol):
+    """What `receptive_field` asks of a `ConvLayer`."""
+
+    @property
+    def weight(self) -> Array: ...
+    @property
+    def stride(self) -> PerAxis: ...
+    @property
+    def dilation(self) -> PerAxis: ...
+    @property
+    def padding(self) -> Padding: ...
+
+
+class _Entry(NamedTuple):
+    """The same of any layer."""
+
+    kernel: PerAxis
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Padding = 0
+
+
+def receptive_field(
+    layers: Iterable[Layer | Sequence[PerAxis | Padding] | Mapping[str, PerAxis | Padding]],
+) -> ReceptiveField:
     """Return the receptive field of a stack of layers.
 
     Parameters
@@ -214,22 +241,21 @@ def receptive_field(layers: Iterable[Any]) -> ReceptiveField:
     """
     if not isinstance(layers, Iterable):
         raise TypeError(f"layers must be an iterable of layers, got {layers!r}")
-    entries = [_layer_entry(layer) for layer in layers]
-    counts = {len(value) for entry in entries for value in entry.values() if is_sequence(value)}
+    entries = [_as_entry(layer) for layer in layers]
+    counts = {len(cast(Sized, value)) for entry in entries for value in entry if is_sequence(value)}
     if len(counts) > 1:
         raise ValueError(f"layers must have the same number of spatial axes, got {sorted(counts)}")
     ndim = counts.pop() if counts else 1
     size, jump, start = [1] * ndim, [1] * ndim, [0] * ndim
     for entry in entries:
-        kernel = per_axis(entry["kernel"], ndim, "kernel", minimum=1)
-        stride = per_axis(entry["stride"], ndim, "stride", minimum=1)
-        dilation = per_axis(entry["dilation"], ndim, "dilation", minimum=1)
-        padding = entry["padding"]
-        if padding in ("same", "same_lower") and max(stride) > 1:
+        kernel = per_axis(entry.kernel, ndim, "kernel", minimum=1)
+        stride = per_axis(entry.stride, ndim, "stride", minimum=1)
+        dilation = per_axis(entry.dilation, ndim, "dilation", minimum=1)
+        if entry.padding in ("same", "same_lower") and max(stride) > 1:
             raise ValueError(
-                f"padding {padding!r} with a stride depends on the input's size; give (before, after) pairs"
+                f"padding {entry.padding!r} with a stride depends on the input's size; give (before, after) pairs"
             )
-        pairs = padding_pairs(padding, kernel, kernel, stride, dilation)
+        pairs = padding_pairs(entry.padding, kernel, kernel, stride, dilation)
         for axis in range(ndim):
             size[axis] += dilation[axis] * (kernel[axis] - 1) * jump[axis]
             start[axis] -= pairs[axis][0] * jump[axis]
@@ -237,25 +263,21 @@ def receptive_field(layers: Iterable[Any]) -> ReceptiveField:
     return ReceptiveField(tuple(size), tuple(jump), tuple(start))
 
 
-_ENTRY = {"kernel": None, "stride": 1, "dilation": 1, "padding": 0}
-
-
-def _layer_entry(layer: Any) -> dict[str, Any]:
-    """Return a layer's kernel, stride, dilation and padding."""
+def _as_entry(layer: Any) -> _Entry:
+    """Return a layer's kernel, stride, dilation and padding; its type is what a user gave."""
     if hasattr(layer, "weight"):
-        given = {name: getattr(layer, name) for name in ("stride", "dilation", "padding")}
-        return _ENTRY | {"kernel": tuple(layer.weight.shape[2:])} | given
+        return _Entry(tuple(layer.weight.shape[2:]), layer.stride, layer.dilation, layer.padding)
     if isinstance(layer, Mapping):
-        unknown = set(layer) - set(_ENTRY)
+        unknown = set(layer) - set(_Entry._fields)
         if unknown or "kernel" not in layer:
             raise ValueError(f"layers must have the keys kernel, stride, dilation and padding, got {sorted(layer)}")
-        return _ENTRY | dict(layer)
+        return _Entry(**layer)
     if is_sequence(layer) and 1 <= len(layer) <= 4:
-        return _ENTRY | dict(zip(_ENTRY, layer, strict=False))
+        return _Entry(*layer)
     raise TypeError(f"layers must be ConvLayers, (kernel, stride, dilation, padding) tuples or dicts, got {layer!r}")
 
 
-def checked_shape(shape: Any, name: str) -> Shape:
+def checked_shape(shape: Shape, name: str) -> Shape:
     """Return a shape argument as a tuple of ints."""
     if not is_sequence(shape):
         raise TypeError(f"{name} must be a sequence of integers, got {shape!r}")

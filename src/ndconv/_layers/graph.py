@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,19 +23,29 @@ if TYPE_CHECKING:
 NORMALIZATIONS = ("symmetric", "row", None)
 
 
-def _as_graph(adjacency: Any) -> tuple[csr_array, np.dtype[Any]]:
+class Sparse(Protocol):
+    """Any of SciPy's sparse arrays and matrices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[np.generic]: ...
+    def tocsr(self) -> object: ...
+
+
+def _as_graph(adjacency: ArrayLike | Sparse) -> tuple[csr_array, np.dtype[np.generic]]:
     """Return an adjacency matrix by rows, and its dtype, which it may not have itself: SciPy knows no float16."""
     from scipy import sparse
 
-    if not sparse.issparse(adjacency):
-        adjacency = unmasked_array(adjacency, "adjacency")
-    dtype: np.dtype[Any] = adjacency.dtype
+    is_sparse = sparse.issparse(adjacency)
+    matrix = cast("Sparse", adjacency) if is_sparse else unmasked_array(adjacency, "adjacency")
+    dtype = matrix.dtype
     check_dtype(dtype, "adjacency")
-    if len(adjacency.shape) != 2 or adjacency.shape[0] != adjacency.shape[1]:
-        raise ValueError(f"adjacency must have shape (nodes, nodes), got {adjacency.shape}")
-    if not sparse.issparse(adjacency):
-        adjacency = adjacency.astype(np.float32 if dtype.char == "e" else dtype.newbyteorder("="), copy=False)
-    return sparse.csr_array(adjacency), dtype
+    if len(matrix.shape) != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"adjacency must have shape (nodes, nodes), got {matrix.shape}")
+    if isinstance(matrix, np.ndarray):
+        matrix = matrix.astype(np.float32 if dtype.char == "e" else dtype.newbyteorder("="), copy=False)
+    return sparse.csr_array(matrix), dtype
 
 
 def _check_shapes(x: Array, graph: csr_array, weight: Array) -> None:
@@ -49,8 +59,8 @@ def _check_shapes(x: Array, graph: csr_array, weight: Array) -> None:
 
 
 def _result_dtype(
-    arrays: Iterable[Array], graph_dtype: np.dtype[Any], normalization: str | None
-) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    arrays: Iterable[Array], graph_dtype: np.dtype[np.generic], normalization: str | None
+) -> tuple[np.dtype[np.generic], np.dtype[np.generic]]:
     """Return the dtype of a result, and that in which it is computed."""
     dtypes = [a.dtype for a in arrays]
     if normalization is None or graph_dtype.kind in "fc":  # normalised, integers are floats of whichever precision
@@ -78,7 +88,9 @@ def _square_root(degrees: Array) -> Array:
     return np.asarray(np.sqrt(degrees.real))
 
 
-def _normalized(graph: csr_array, normalization: str | None, self_loops: bool, dtype: np.dtype[Any]) -> csr_array:
+def _normalized(
+    graph: csr_array, normalization: str | None, self_loops: bool, dtype: np.dtype[np.generic]
+) -> csr_array:
     """Return the adjacency matrix that a layer multiplies by, with its edges alone."""
     from scipy import sparse
 
@@ -110,7 +122,7 @@ def _product(a: Array, b: Array, workers: int | None) -> Array:
 
 def graph_conv(
     x: ArrayLike,
-    adjacency: Any,
+    adjacency: ArrayLike | Sparse,
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     *,
@@ -196,38 +208,32 @@ def graph_conv(
            [2.],
            [3.]])
     """
-    features, filters = unmasked_array(x, "x"), unmasked_array(weight, "weight")
+    x, weight = unmasked_array(x, "x"), unmasked_array(weight, "weight")
     graph, graph_dtype = _as_graph(adjacency)
-    _check_shapes(features, graph, filters)
-    vectors = [] if bias is None else [unmasked_array(bias, "bias")]
-    for vector in vectors:
-        if vector.shape != filters.shape[1:]:
-            raise ValueError(
-                f"bias must have shape {filters.shape[1:]}, one entry per output channel; got {vector.shape}"
-            )
+    _check_shapes(x, graph, weight)
+    bias = None if bias is None else unmasked_array(bias, "bias")
+    if bias is not None and bias.shape != weight.shape[1:]:
+        raise ValueError(f"bias must have shape {weight.shape[1:]}, one entry per output channel; got {bias.shape}")
     one_of(normalization, "normalization", NORMALIZATIONS)
     flag(self_loops, "self_loops")
     one_of(activation, "activation", ACTIVATIONS)
-    dtype, working = _result_dtype((features, filters, *vectors), graph_dtype, normalization)
+    dtype, working = _result_dtype((x, weight, *(() if bias is None else (bias,))), graph_dtype, normalization)
     check_activation(activation, dtype)
-    threads = checked_workers(workers)
+    workers = checked_workers(workers)
     graph = _normalized(graph, normalization, self_loops, working)
-    features, filters = (np.require(a, working, "A") for a in (features, filters))
-    channels_in, channels_out = filters.shape
-    if channels_in <= channels_out:
-        sums = _product(graph @ features, filters, threads)
-    else:
-        sums = graph @ _product(features, filters, threads)
+    x, weight = (np.require(a, working, "A") for a in (x, weight))
+    channels_in, channels_out = weight.shape
+    sums = _product(graph @ x, weight, workers) if channels_in <= channels_out else graph @ _product(x, weight, workers)
     with np.errstate(all="ignore"):
-        for vector in vectors:
-            sums += vector.astype(working)
+        if bias is not None:
+            sums += bias.astype(working)
         return activate(sums, activation).astype(dtype, copy=False)
 
 
 def graph_conv_backward(
     grad_y: ArrayLike,
     x: ArrayLike,
-    adjacency: Any,
+    adjacency: ArrayLike | Sparse,
     weight: ArrayLike,
     *,
     normalization: str | None = "symmetric",
@@ -297,23 +303,18 @@ def graph_conv_backward(
     >>> print(gradients.bias)
     None
     """
-    gradient, features, filters = (
-        unmasked_array(grad_y, "grad_y"),
-        unmasked_array(x, "x"),
-        unmasked_array(weight, "weight"),
-    )
+    grad_y, x, weight = unmasked_array(grad_y, "grad_y"), unmasked_array(x, "x"), unmasked_array(weight, "weight")
     graph, graph_dtype = _as_graph(adjacency)
-    _check_shapes(features, graph, filters)
-    y_shape = (features.shape[0], filters.shape[1])
-    if gradient.shape != y_shape:
-        raise ValueError(f"grad_y must have the output's shape {y_shape}, got {gradient.shape}")
+    _check_shapes(x, graph, weight)
+    y_shape = (x.shape[0], weight.shape[1])
+    if grad_y.shape != y_shape:
+        raise ValueError(f"grad_y must have the output's shape {y_shape}, got {grad_y.shape}")
     one_of(normalization, "normalization", NORMALIZATIONS)
     flag(self_loops, "self_loops")
     names = checked_needs(needs)
-    threads = checked_workers(workers)
-    dtype, working = _result_dtype((gradient, features, filters), graph_dtype, normalization)
+    workers = checked_workers(workers)
+    dtype, working = _result_dtype((grad_y, x, weight), graph_dtype, normalization)
     graph = _normalized(graph, normalization, self_loops, working)
-    sent_back = np.require(gradient, working, "A")
 
     def finished(sums: Array, operand: Array) -> Array:
         if sums.dtype.kind == "c" and operand.dtype.kind != "c":
@@ -323,11 +324,11 @@ def graph_conv_backward(
 
     by_x = by_weight = by_bias = None
     if names & {"x", "weight"}:
-        sent = graph.conj(copy=False).T @ sent_back
+        sent = graph.conj(copy=False).T @ np.require(grad_y, working, "A")
         if "x" in names:
-            by_x = finished(_product(sent, filters.astype(working).conj().T, threads), features)
+            by_x = finished(_product(sent, weight.astype(working).conj().T, workers), x)
         if "weight" in names:
-            by_weight = finished(_product(features.astype(working).conj().T, sent, threads), filters)
+            by_weight = finished(_product(x.astype(working).conj().T, sent, workers), weight)
     if "bias" in names:
-        by_bias = bias_gradient(gradient, 0)
+        by_bias = bias_gradient(grad_y, 0)
     return ConvGradients(by_x, by_weight, by_bias)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +26,8 @@ from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
 from .._streams.layer import LayerStream
 from .cost import LayerCost, checked_shape, cost_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def _prepare(
     return _Call(geometry, prepared, y_shape, order)
 
 
-def _layout(array: Any) -> Any:
+def _layout(array: ArrayLike | None) -> object:
     """Return all that is checked of a residual or an `out`, or decides how a call is done: a part of its key."""
     if array is None:
         return None
@@ -100,7 +103,7 @@ def _layout(array: Any) -> Any:
 
 
 def _run(
-    call: _Call, x: Array, packed: Any, bias: Array | None, residual: Array | None, out: Array | None,
+    call: _Call, x: Array, packed: object, bias: Array | None, residual: Array | None, out: Array | None,
     workers: int | None,
 ) -> Array:  # fmt: skip
     """Return the layer's result."""
@@ -112,11 +115,12 @@ def _run(
         residual = None if residual is None else copy_if_overlapping(residual, out)
     if residual is not None:
         residual = with_components_of(residual, call.prepared.dtype)
-    xs, ys, rs = x, y, residual
-    if call.channels_first is not None:
-        xs, ys = x.transpose(call.channels_first), y.transpose(call.channels_first)
-        rs = None if residual is None else residual.transpose(call.channels_first)
-    call.prepared.run(xs, packed, ys, bias, rs, workers)
+    if call.channels_first is None:
+        call.prepared.run(x, packed, y, bias, residual, workers)
+    else:
+        first = call.channels_first
+        residual = None if residual is None else residual.transpose(first)
+        call.prepared.run(x.transpose(first), packed, y.transpose(first), bias, residual, workers)
     return y
 
 
@@ -128,13 +132,13 @@ def _as_sets(weight: Array, groups: int) -> Array:
 def _checked_bias(bias: ArrayLike | None, weight: Array) -> Array | None:
     if bias is None:
         return None
-    array = unmasked_array(bias, "bias")
-    if array.shape != weight.shape[:1]:
-        raise ValueError(f"bias must have shape {weight.shape[:1]}, one entry per output channel; got {array.shape}")
-    return array
+    bias = unmasked_array(bias, "bias")
+    if bias.shape != weight.shape[:1]:
+        raise ValueError(f"bias must have shape {weight.shape[:1]}, one entry per output channel; got {bias.shape}")
+    return bias
 
 
-def _checked_residual(residual: Array | None, y_shape: Shape) -> None:
+def _check_residual(residual: Array | None, y_shape: Shape) -> None:
     if residual is not None and residual.shape != y_shape:
         raise ValueError(f"residual must have the output's shape {y_shape}, got {residual.shape}")
 
@@ -248,7 +252,7 @@ def conv_layer(
            [3., 3., 3.],
            [0., 0., 0.]])
     """
-    key: Any = None
+    key: tuple[object, ...] | None = None
     if type(x) is np.ndarray and type(weight) is np.ndarray:
         key = (
             x.shape, x.strides, x.dtype, weight.shape, weight.dtype, exact_key(stride), exact_key(padding),
@@ -261,22 +265,23 @@ def conv_layer(
         except TypeError:  # lists are welcome, but have no hash
             key = call = None
         if call is not None:
-            threads = checked_workers(workers)
-            return _conv(call, x, weight, _checked_bias(bias, weight), cast("Array | None", residual), out, threads)
-    array, filters = promoted_for_fill(unmasked_array(x, "x"), fill_value), unmasked_array(weight, "weight")
-    if filters.ndim < 3:
-        layer_geometry(array.shape, filters.shape, 1, 0, "zeros", 1, 1)  # raises
-    vector = _checked_bias(bias, filters)
-    other = None if residual is None else unmasked_array(residual, "residual")
+            workers = checked_workers(workers)
+            return _conv(call, x, weight, _checked_bias(bias, weight), cast("Array | None", residual), out, workers)
+    given = x, residual
+    x, weight = promoted_for_fill(unmasked_array(x, "x"), fill_value), unmasked_array(weight, "weight")
+    if weight.ndim < 3:
+        layer_geometry(x.shape, weight.shape, 1, 0, "zeros", 1, 1)  # raises
+    bias = _checked_bias(bias, weight)
+    residual = None if residual is None else unmasked_array(residual, "residual")
     settings = _Settings(
         stride, padding, padding_mode, fill_value, dilation, groups, activation, channel_axis, method
     )  # fmt: skip
-    threads = checked_workers(workers)
-    call = _prepare(array, filters, vector, other, settings, out)
-    _checked_residual(other, call.y_shape)
-    if key is not None and array is x and other is residual:
+    workers = checked_workers(workers)
+    call = _prepare(x, weight, bias, residual, settings, out)
+    _check_residual(residual, call.y_shape)
+    if key is not None and all(map(operator.is_, given, (x, residual))):
         remember(_calls, key, call, call.geometry)
-    return _conv(call, array, filters, vector, other, out, threads)
+    return _conv(call, x, weight, bias, residual, out, workers)
 
 
 def _conv(
@@ -287,8 +292,8 @@ def _conv(
         weight = copy_if_overlapping(weight, out)
         bias = None if bias is None else copy_if_overlapping(bias, out)
     packed = call.prepared.pack(_as_sets(weight, call.geometry.groups), workers, once=True)
-    vector = None if bias is None else real_vector(bias, call.prepared.dtype)
-    return _run(call, x, packed, vector, residual, out, workers)
+    bias = None if bias is None else real_vector(bias, call.prepared.dtype)
+    return _run(call, x, packed, bias, residual, out, workers)
 
 
 class ConvLayer:
@@ -334,11 +339,12 @@ class ConvLayer:
     (8, 112, 112)
     """
 
-    __slots__ = ("__weakref__", "_bias", "_calls", "_packed", "_settings", "_weight", "_workers")
+    __slots__ = ("__weakref__", "_bias", "_calls", "_geometries", "_packed", "_settings", "_weight", "_workers")
 
     _bias: Array | None
-    _calls: Cache[Any]  # a `_Call` with its place among the packed weights, or the geometry of a shape
-    _packed: Cache[Any]
+    _calls: Cache[tuple[_Call, object]]  # with their places among the packed weights
+    _geometries: Cache[Geometry]  # of shapes of x
+    _packed: Cache[Any]  # weights with a bias, as each kind of plan wants them; and what gradients and streams keep
     _settings: _Settings
     _weight: Array
     _workers: int | None
@@ -359,20 +365,21 @@ class ConvLayer:
         method: str = "auto",
         workers: int | None = None,
     ) -> None:
-        filters = unmasked_array(weight, "weight")
-        vector = _checked_bias(bias, filters) if filters.ndim else None
+        weight = unmasked_array(weight, "weight")
+        bias = _checked_bias(bias, weight) if weight.ndim else None
         settings = _Settings(
             _frozen(stride), _frozen(padding), _frozen(padding_mode), fill_value, _frozen(dilation), groups, activation,
             channel_axis, method,
         )  # fmt: skip
-        _check_alone(filters, settings)
+        _check_alone(weight, settings)
         for name, value in (
-            ("_weight", _read_only(filters)),
-            ("_bias", None if vector is None else _read_only(vector)),
+            ("_weight", _read_only(weight)),
+            ("_bias", None if bias is None else _read_only(bias)),
             ("_settings", settings),
             ("_workers", checked_workers(workers)),
             ("_calls", Cache("layer calls")),
-            ("_packed", packings_of(filters)),
+            ("_geometries", Cache("layer calls")),
+            ("_packed", packings_of(weight)),
         ):
             object.__setattr__(self, name, value)
 
@@ -437,7 +444,7 @@ class ConvLayer:
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"a ConvLayer cannot be changed: cannot delete {name!r}")
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., ConvLayer], tuple[Array, Array | None, dict[str, object]]]:
         return _layer_of, (self._weight, self._bias, {**asdict(self._settings), "workers": self._workers})
 
     def __repr__(self) -> str:
@@ -474,20 +481,21 @@ class ConvLayer:
             key = (x.shape, x.strides, x.dtype, _layout(residual), _layout(out))
             found = self._calls.get(key)
             if found is not None:
-                threads = self._workers if workers is None else checked_workers(workers)
+                workers = self._workers if workers is None else checked_workers(workers)
                 call, place = found
-                packed, vector = self._packed.get(place) or self._pack(call, place)
-                return _run(call, x, packed, vector, cast("Array | None", residual), out, threads)
-        array = promoted_for_fill(unmasked_array(x, "x"), self.fill_value)
-        other = None if residual is None else unmasked_array(residual, "residual")
-        threads = self._workers if workers is None else checked_workers(workers)
-        call = _prepare(array, self.weight, self.bias, other, self._settings, out)
-        _checked_residual(other, call.y_shape)
+                packed, bias = self._packed.get(place) or self._pack(call, place)
+                return _run(call, x, packed, bias, cast("Array | None", residual), out, workers)
+        given = x, residual
+        x = promoted_for_fill(unmasked_array(x, "x"), self.fill_value)
+        residual = None if residual is None else unmasked_array(residual, "residual")
+        workers = self._workers if workers is None else checked_workers(workers)
+        call = _prepare(x, self.weight, self.bias, residual, self._settings, out)
+        _check_residual(residual, call.y_shape)
         place = call.prepared.place
-        packed, vector = self._packed.get(place) or self._pack(call, place)
-        if key is not None and array is x and other is residual:
+        packed, bias = self._packed.get(place) or self._pack(call, place)
+        if key is not None and all(map(operator.is_, given, (x, residual))):
             remember(self._calls, key, (call, place), call.geometry)
-        return _run(call, array, packed, vector, other, out, threads)
+        return _run(call, x, packed, bias, residual, out, workers)
 
     def backward(
         self,
@@ -525,31 +533,27 @@ class ConvLayer:
         ConvGradients(x=array([[1., 1., 1., 1.]]), weight=array([[[-2.,  6.]]]), bias=array([2.]))
         """
         wanted = checked_needs(needs)
-        gradient, array = unmasked_array(grad_y, "grad_y"), unmasked_array(x, "x")
-        threads = self._workers if workers is None else checked_workers(workers)
+        grad_y, x = unmasked_array(grad_y, "grad_y"), unmasked_array(x, "x")
+        workers = self._workers if workers is None else checked_workers(workers)
         last = self.channel_axis == -1
-        geometry = self._calls.get(array.shape)
+        geometry = self._geometries.get(x.shape)
         if geometry is None:
-            geometry = self._calls.keep(array.shape, self._geometry(array.shape))
-        gradient = checked_gradient(
-            gradient, geometry.y_shape(batch_of(array.shape, geometry.ndim)), geometry.ndim, last
-        )
-        other = None if residual is None else unmasked_array(residual, "residual")
-        if other is not None:
-            _checked_residual(other, self.output_shape(array.shape))
+            geometry = self._geometries.keep(x.shape, self._geometry(x.shape))
+        grad_y = checked_gradient(grad_y, geometry.y_shape(batch_of(x.shape, geometry.ndim)), geometry.ndim, last)
+        residual = None if residual is None else unmasked_array(residual, "residual")
+        if residual is not None:
+            _check_residual(residual, self.output_shape(x.shape))
         if self.activation is not None:
-            added = [a for a in (self.bias, other) if a is not None]
-            check_activation(
-                self.activation, result_dtype(promoted_for_fill(array, self.fill_value), self.weight, *added)
-            )
-            values = self._linear()(array, workers=threads, residual=other)
+            added = [a for a in (self.bias, residual) if a is not None]
+            check_activation(self.activation, result_dtype(promoted_for_fill(x, self.fill_value), self.weight, *added))
+            values = self._linear()(x, workers=workers, residual=residual)
             if last:
                 values = values.transpose(channels_first(values.ndim, geometry.ndim))
-            gradient = times_slope(gradient, values, self.activation)
+            grad_y = times_slope(grad_y, values, self.activation)
         if last:
-            array = array.transpose(channels_first(array.ndim, geometry.ndim))
+            x = x.transpose(channels_first(x.ndim, geometry.ndim))
         return layer_gradients(
-            gradient, array, self.weight, geometry, self.fill_value, wanted, last, threads, self.bias, self._packed
+            grad_y, x, self.weight, geometry, self.fill_value, wanted, last, workers, self.bias, self._packed
         )
 
     def stream(self) -> LayerStream:
@@ -589,20 +593,20 @@ class ConvLayer:
     def _linear(self) -> ConvLayer:
         """Return the layer without its activation, with the same packed weights."""
         linear = ConvLayer.__new__(ConvLayer)
-        for name in ("_bias", "_packed", "_weight", "_workers"):
+        for name in ("_bias", "_geometries", "_packed", "_weight", "_workers"):
             object.__setattr__(linear, name, getattr(self, name))
         object.__setattr__(linear, "_settings", replace(self._settings, activation=None))
         object.__setattr__(linear, "_calls", Cache("layer calls"))
         return linear
 
-    def _pack(self, call: _Call, place: Any) -> tuple[Any, Array | None]:
+    def _pack(self, call: _Call, place: object) -> tuple[object, Array | None]:
         """Return weights and bias as a plan wants them, kept for the next plan that wants them so."""
         packed = call.prepared.pack(_as_sets(self.weight, self.groups))
-        vector = None if self.bias is None else real_vector(self.bias, call.prepared.dtype)
-        kept: tuple[Any, Array | None] = self._packed.keep(place, (packed, vector))
+        bias = None if self.bias is None else real_vector(self.bias, call.prepared.dtype)
+        kept: tuple[object, Array | None] = self._packed.keep(place, (packed, bias))
         return kept
 
-    def _geometry(self, input_shape: Any) -> Geometry:
+    def _geometry(self, input_shape: Shape) -> Geometry:
         input_shape = checked_shape(input_shape, "input_shape")
         ndim = self.weight.ndim - 2
         if self.channel_axis == -1 and len(input_shape) > ndim:
@@ -671,9 +675,9 @@ def _layer_of(weight: Array, bias: Array | None, keywords: dict[str, Any]) -> Co
     return ConvLayer(weight, bias, **keywords)
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: T) -> T:
     """Return an argument that nobody else can change."""
-    return tuple(_frozen(v) for v in value) if isinstance(value, (list, tuple, np.ndarray)) else value
+    return cast(T, tuple(map(_frozen, value))) if isinstance(value, (list, tuple, np.ndarray)) else value
 
 
 def _read_only(array: Array) -> Array:

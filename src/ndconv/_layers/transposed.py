@@ -118,32 +118,33 @@ def conv_transpose_layer(
     >>> ndconv.conv_transpose_layer(np.array([[1.0, 2.0, 3.0]]), np.array([[[1.0, 10.0]]]), stride=2)
     array([[ 1., 10.,  2., 20.,  3., 30.]])
     """
-    array, filters = unmasked_array(x, "x"), unmasked_array(weight, "weight")
-    vector = None if bias is None else unmasked_array(bias, "bias")
-    other = None if residual is None else unmasked_array(residual, "residual")
+    x, weight = unmasked_array(x, "x"), unmasked_array(weight, "weight")
+    bias = None if bias is None else unmasked_array(bias, "bias")
+    residual = None if residual is None else unmasked_array(residual, "residual")
     one_of(activation, "activation", ACTIVATIONS)
     checked_method(method)
-    call = _prepare(array, filters, stride, padding, output_padding, dilation, groups, channel_axis)
+    call = _prepare(x, weight, stride, padding, output_padding, dilation, groups, channel_axis)
     g = call.geometry
-    if vector is not None and vector.shape != (g.channels_in,):
-        raise ValueError(f"bias must have shape {(g.channels_in,)}, one entry per output channel; got {vector.shape}")
-    if other is not None and other.shape != call.y_shape:
-        raise ValueError(f"residual must have the output's shape {call.y_shape}, got {other.shape}")
-    dtype = result_dtype(array, filters, *(a for a in (vector, other) if a is not None))
+    if bias is not None and bias.shape != (g.channels_in,):
+        raise ValueError(f"bias must have shape {(g.channels_in,)}, one entry per output channel; got {bias.shape}")
+    if residual is not None and residual.shape != call.y_shape:
+        raise ValueError(f"residual must have the output's shape {call.y_shape}, got {residual.shape}")
+    dtype = result_dtype(x, weight, *(a for a in (bias, residual) if a is not None))
     check_activation(activation, dtype)
-    threads = checked_workers(workers)
+    workers = checked_workers(workers)
     if out is None:
         y = new_output(call.y_shape, dtype)
     else:
         y = checked_out(out, call.y_shape, dtype)
-        array, filters = copy_if_overlapping(array, out), copy_if_overlapping(filters, out)
-        vector = None if vector is None else copy_if_overlapping(vector, out)
-        other = None if other is None else copy_if_overlapping(other, out)
-    other = None if other is None else with_components_of(other, dtype)
+        x, weight = copy_if_overlapping(x, out), copy_if_overlapping(weight, out)
+        bias = None if bias is None else copy_if_overlapping(bias, out)
+        residual = None if residual is None else copy_if_overlapping(residual, out)
+    if residual is not None:
+        residual = call.first(with_components_of(residual, dtype))
     run_transposed(
         transposed_phases(g, box_of_samples(g), _core.load(compute_type(dtype)).most_phases),
-        call.first(array), transposed_sets(filters, g.groups), call.first(y), bias=vector,
-        residual=None if other is None else call.first(other), activation=activation, method=method, workers=threads,
+        call.first(x), transposed_sets(weight, g.groups), call.first(y), bias=bias, residual=residual,
+        activation=activation, method=method, workers=workers,
     )  # fmt: skip
     return y
 
@@ -210,30 +211,26 @@ def conv_transpose_layer_backward(
     ConvGradients(x=array([[11., 11., 11.]]), weight=array([[[6., 6.]]]), bias=array([6.]))
     """
     wanted = checked_needs(needs)
-    gradient, array, filters = (
-        unmasked_array(grad_y, "grad_y"),
-        unmasked_array(x, "x"),
-        unmasked_array(weight, "weight"),
-    )
-    threads = checked_workers(workers)
-    call = _prepare(array, filters, stride, padding, output_padding, dilation, groups, channel_axis)
+    grad_y, x, weight = unmasked_array(grad_y, "grad_y"), unmasked_array(x, "x"), unmasked_array(weight, "weight")
+    workers = checked_workers(workers)
+    call = _prepare(x, weight, stride, padding, output_padding, dilation, groups, channel_axis)
     g, batch = call.geometry, call.batch
-    gradient = checked_gradient(gradient, (*batch, g.channels_in, *g.in_shape), g.ndim, call.channels_last)
+    grad_y = checked_gradient(grad_y, (*batch, g.channels_in, *g.in_shape), g.ndim, call.channels_last)
     grad_x = grad_weight = grad_bias = None
     if "x" in wanted:
-        grad_x = new_output(array.shape, result_dtype(gradient, filters))
-        sets = filters.reshape(g.groups, g.channels_out // g.groups, *filters.shape[1:]).conj()
+        grad_x = new_output(x.shape, result_dtype(grad_y, weight))
+        sets = weight.reshape(g.groups, g.channels_out // g.groups, *weight.shape[1:]).conj()
         taps = taps_not_finite(sets)
         if grad_x.size and taps is None:
-            convolve(g, gradient, sets, call.first(grad_x), workers=threads)
+            convolve(g, grad_y, sets, call.first(grad_x), workers=workers)
         elif grad_x.size and taps is not None:
-            convolve_samples(g, gradient, sets, call.first(grad_x), taps, workers=threads)
-        grad_x = like(grad_x, array)
+            convolve_samples(g, grad_y, sets, call.first(grad_x), taps, workers=workers)
+        grad_x = like(grad_x, x)
     if "weight" in wanted:
-        sums = weight_gradient_of_samples(call.first(array), gradient, g, result_dtype(gradient, array), threads)
-        grad_weight = like(sums.conj(), filters)
+        sums = weight_gradient_of_samples(call.first(x), grad_y, g, result_dtype(grad_y, x), workers)
+        grad_weight = like(sums.conj(), weight)
     if "bias" in wanted:
-        grad_bias = bias_gradient(gradient, g.ndim)
+        grad_bias = bias_gradient(grad_y, g.ndim)
     return ConvGradients(grad_x, grad_weight, grad_bias)
 
 
@@ -258,8 +255,8 @@ class _Call(NamedTuple):
 
 
 def _prepare(
-    x: Array, weight: Array, stride: object, padding: object, output_padding: object, dilation: object, groups: object,
-    channel_axis: object,
+    x: Array, weight: Array, stride: PerAxis, padding: Padding, output_padding: PerAxis, dilation: PerAxis,
+    groups: int, channel_axis: int | None,
 ) -> _Call:  # fmt: skip
     """Check shapes and return them."""
     if weight.ndim < 3:

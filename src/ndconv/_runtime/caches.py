@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Generic, TypeVar, TypeVarTuple
@@ -80,7 +80,7 @@ class Cache(Generic[V]):
         self.name = name
         self.nbytes = 0  # of what it holds
         self._most, self._share = nbytes, share
-        self._entries: dict[Any, _Entry[V]] = {}
+        self._entries: dict[Hashable, _Entry[V]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -90,7 +90,7 @@ class Cache(Generic[V]):
         """The bytes that it may hold."""
         return min(self._most + int(self._share * _state.limit), _state.limit)
 
-    def get(self, key: Any) -> V | None:
+    def get(self, key: Hashable) -> V | None:
         """Return the value of a key, or None."""
         entry = self._entries.get(key)
         if entry is None:
@@ -98,7 +98,7 @@ class Cache(Generic[V]):
         entry.used = _state.now
         return entry.value
 
-    def keep(self, key: Any, value: V) -> V:
+    def keep(self, key: Hashable, value: V) -> V:
         """Keep a value, unless it is larger than the cache may be; return it, or the one that is there already."""
         size = ENTRY_BYTES + _nbytes(value)
         with _state.lock:
@@ -132,10 +132,10 @@ class Cache(Generic[V]):
 
         return call
 
-    def _oldest_first(self) -> list[tuple[int, Cache[V], Any, int]]:
+    def _oldest_first(self) -> list[tuple[int, Cache[V], Hashable, int]]:
         return [(entry.used, self, key, entry.nbytes) for key, entry in self._entries.items()]
 
-    def _let_go(self, key: Any) -> None:
+    def _let_go(self, key: Hashable) -> None:
         entry = self._entries.pop(key, None)
         if entry is None:
             return  # the finalizer of another value was faster
@@ -143,7 +143,7 @@ class Cache(Generic[V]):
         _state.nbytes -= entry.nbytes
 
 
-def _nbytes(value: Any) -> int:
+def _nbytes(value: object) -> int:
     """Return about how many bytes a value takes."""
     size: int | None = getattr(value, "nbytes", None)
     if size is not None:

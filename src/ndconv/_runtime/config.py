@@ -1,6 +1,6 @@
 """What this build is and what it runs on: `show_config`."""
 
-from typing import Any
+from typing import TypedDict
 
 from .. import _core
 from .._core import machine
@@ -8,7 +8,19 @@ from .._threads import tasks
 from .workers import default_workers
 
 
-def show_config(mode: str = "stdout") -> dict[str, Any] | None:
+class Config(TypedDict):
+    """A configuration."""
+
+    version: str
+    instruction_set: str
+    instruction_sets_built: list[str]
+    compiler: str
+    threading: str
+    openmp: str
+    workers: int
+
+
+def show_config(mode: str = "stdout") -> Config | None:
     """Print the version, the instruction set in use, those built, the compiler, OpenMP and the default workers.
 
     Parameters
@@ -39,7 +51,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode must be 'stdout' or 'dicts', got {mode!r}")
-    config = {
+    config: Config = {
         "version": machine.version,
         "instruction_set": _core.level(),
         "instruction_sets_built": list(machine.built_levels),

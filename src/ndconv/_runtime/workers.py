@@ -2,7 +2,6 @@
 
 import os
 import threading
-from typing import Any
 
 from .._call.arguments import integer
 from .._threads import tasks
@@ -48,7 +47,7 @@ def default_workers() -> int:
     return max(1, min(_usable_cpus(), tasks.openmp_threads()))
 
 
-def checked_workers(workers: Any, name: str = "workers") -> int | None:
+def checked_workers(workers: int | None, name: str = "workers") -> int | None:
     """Return a number of threads, or None for the default."""
     if workers is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -177,22 +177,22 @@ class Stream:
         twin._state = None if self._state is None else self._state.copy()
         return twin
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Return the same as a shallow copy: what is shared never changes."""
         return self.__copy__()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return what is saved: the filter's tables are made again."""
         return {**self.__dict__, "_filter": None}
 
-    def __setstate__(self, saved: dict[str, Any]) -> None:
+    def __setstate__(self, saved: dict[str, object]) -> None:
         """Restore what was saved."""
         self.__dict__.update(saved)
         if self._first is not None:
             self._filter = self._make_filter(self._first)
 
 
-def stream_padding_mode(padding_mode: Any, reach: int) -> str:
+def stream_padding_mode(padding_mode: str | tuple[str, ...], reach: int) -> str:
     """Return the padding mode of a stream, or raise where it would have to know what is to come."""
     name = padding_modes(padding_mode, 1)[0].name
     if reach and name not in ("zeros", "replicate"):
@@ -203,7 +203,7 @@ def stream_padding_mode(padding_mode: Any, reach: int) -> str:
     return name if reach else "zeros"
 
 
-def stream_method(method: Any) -> str:
+def stream_method(method: str) -> str:
     """Return the method of a stream, or raise where it has no such method."""
     name = checked_method(method)
     if name not in (AUTO, PLAIN_SUMS, fourier.NAME):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ class Weights:
     stride: int
     dilation: int
     activation: str | None
-    dtype: np.dtype[Any]  # of the result
+    dtype: np.dtype[np.generic]  # of the result
     x_is_complex: bool
 
     @property
