@@ -83,7 +83,7 @@ def _order(weights: Array) -> int:
     if weights.size % 2:
         after, before = weights[weights.size // 2 + 1 :], weights[: weights.size // 2][::-1]
         for order in (ADDED_PAIRS, SUBTRACTED_PAIRS):
-            if (np.abs(after - order * before) <= NEGLIGIBLE).all():
+            if not (np.abs(after - order * before) > NEGLIGIBLE).any():  # NaN is like anything
                 return order
     return LAST_FIRST
 
