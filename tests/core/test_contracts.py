@@ -150,6 +150,44 @@ def test_means(changed):
         core.running_means(*(arguments | changed).values())
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"axis": 2}, {"axis": -1}, {"weights": np.ones(0)}, {"before": 5}, {"before": -1}, {"order": 2}, {"order": -2},
+        {"weights": np.ones(4)}, {"mode": 5}, {"workers": 0}, {"y": np.ones((4, 50))}, {"x": np.ones(50)},
+        {"y": np.ones((3, 50), ">f8")},
+    ],
+)  # fmt: skip
+def test_ordered_lines(changed):
+    core = _core.load("float64")
+    arguments = {"x": np.ones((3, 50)), "y": np.ones((3, 50)), "weights": np.ones(5), "axis": 1, "before": 2}
+    arguments |= {"order": 1, "mode": 0, "fill": 0.0, "workers": 1}
+    core.correlate_lines(*arguments.values())
+    np.testing.assert_array_equal(arguments["y"][:, 2:-2], 5)
+    with pytest.raises(ValueError, match="the core was given"):
+        core.correlate_lines(*(arguments | changed).values())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"weights": np.ones(3)}, {"terms": np.zeros((2, 2), np.intp)}, {"terms": np.array([[0, 0, 0], [1, 0, 0]])},
+        {"terms": np.array([[0, 0, 0], [0, 2, 0]])}, {"terms": np.array([[0, 0, 0], [0, 0, 3]])}, {"mode": 5},
+        {"terms": np.array([[0, 0, 0], [0, 0, -1]])}, {"offsets": np.zeros((1, 2), np.intp)}, {"workers": 0},
+        {"y": np.ones((4, 50))}, {"x": np.ones(50)}, {"y": np.ones((3, 50), ">f8")},
+    ],
+)  # fmt: skip
+def test_ordered_windows(changed):
+    core = _core.load("float64")
+    arguments = {"x": np.ones((3, 50)), "y": np.ones((3, 50)), "weights": np.ones(2)}
+    arguments |= {"terms": np.array([[0, 0, 0], [0, 1, 2]]), "offsets": np.zeros((1, 1), np.intp), "first": (0, 0)}
+    arguments |= {"size": (2, 3), "mode": 0, "fill": 0.0, "workers": 1}
+    core.correlate_window(*arguments.values())
+    np.testing.assert_array_equal(arguments["y"][:-1, :-2], 2)
+    with pytest.raises(ValueError, match="the core was given"):
+        core.correlate_window(*(arguments | changed).values())
+
+
 BROKEN = """
 from ndconv._methods.direct.blocking import _try_blocking
 from support.layouts import floats
