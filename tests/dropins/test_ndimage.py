@@ -230,3 +230,20 @@ def test_masks_are_ignored(rng, name):
     check_bits(ours, theirs)
     np.testing.assert_array_equal(outputs[0].data, ours)
     np.testing.assert_array_equal(outputs[0].mask, outputs[1].mask)
+
+
+@pytest.mark.parametrize("name", ["correlate", "correlate1d", "gaussian_filter", "uniform_filter", "laplace"])
+def test_memory_of_any_kind(rng, name):
+    """Bytes at odd addresses, or the other way round, of the samples, the weights and the output."""
+
+    def odd(array, dtype):
+        place = np.empty(array.size * np.dtype(dtype).itemsize + 1, np.uint8)[1:].view(dtype).reshape(array.shape)
+        place[...] = array
+        return place
+
+    x = rng.standard_normal((9, 20))
+    arguments = [odd(np.asarray(each, float), "f8") if np.ndim(each) else each for each in ARGUMENTS.get(name, [])]
+    expected = getattr(scipy.ndimage, name)(x, *arguments)
+    for dtype in ("f8", ">f8"):
+        y = odd(np.zeros_like(x), dtype)
+        check_bits(getattr(ndimage, name)(odd(x, dtype), *arguments, output=y).astype(float), expected)

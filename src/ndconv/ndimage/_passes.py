@@ -70,7 +70,7 @@ def _may_be_in_place(array: Array, axis: int) -> bool:
 
 def _correlate(x: Array, each: Pass, y: Array, cval: float) -> None:
     """Write the pass of x to y, which shares no memory with it, or is x where that may be."""
-    weights = np.ascontiguousarray(each.weights)
+    weights = np.require(each.weights, requirements=["C", "A"])
     x, y, axis = _as_lines(x, y, each.axis)
     with Threads(weights.size * y.size, None) as threads:
         _core.load("float64").correlate_lines(
