@@ -258,7 +258,11 @@ def test_caches_are_cleared_while_others_compute(rng):
 
 #: Calls of each public function for an image of any shape.
 CALLS = """
+import gc
 import numpy as np, ndconv, ndconv.ndimage as ndimage, ndconv.signal as signal
+
+gc.collect()
+gc.freeze()  # what the imports have made need not be looked at again
 
 def ones(*shape, value=1.0):
     return np.full(shape, value, np.float32)
@@ -352,9 +356,7 @@ def test_a_thousand_shapes_of_each_call():
 @pytest.mark.slow
 def test_every_call_lets_go():
     code = """
-        import gc, tracemalloc
-        gc.collect()
-        gc.freeze()  # what the imports have made is not looked at again
+        import tracemalloc
         with ndconv.set_workers(1):
             for name, call in calls.items():
                 call(16, 17), call(17, 17)

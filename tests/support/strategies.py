@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,10 @@ from support.oracle import (
 )
 
 NAMED_PADDINGS = ("valid", "same", "same_lower", "full", "causal")
+
+
+#: A strategy takes long to make, beside what it takes to draw from it: those for the same tuple are one.
+any_of = functools.cache(st.sampled_from)
 
 
 def examples(count):
@@ -80,7 +85,7 @@ def _maybe_scalar(draw, values):
     """Return one number for all axes where they agree and chance wants it."""
     if len(set(values)) == 1 and draw(st.booleans()):
         return values[0]
-    return draw(st.sampled_from((tuple, list)))(values)
+    return draw(any_of((tuple, list)))(values)
 
 
 @st.composite
@@ -93,21 +98,21 @@ def padding_modes(draw, d):
 def layer_calls(draw):
     """Draw a call of `conv_layer` with everything that may vary."""
     rng = draw(generators())
-    d = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 4)))
+    d = draw(any_of((1, 1, 2, 2, 2, 3, 3, 4)))
     largest = {1: 80, 2: 24, 3: 9, 4: 5}[d]
     axis = st.integers(1, 3)
     kernel = [draw(st.integers(1, {1: 9, 2: 5, 3: 3, 4: 2}[d])) for _ in range(d)]
     stride = [draw(axis) for _ in range(d)]
     dilation = [draw(axis) for _ in range(d)]
     sizes = [draw(st.integers(1, largest)) for _ in range(d)]
-    groups = draw(st.sampled_from((1, 1, 1, 2, 3, 5)))
-    channels = st.sampled_from((1, 1, 2, 3, 4, 5, 8, 17) if d < 3 else (1, 1, 2, 3, 5))
+    groups = draw(any_of((1, 1, 1, 2, 3, 5)))
+    channels = any_of((1, 1, 2, 3, 4, 5, 8, 17) if d < 3 else (1, 1, 2, 3, 5))
     c_in, c_out = draw(channels), draw(channels)
     if draw(st.integers(0, 7)) == 0:
-        groups, c_in, c_out = draw(st.sampled_from((3, 8, 19))), 1, draw(st.sampled_from((1, 1, 2)))
+        groups, c_in, c_out = draw(any_of((3, 8, 19))), 1, draw(any_of((1, 1, 2)))
     modes = draw(padding_modes(d))
 
-    padding = draw(st.sampled_from((*NAMED_PADDINGS, "number", "numbers", "pairs", "pairs", "wide")))
+    padding = draw(any_of((*NAMED_PADDINGS, "number", "numbers", "pairs", "pairs", "wide")))
     if padding == "number":
         padding = draw(st.integers(0, 4))
     elif padding == "numbers":
@@ -120,8 +125,8 @@ def layer_calls(draw):
     for i, (before, after) in enumerate(resolve_padding(padding, sizes, kernel, stride, dilation)):
         sizes[i] = max(sizes[i], reach(kernel[i], dilation[i]) - before - after)
 
-    batch = draw(st.sampled_from((None, None, 1, 2, 3, 0)))
-    channel_axis = draw(st.sampled_from((None, None, -1)))
+    batch = draw(any_of((None, None, 1, 2, 3, 0)))
+    channel_axis = draw(any_of((None, None, -1)))
     leading = () if batch is None else (batch,)
     inputs, outputs = groups * c_in, groups * c_out
     x_shape = (*leading, *sizes, inputs) if channel_axis == -1 else (*leading, inputs, *sizes)
@@ -143,8 +148,8 @@ def layer_calls(draw):
         places = positions(padding, sizes, kernel, stride, dilation)
         shape = (*leading, *places, outputs) if channel_axis == -1 else (*leading, outputs, *places)
         keywords["residual"] = draw(arrays(rng, shape, dtype))
-    keywords["method"] = draw(st.sampled_from(("direct", "direct", "auto")))
-    out = draw(st.sampled_from((None, None, *Place.layouts)))
+    keywords["method"] = draw(any_of(("direct", "direct", "auto")))
+    out = draw(any_of((None, None, *Place.layouts)))
     return Call((x, weight), keywords, out)
 
 
@@ -189,17 +194,17 @@ def needs():
 def transpose_calls(draw):
     """Draw a call of `conv_transpose_layer` with everything that may vary."""
     rng = draw(generators())
-    d = draw(st.sampled_from((1, 1, 2, 2, 2, 3, 3, 4)))
+    d = draw(any_of((1, 1, 2, 2, 2, 3, 3, 4)))
     kernel = [draw(st.integers(1, {1: 9, 2: 5, 3: 3, 4: 2}[d])) for _ in range(d)]
     stride = [draw(st.integers(1, {1: 6, 2: 4, 3: 3, 4: 2}[d])) for _ in range(d)]
     dilation = [draw(st.integers(1, 4)) for _ in range(d)]
     sizes = [draw(st.integers(1, {1: 40, 2: 12, 3: 5, 4: 3}[d])) for _ in range(d)]
     extra = [draw(st.integers(0, max(s, e) - 1)) for s, e in zip(stride, dilation, strict=True)]
-    groups = draw(st.sampled_from((1, 1, 1, 2, 3, 5)))
-    channels = st.sampled_from((1, 1, 2, 3, 4, 5, 8, 17) if d < 3 else (1, 1, 2, 3, 5))
+    groups = draw(any_of((1, 1, 1, 2, 3, 5)))
+    channels = any_of((1, 1, 2, 3, 4, 5, 8, 17) if d < 3 else (1, 1, 2, 3, 5))
     c_in, c_out = draw(channels), draw(channels)
 
-    padding = draw(st.sampled_from(("same", "same_lower", "valid", "numbers", "pairs", "pairs")))
+    padding = draw(any_of(("same", "same_lower", "valid", "numbers", "pairs", "pairs")))
     spans = [(n - 1) * s + reach(k, e) for n, s, k, e in zip(sizes, stride, kernel, dilation, strict=True)]
     if padding == "numbers":
         padding = [draw(st.integers(0, (span - 1) // 2)) for span in spans]
@@ -208,8 +213,8 @@ def transpose_calls(draw):
         padding = [(b, draw(st.integers(0, span - 1 - b))) for b, span in zip(before, spans, strict=True)]
     _, shape = transposed_size(padding, extra, sizes, kernel, stride, dilation)
 
-    leading = draw(st.sampled_from(((), (), (1,), (2,), (3,), (0,))))
-    channel_axis = draw(st.sampled_from((None, None, -1)))
+    leading = draw(any_of(((), (), (1,), (2,), (3,), (0,))))
+    channel_axis = draw(any_of((None, None, -1)))
     inputs, outputs = groups * c_in, groups * c_out
     x_shape = (*leading, *sizes, inputs) if channel_axis == -1 else (*leading, inputs, *sizes)
     y_shape = (*leading, *shape, outputs) if channel_axis == -1 else (*leading, outputs, *shape)
@@ -228,8 +233,8 @@ def transpose_calls(draw):
         keywords["activation"] = draw(st.sampled_from(sorted(ACTIVATIONS)))
     if draw(st.integers(0, 3)) == 0:
         keywords["residual"] = draw(arrays(rng, y_shape, dtype))
-    keywords["method"] = draw(st.sampled_from(("direct", "direct", "auto")))
-    return Call((x, weight), keywords, draw(st.sampled_from((None, None, *Place.layouts))))
+    keywords["method"] = draw(any_of(("direct", "direct", "auto")))
+    return Call((x, weight), keywords, draw(any_of((None, None, *Place.layouts))))
 
 
 @st.composite
@@ -255,8 +260,8 @@ def transpose_backward_calls(draw):
 def correlation_calls(draw, mirrored=False):
     """Draw a call of `correlate_nd`, or of `convolve_nd`: modes, lags, axes, broadcasting, types and layouts."""
     rng = draw(generators())
-    ndim = draw(st.sampled_from((1, 1, 2, 2, 3, 4)))
-    spelling = draw(st.sampled_from(("all", "fewer", "axes")))
+    ndim = draw(any_of((1, 1, 2, 2, 3, 4)))
+    spelling = draw(any_of(("all", "fewer", "axes")))
     if spelling == "all":
         axes = tuple(range(ndim))
     elif spelling == "fewer":
@@ -275,7 +280,7 @@ def correlation_calls(draw, mirrored=False):
             x_shape[i] = draw(st.integers(1, largest))
             kernel_shape[i] = draw(st.integers(1, {1: 20, 2: 7, 3: 4, 4: 3}[d]))
         elif spelling == "axes":
-            kernel_shape[i] = draw(st.sampled_from((1, x_shape[i])))
+            kernel_shape[i] = draw(any_of((1, x_shape[i])))
             if draw(st.integers(0, 3)) == 0:
                 x_shape[i], kernel_shape[i] = 1, draw(st.integers(1, 4))
 
@@ -284,7 +289,7 @@ def correlation_calls(draw, mirrored=False):
     keywords["dilation"] = _maybe_scalar(draw, dilation)
     if draw(st.booleans()):
         keywords["fill_value"] = draw(st.integers(0, 3))
-    what = draw(st.sampled_from(("full", "same", "valid", "lags")))
+    what = draw(any_of(("full", "same", "valid", "lags")))
     if what == "lags":
         spans = [reach(kernel_shape[axis], dilation[i]) - 1 for i, axis in enumerate(axes)]
         lowest = [0 if mirrored else -span for span in spans]
@@ -301,7 +306,7 @@ def correlation_calls(draw, mirrored=False):
         for i, axis in enumerate(axes):
             x_shape[axis] = max(x_shape[axis], reach(kernel_shape[axis], dilation[i]))
     if spelling == "axes":
-        keywords["axes"] = draw(st.sampled_from((axes, tuple(a - ndim for a in axes))))
+        keywords["axes"] = draw(any_of((axes, tuple(a - ndim for a in axes))))
         if d == 1 and draw(st.booleans()):
             keywords["axes"] = axes[0]
     elif spelling == "fewer":
@@ -310,5 +315,5 @@ def correlation_calls(draw, mirrored=False):
     x_type, kernel_type = draw(pairs_of_dtypes())
     x = draw(arrays(rng, x_shape, x_type))
     kernel = draw(arrays(rng, kernel_shape, kernel_type))
-    out = draw(st.sampled_from((None, None, *Place.layouts)))
+    out = draw(any_of((None, None, *Place.layouts)))
     return Call((x, kernel), keywords, out)
