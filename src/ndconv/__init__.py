@@ -19,6 +19,7 @@ from ._layers.cost import LayerCost, ReceptiveField, layer_cost, output_shape, r
 from ._layers.graph import graph_conv, graph_conv_backward
 from ._layers.layer import ConvLayer, conv_layer
 from ._layers.transposed import conv_transpose_layer, conv_transpose_layer_backward
+from ._patch import patch_scipy, patched, unpatch_scipy
 from ._runtime.caches import CacheInfo, cache_info, clear_caches, set_cache_limit
 from ._runtime.config import show_config
 from ._runtime.workers import set_workers
@@ -52,10 +53,13 @@ __all__ = [
     "graph_conv_backward",
     "layer_cost",
     "output_shape",
+    "patch_scipy",
+    "patched",
     "receptive_field",
     "set_cache_limit",
     "set_workers",
     "show_config",
+    "unpatch_scipy",
 ]
 
 # Imported when they are first asked for, since they import SciPy.

@@ -23,6 +23,7 @@ def test_every_public_function_is_drawn():
     public = {name for name in ndconv.__all__ if callable(getattr(ndconv, name))}
     types = {"CacheInfo", "ConvGradients", "LayerCost", "LayerStream", "ReceptiveField"}
     settings = {"cache_info", "clear_caches", "set_cache_limit", "set_workers", "show_config"}
+    settings |= {"patch_scipy", "patched", "unpatch_scipy"}
     drop_ins = {f"{m.__name__.removeprefix('ndconv.')}.{n}" for m in (ndconv.ndimage, ndconv.signal) for n in m.__all__}
     methods = {name for name in DRAWERS if name.startswith("ConvLayer.")}
     assert set(DRAWERS) == (public - types - settings) | drop_ins | methods

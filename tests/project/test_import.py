@@ -23,8 +23,11 @@ FUNCTIONS = (
     "layer_cost",
     "output_shape",
     "receptive_field",
+    "patch_scipy",
+    "patched",
     "set_workers",
     "show_config",
+    "unpatch_scipy",
 )
 NAMES = (*FUNCTIONS, "ConvLayer", "CorrelateStream", "LayerStream")
 
