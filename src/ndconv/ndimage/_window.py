@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,30 +18,30 @@ from ._results import bools_as_bytes, shares_memory
 @bools_as_bytes
 def correlate(x: Array, weights: Array, y: Array, mode: PaddingMode, before: Sequence[int], cval: float) -> None:
     """Write to y the sums of x's samples in a window around each, times weights, of as many axes as x."""
-    places = np.argwhere(np.abs(weights) > NEGLIGIBLE)
-    if not (places.size or weights.ndim == 0) or not len(places):
-        y[...] = 0
-        return
     if y.size == 0:
+        return
+    ones = (1,) * max(2 - x.ndim, 0)  # the core wants rows and columns
+    weights, before = weights.reshape(*ones, *weights.shape), (*(0,) * len(ones), *before)
+    *planes, rows, columns = weights.shape
+    found = np.flatnonzero(np.abs(weights) > NEGLIGIBLE)
+    if not found.size:
+        y[...] = 0
         return
     target = y
     if not y.dtype.isnative or shares_memory(x, y):
         target = np.empty(y.shape, y.dtype.newbyteorder("="))
-    values = np.ascontiguousarray(weights[tuple(places.T)], np.float64)
-    missing = max(2 - x.ndim, 0)  # the core wants rows and columns
-    ones = (1,) * missing
-    places = np.pad(places, ((0, 0), (missing, 0)))
-    start = -np.array([*(0,) * missing, *before], np.intp)
-    planes, plane_of = np.unique(places[:, :-2], axis=0, return_inverse=True)
-    low, high = places[:, -2:].min(axis=0), places[:, -2:].max(axis=0)
-    terms = np.column_stack([plane_of.reshape(-1), places[:, -2:] - low]).astype(np.intp)
-    # Of the axis of the rows, each row of a plane has its own place.
-    offsets = np.zeros((len(planes), start.size - 1), np.intp)
-    offsets[:, :-1] = planes + start[:-2]
+    terms = np.empty((found.size, 3), np.intp)
+    terms[:, 0], rest = np.divmod(found, rows * columns)
+    terms[:, 1], terms[:, 2] = np.divmod(rest, columns)
+    # Where the planes lie from an output; of the axis of the rows, each row has its own place.
+    offsets = np.zeros((math.prod(planes), len(planes) + 1), np.intp)
+    for axis, (places, first) in enumerate(zip(np.indices(planes), before, strict=False)):
+        offsets[:, axis] = places.ravel() - first
+    values = weights.ravel()[found]
     with Threads(values.size * y.size, None) as threads:
         _core.load("float64").correlate_window(
-            x.reshape(*ones, *x.shape), target.reshape(*ones, *y.shape), values, np.ascontiguousarray(terms), offsets,
-            tuple(map(int, low + start[-2:])), tuple(map(int, high - low + 1)), mode.code, cval, threads,
+            x.reshape(*ones, *x.shape), target.reshape(*ones, *y.shape), values, terms, offsets,
+            (-before[-2], -before[-1]), (rows, columns), mode.code, cval, threads,
         )  # fmt: skip
     if target is not y:
         y[...] = target

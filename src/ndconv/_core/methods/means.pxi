@@ -7,6 +7,7 @@
 cdef enum:
     ABREAST = 16          # lines
     STEPS = 64            # outputs of each before results are written
+    BLOCK_OF_LINE = 1024  # the same of a line by itself
     COLUMNS_OF_MEANS = 256
     LEAST_COLUMNS = 32
 
@@ -80,22 +81,30 @@ cdef void means_of_columns(const Means* m, Py_ssize_t task) noexcept nogil:
         write_truncated(&m.y, line.y + i * m.y.stride[m.axis], old, count)
 
 
+cdef void read_line(const Means* m, const Line* line, Py_ssize_t position, Py_ssize_t count,
+                    real* target) noexcept nogil:
+    """Reads samples of a line from a position on, which may be outside of it."""
+    cdef Py_ssize_t i, step = m.x.stride[m.axis]
+    cdef Run run
+    while count > 0:
+        run = source_run(m.mode, m.shape[m.axis], position, 1, count)
+        if run.source == FILL:
+            for i in range(run.length):
+                target[i] = m.fill
+        else:
+            read_run(&m.x, target, line.x + run.source * step, run.step * step, run.length)
+        target += run.length
+        position += run.length
+        count -= run.length
+
+
 cdef void read_abreast(const Means* m, const Line* lines, Py_ssize_t n, Py_ssize_t position, Py_ssize_t count,
                        real* rows) noexcept nogil:
     """Reads samples of all lines from a position on, which may be outside of them: [position][line]."""
     cdef real samples[ABREAST * STEPS]
-    cdef Py_ssize_t i, k, done, step = m.x.stride[m.axis]
-    cdef Run run
+    cdef Py_ssize_t i, k
     for k in range(n):
-        done = 0
-        while done < count:
-            run = source_run(m.mode, m.shape[m.axis], position + done, 1, count - done)
-            if run.source == FILL:
-                for i in range(run.length):
-                    samples[k * STEPS + done + i] = m.fill
-            else:
-                read_run(&m.x, samples + k * STEPS + done, lines[k].x + run.source * step, run.step * step, run.length)
-            done += run.length
+        read_line(m, lines + k, position, count, samples + k * STEPS)
     for k in range(ceil_div(n, LANES)):
         for i in range(ceil_div(count, LANES)):
             transpose_block(samples + (k * STEPS + i) * LANES, STEPS, rows + (i * ABREAST + k) * LANES, ABREAST)
@@ -158,9 +167,42 @@ cdef void means_of_lines(const Means* m, Py_ssize_t task) noexcept nogil:
         done += count
 
 
+cdef void means_of_line(const Means* m, const Line* line) noexcept nogil:
+    """A line by itself, whose sums wait for each other; not so their quotients."""
+    cdef real samples[3 * BLOCK_OF_LINE]
+    cdef real* old = samples
+    cdef real* new = samples + BLOCK_OF_LINE
+    cdef real* totals = samples + 2 * BLOCK_OF_LINE
+    cdef real total = 0
+    cdef vec size = vec_splat(<real> m.size)
+    cdef Py_ssize_t i, count, done = 0
+    while done < m.size:
+        count = min(BLOCK_OF_LINE, m.size - done)
+        read_line(m, line, done - m.before, count, new)
+        for i in range(count):
+            total = total + new[i]
+        done += count
+    done = 0
+    while done < m.shape[m.axis]:
+        count = min(BLOCK_OF_LINE, m.shape[m.axis] - done)
+        read_line(m, line, done - m.before, count, old)
+        read_line(m, line, done - m.before + m.size, count, new)
+        for i in range(count):
+            totals[i] = total
+            total = total + (new[i] - old[i])
+        for i in range(ceil_div(count, LANES)):
+            vec_store(totals + i * LANES, vec_load(totals + i * LANES) / size)
+        write_truncated(&m.y, line.y + done * m.y.stride[m.axis], totals, count)
+        done += count
+
+
 cdef void means_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const Means* m = <const Means*> shared
-    if m.axis == m.ndim - 1:
+    cdef Line line
+    if m.axis == m.ndim - 1 and m.lines == 1:
+        line = find_line(m, 0)
+        means_of_line(m, &line)
+    elif m.axis == m.ndim - 1:
         means_of_lines(m, task)
     else:
         means_of_columns(m, task)

@@ -3,10 +3,12 @@
 #
 # Where the axis is not the last, a task has a block of columns and a range of outputs, and its rows are a ring: each
 # is read once, and is a tap of as many outputs as the kernel has taps. Where it is the last, a task has part of a line,
-# and the rows of the taps are that line, one sample further each.
+# and the rows of the taps are that line, one sample further each; or a pixel further, where what is beside each other
+# are the few colours of pixels.
 
 cdef enum:
     LINE_OUTPUTS = 1024          # of part of a line
+    MOST_COLOURS = 16            # of a pixel
     COLUMNS = 256                # of a block, at most; at least one kernel's
     RING_BYTES = 192 << 10
 
@@ -17,6 +19,7 @@ cdef struct OrderedLines:
     Py_ssize_t shape[MAX_AXES]
     Py_ssize_t taps, before
     const real* weights
+    Py_ssize_t colours                   # samples of a pixel, where lines are of pixels; else 0
     Py_ssize_t columns, blocks           # of a block; and blocks of a row
     Py_ssize_t outputs, parts            # of a task along the axis; and such parts
     WorkerMemory memory
@@ -36,17 +39,20 @@ cdef void read_row(const OrderedLines* p, const char* x, Py_ssize_t position, Py
 
 cdef void read_part(const OrderedLines* p, const char* x, Py_ssize_t position, Py_ssize_t count,
                     real* row) noexcept nogil:
-    """Reads samples of a line from a position on, which may be outside of it."""
-    cdef Py_ssize_t i, step = p.x.stride[p.axis]
+    """Reads pixels of a line from a position on, which may be outside of it."""
+    cdef Py_ssize_t i, step = p.x.stride[p.axis], sample = p.x.stride[p.ndim - 1], colours = p.colours
     cdef Run run
     while count > 0:
         run = source_run(p.mode, p.shape[p.axis], position, 1, count)
         if run.source == FILL:
-            for i in range(run.length):
+            for i in range(run.length * colours):
                 row[i] = p.fill
+        elif colours == 1 or run.step == 1:
+            read_run(&p.x, row, x + run.source * step, run.step * sample, run.length * colours)
         else:
-            read_run(&p.x, row, x + run.source * step, run.step * step, run.length)
-        row += run.length
+            for i in range(run.length):
+                read_run(&p.x, row + i * colours, x + (run.source + i * run.step) * step, sample, colours)
+        row += run.length * colours
         position += run.length
         count -= run.length
 
@@ -86,14 +92,14 @@ cdef void ordered_part(
     """The outputs from `first` to `end` of a line."""
     cdef char* at = memory_of(&p.memory, worker)
     cdef const real** rows = <const real**> take(&at, p.taps * sizeof(void*))
-    cdef real* sums = <real*> take(&at, (p.outputs + LANES) * sizeof(real))
+    cdef real* sums = <real*> take(&at, (p.outputs * p.colours + LANES) * sizeof(real))
     cdef real* line = <real*> at
-    cdef Py_ssize_t t
+    cdef Py_ssize_t t, count = (end - first) * p.colours
     read_part(p, x, first - p.before, end - first + p.taps - 1, line)
     for t in range(p.taps):
-        rows[t] = line + t
-    ordered_row(rows, p.weights, p.taps, p.order, sums, ceil_div(end - first, LANES))
-    write_truncated(&p.y, y + first * p.y.stride[p.axis], sums, end - first)
+        rows[t] = line + t * p.colours
+    ordered_row(rows, p.weights, p.taps, p.order, sums, ceil_div(count, LANES))
+    write_truncated(&p.y, y + first * p.y.stride[p.axis], sums, count)
 
 
 cdef void ordered_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
@@ -103,7 +109,7 @@ cdef void ordered_task(void* shared, Py_ssize_t task, int worker) noexcept nogil
     cdef int axis, last = p.ndim - 1
     cdef const char* x = p.x.data
     cdef char* y = p.y.data
-    if p.axis != last:
+    if p.colours == 0:
         block = number % p.blocks * p.columns
         number = number // p.blocks
         x += block * p.x.stride[last]
@@ -115,7 +121,7 @@ cdef void ordered_task(void* shared, Py_ssize_t task, int worker) noexcept nogil
         number = number // p.shape[axis]
         x += index * p.x.stride[axis]
         y += index * p.y.stride[axis]
-    if p.axis == last:
+    if p.colours > 0:
         ordered_part(p, x, y, first, end, worker)
     else:
         ordered_columns(p, x, y, min(p.columns, p.shape[last] - block), first, end, worker)
@@ -147,10 +153,19 @@ def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, const real[:
             lines *= p.shape[a]
     p.mode, p.fill, p.order, p.before, p.weights = mode, fill, order, before, &weights[0]
     p.outputs, p.parts, p.columns, p.blocks = p.shape[axis], 1, p.shape[last], 1
+    p.colours = 0
     if axis == last:
+        p.colours = 1
+    elif (
+        axis == last - 1 and p.shape[last] <= MOST_COLOURS
+        and p.x.stride[axis] == p.shape[last] * p.x.stride[last]
+        and p.y.stride[axis] == p.shape[last] * p.y.stride[last]
+    ):
+        p.colours = p.shape[last]
+    if p.colours > 0:
         if x.data != y.data:
-            p.outputs = min(p.outputs, LINE_OUTPUTS)
-        p.columns = p.outputs + p.taps - 1 + LANES
+            p.outputs = min(p.outputs, LINE_OUTPUTS // p.colours)
+        p.columns = (p.outputs + p.taps - 1) * p.colours + LANES
     else:
         p.columns = min(max(RING_BYTES // (p.taps * <Py_ssize_t> sizeof(real)), ORDERED_VECTORS * LANES), COLUMNS)
         p.columns = p.columns // (ORDERED_VECTORS * LANES) * (ORDERED_VECTORS * LANES)
@@ -162,7 +177,7 @@ def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, const real[:
     p.parts = ceil_div(p.shape[axis], p.outputs)
     tasks = lines * p.blocks * p.parts
     reserve(&p.memory, workers, aligned(p.taps * sizeof(void*)) + aligned((row_size(&p) + LANES) * sizeof(real))
-            + aligned((1 if axis == last else p.taps) * row_size(&p) * sizeof(real)), 0)
+            + aligned((1 if p.colours > 0 else p.taps) * row_size(&p) * sizeof(real)), 0)
     with nogil:
         run_tasks(ordered_task, &p, tasks, 1, workers)
         free(p.memory.start)
