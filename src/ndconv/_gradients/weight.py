@@ -157,9 +157,11 @@ def _block(problem: Problem, core: Core) -> tuple[Any, GradientBlocking]:
     tasks = -(-g.groups // task_groups) * -(-outputs // task_outputs) * -(-inputs // task_inputs)
     weight_bytes = g.groups * outputs * inputs * g.taps * item
     parts = max(min(-(-wanted // tasks), items, PART_BYTES // weight_bytes), 1)
+    # The gradient has micro-kernels of its own; of those forwards, the bank's needs the fewest tables.
     blocking = finish_blocking(
-        problem, core, kernel="rows", box=tuple(box), flat=flat, in_place=in_place, interleave=1, n_blocks=1,
-        blocks_per_task=1, groups_per_task=1, channel_block=task_inputs, padded_channels=task_inputs, stretch=1,
+        problem, core, kernel="bank", box=tuple(box), flat=flat, in_place=in_place, interleave=1,
+        n_blocks=max(-(-outputs // core.bank_channels), 1), blocks_per_task=1, groups_per_task=1,
+        channel_block=task_inputs, padded_channels=task_inputs, stretch=1,
     )  # fmt: skip
     return blocking, GradientBlocking(along_lines, parts, task_groups, task_outputs, task_inputs)
 
