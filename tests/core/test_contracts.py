@@ -11,6 +11,7 @@ from ndconv._call.geometry import layer_geometry
 from ndconv._gradients.weight import GradientBlocking, _block
 from ndconv._methods import Problem, winograd
 from ndconv._methods.direct.blocking import _try_blocking, make_blocking
+from ndconv._methods.winograd.blocking import blocking_of
 from support import isolated
 from support.layouts import floats
 from support.problems import CORE, problem
@@ -65,7 +66,7 @@ def test_sizes_of_a_plan(changed):
 )
 def test_sizes_of_winograds_tiles(changed):
     plan = winograd.plan(problem())
-    blocking = winograd._blocking(problem(), CORE, plan.tiling)
+    blocking = blocking_of(problem(), CORE, plan.tiling)
     CORE.Winograd(blocking, plan.tiling)
     with pytest.raises(ValueError, match="the core was given"):
         CORE.Winograd(blocking, plan.tiling._replace(**changed))
@@ -74,7 +75,7 @@ def test_sizes_of_winograds_tiles(changed):
 @pytest.mark.parametrize("exponents", [np.zeros((1, 8), np.intc), np.zeros((1, 16), np.int8), np.zeros(16, np.intc)])
 def test_exponents_of_other_weights(exponents):
     plan = winograd.plan(problem())
-    core = CORE.Winograd(winograd._blocking(problem(), CORE, plan.tiling), plan.tiling)
+    core = CORE.Winograd(blocking_of(problem(), CORE, plan.tiling), plan.tiling)
     x, packed, y = floats(1, 16, 12, 12), core.pack(floats(1, 16, 16, 3, 3)), floats(1, 16, 12, 12)
     assert core.run(x, packed, None, None, y, 0, None, 1, np.zeros((1, 16), np.intc))
     with pytest.raises(ValueError, match=r"the core was given other exponents|Buffer"):
@@ -84,7 +85,7 @@ def test_exponents_of_other_weights(exponents):
 @pytest.mark.parametrize("shape", [(1, 16, 16, 3, 5), (1, 16, 16, 1, 1), (1, 16, 8, 3, 3), (1, 16, 16, 3)])
 def test_weights_of_another_layer(shape):
     plan = winograd.plan(problem())
-    core = CORE.Winograd(winograd._blocking(problem(), CORE, plan.tiling), plan.tiling)
+    core = CORE.Winograd(blocking_of(problem(), CORE, plan.tiling), plan.tiling)
     with pytest.raises(ValueError, match="the core was given weights of another"):
         core.pack(floats(*shape))
     with pytest.raises(ValueError, match="the core was given weights of another"):

@@ -8,7 +8,7 @@ import numpy as np
 
 import ndconv
 from ndconv._methods import direct
-from ndconv._methods import winograd as winograd_method
+from ndconv._methods.winograd import tiling
 from support import oracle
 
 NEVER = 1 << 40
@@ -26,7 +26,7 @@ def forget():
 def tuned(**constants):
     """Let plans be made with other constants."""
     forget()
-    with mock.patch.multiple(winograd_method, **constants):
+    with mock.patch.multiple(tiling, **constants):
         yield
     forget()
 
@@ -120,7 +120,7 @@ def least_value_bytes(x, weight, **keywords):
             return None
         return re.search(r"F\(.*?\)", told)[0]
 
-    usual = tile(winograd_method.VALUE_BYTES)
+    usual = tile(tiling.VALUE_BYTES)
     return next(size for size in (1 << i for i in range(10, 40)) if tile(size) == usual)
 
 
