@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ndconv
-from ndconv._methods import fourier
+from ndconv._methods.fourier import blocks, spectra
 from support import oracle
 from support.layouts import values
 from support.strategies import layer_calls
@@ -15,9 +15,9 @@ from support.strategies import layer_calls
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Make blocks and what is transformed together so small that a call has many."""
-    monkeypatch.setattr(fourier, "SPECTRUM_SAMPLES", 256)
-    monkeypatch.setattr(fourier, "SPECTRUM_BYTES", 1 << 9)
-    monkeypatch.setattr(fourier, "BLOCK_CYCLES", 0.0)
+    monkeypatch.setattr(blocks, "SPECTRUM_SAMPLES", 256)
+    monkeypatch.setattr(blocks, "SPECTRUM_BYTES", 1 << 9)
+    monkeypatch.setattr(blocks, "BLOCK_CYCLES", 0.0)
     ndconv.clear_caches()
     yield
     ndconv.clear_caches()
@@ -153,7 +153,7 @@ def test_outputs_that_see_nothing_but_zeros_outside_are_zero(rng, subtests, smal
 
 def test_a_kernel_that_cancels_a_constant_is_not_done_directly(rng, subtests, monkeypatch):
     """Its outputs are small, but so is none of the sums of absolute values."""
-    monkeypatch.setattr(fourier.FourierPlan, "_directly", None)
+    monkeypatch.setattr(spectra.FourierPlan, "_directly", None)
     kernel = rng.standard_normal(101)
     kernel -= kernel.mean()
     x = 1e5 + rng.standard_normal(5000)
@@ -196,6 +196,6 @@ def test_products_of_matrices_in_parts(rng, subtests, monkeypatch, dtype):
     x, weight = values(rng, (3, 6, 20, 21), dtype), values(rng, (10, 3, 7, 7), dtype)
     for products in (1, 3 * 16 * 6, 1 << 40):
         with subtests.test(products=products):
-            monkeypatch.setattr(fourier, "MATRIX_PRODUCTS", products)
+            monkeypatch.setattr(spectra, "MATRIX_PRODUCTS", products)
             y = ndconv.conv_layer(x, weight, groups=2, method="fft")
             oracle.layer(x, weight, groups=2, method="fft").check(y)

@@ -365,7 +365,8 @@ def test_every_call_lets_go():
                 tracemalloc.start()
                 for shape in shapes(40):
                     call(*shape)
-                assert ndconv.cache_info() or "fold" in name or "graph" in name, name
+                # Those that make no plans have nothing to keep.
+                assert ndconv.cache_info() or name.startswith("ndimage.") or "fold" in name or "graph" in name, name
                 ndconv.clear_caches()
                 gc.collect()
                 assert ndconv.cache_info() == {}, name

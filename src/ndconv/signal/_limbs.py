@@ -25,6 +25,7 @@ from .._call.dtypes import Array
 from .._call.geometry import Geometry
 from .._engine import convolve, prepare_for
 from .._methods import fourier
+from .._methods.fourier.spectra import FourierPlan
 from .._runtime.caches import CACHE_LIMIT, Cache
 
 EPS = 2.0**-53
@@ -39,7 +40,7 @@ def exact_sums(geometry: Geometry, x: Array, kernel: Array, dtype: np.dtype[np.g
     samples, weights = _Integers(x[None]), _Integers(kernel[None, None, None])
     y = np.empty((1, *geometry.out_shape))
     plan = prepare_for(geometry, y, y, fourier.NAME).plan
-    assert isinstance(plan, fourier.FourierPlan)
+    assert isinstance(plan, FourierPlan)
     block, rounding = math.prod(plan.blocks.samples), _rounding(plan.blocks.transform)
     for parts in itertools.count(1):
         width = -(-max(samples.bits, weights.bits) // parts)

@@ -1,46 +1,22 @@
-"""The Fourier method: a correlation is a product of spectra, which pays for large kernels.
-
-Outputs are computed in blocks (overlap-save: T. G. Stockham, High-speed convolution and correlation, 1966), so that
-memory is bounded and blocks fit caches; threads take blocks. The transforms are those of ``scipy.fft``. Of several
-channels, products are summed in the frequency domain. Samples that no output reads are zero in a block, and so are
-outputs that find nothing but zeros.
-
-Errors are spread over a block, where they are about as large as a root mean square output would be if no output were
-left out. So a block is done again by the direct method where its outputs are much smaller, because they hardly see what
-is large in x or in the kernel; and where they are not all finite, since infinities and NaN would reach all of it. A
-call with weights that are not finite is left to the direct method as a whole.
-"""
+"""The plan of the Fourier method: blocks are transformed, multiplied, and transformed back."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .._call.arguments import LARGEST
-from .._call.dtypes import Array, compute_type
-from .._call.geometry import batch_of, make_geometry
-from .._runtime.caches import CHOICE_BYTES, Cache
-from .._threads.python_tasks import for_each
-from . import direct, extent
-from .epilogue import finish
-from .problem import MANY_TAPS, PROMISE, Problem, remembered_always
-from .scaling import exponents_of_tiny, scaled
-
-NAME = "fft"
-DESCRIPTION = """\
-Multiplies spectra, block by block. Its time hardly depends on the size of the kernel, so it is for large ones.
-Floating dtypes only."""
-
-# Samples that no machine has memory for, and no transform may have.
-LONGEST = 1 << 48
-
-# Bytes of a block's spectra at most, where a kernel and its channels fit: beside them a worker has the block's samples,
-# products and results, and what scipy.fft needs for a while.
-BLOCK_BYTES = 8 << 20
+from ..._call.dtypes import Array, compute_type
+from ..._call.geometry import batch_of, make_geometry
+from ..._threads.python_tasks import for_each
+from .. import direct, extent
+from ..epilogue import finish
+from ..problem import PROMISE, Problem
+from ..scaling import exponents_of_tiny, scaled
+from . import blocks
+from .blocks import Index
 
 # Largest errors, in eps of a root mean square output; and the channels that double their squares.
 NOISE = 12.0
@@ -55,76 +31,6 @@ MATRIX_PRODUCTS = 1 << 15
 TRANSFORM_PARTS = 8
 TRANSFORM_SAMPLES = 1 << 17
 
-# Samples whose spectra a worker has at a time; bytes above which transforms slow down, at most how much, and after how
-# many doublings; and lines below which they do, in one dimension, because scipy.fft makes vectors of several, and how
-# much.
-SPECTRUM_SAMPLES = 1 << 18
-SPECTRUM_BYTES = 1 << 20
-SPECTRUM_SLOWER = 1.6
-SPECTRUM_DOUBLINGS = 3.0
-SPECTRUM_LINES = 8
-SPECTRUM_SINGLE = 3.0
-
-# Cycles of scipy.fft: for a point and a level of a transform, there and back; for what else is done with a point, and
-# for its product with a weight where channels are summed; what float64 takes of all that, against float32. And cycles
-# of Python: for a block, and for a call.
-TRANSFORM_CYCLES = 1.7
-POINT_CYCLES = 12.0
-PRODUCT_CYCLES = 0.5
-WIDE = 1.6
-BLOCK_CYCLES = 60e3
-CALL_CYCLES = 800e3
-
-FITTED: tuple[str, ...] = (
-    "SPECTRUM_SLOWER", "SPECTRUM_SINGLE", "TRANSFORM_CYCLES", "POINT_CYCLES", "PRODUCT_CYCLES", "WIDE",
-    "BLOCK_CYCLES", "CALL_CYCLES",
-)  # fmt: skip
-
-Index = tuple[int, ...]
-
-
-class Blocks(NamedTuple):
-    """How outputs are cut into blocks, axis by axis."""
-
-    outputs: Index  # of a block
-    number: Index  # along each axis
-    samples: Index  # of x that a block reads
-    transform: Index  # the transform's length
-    axes: Index  # which axes are transformed: of a single channel, not those of a single tap
-
-    @property
-    def points(self) -> int:
-        """The samples of a block's transform."""
-        return math.prod(self.transform)
-
-
-def why_not(problem: Problem) -> str | None:
-    """Return the reason why the method cannot do a problem, or None."""
-    g = problem.geometry
-    if problem.dtype.kind not in "fc":
-        return f"its transforms would round integers of dtype {problem.dtype}"
-    if 0 in g.out_shape or 0 in (g.channels_in, g.channels_out, problem.batch):
-        return "there is nothing to compute"
-    if max(g.kernel) == 1:
-        return "the kernel has a single tap"
-    if max(extent.ends(g)) > LONGEST:
-        return f"kernel and outputs span {max(extent.ends(g))} samples, more than a transform may have"
-    spans = [d * (k - 1) + 1 for d, k in zip(g.dilation, g.kernel, strict=True)]
-    if 16 * g.weights // g.taps * math.prod(spans) > LARGEST:
-        return f"a kernel that spans {' x '.join(map(str, spans))} samples has more than 64-bit sizes can count"
-    return None
-
-
-def cost(problem: Problem) -> float:
-    """Return the predicted cycles on one core; too many to count where taps are few, without asking scipy.fft."""
-    return _best(problem)[0] if problem.geometry.taps >= MANY_TAPS else math.inf
-
-
-@remembered_always
-def plan(problem: Problem) -> FourierPlan:
-    """Return the plan of a problem."""
-    return FourierPlan(problem)
-
 
 class FourierPlan:
     """The `Plan` of the Fourier method; what it hands to the direct method has plans of its own."""
@@ -137,14 +43,14 @@ class FourierPlan:
         self.geometry = g
         self._ends = extent.ends(g)
         self._unreached = extent.unreached(problem)
-        self.blocks = b = _best(problem)[1]
+        self.blocks = b = blocks.best(problem)[1]
         self._compute = np.dtype(compute_type(problem.dtype))
         self._fill = (problem.fill_value.real, problem.fill_value.imag)
         self._channels = problem.channels
-        self._key = (NAME, self._compute.char, b.transform, b.axes, g.dilation)
+        self._key = (FourierPlan, self._compute.char, b.transform, b.axes, g.dilation)
         inputs, outputs = self._channels
         points = b.points * g.groups * max(inputs, outputs)
-        self._together = max(SPECTRUM_SAMPLES // points, 1)
+        self._together = max(blocks.SPECTRUM_SAMPLES // points, 1)
 
     def pack_key(self) -> Any:
         """Return what tells packings of the same weights apart."""
@@ -467,79 +373,3 @@ def _products(matrices: Array, columns: Array) -> Array:
 def _frequencies_first(spectra: Array, axis: int) -> Array:
     """Return (..., out, in, *frequencies) as (..., *frequencies, out, in)."""
     return np.moveaxis(spectra, (axis, axis + 1), (-2, -1))
-
-
-def _lengths(outputs: int, reach: int, stride: int) -> list[tuple[int, int, int]]:
-    """Return (outputs of a block, blocks, length of its transform) of some ways to cut an axis."""
-    import scipy.fft
-
-    if reach == 0:
-        return [(outputs, 1, scipy.fft.next_fast_len(outputs, real=True))]
-    whole = outputs + reach
-    ways = [(outputs, 1, scipy.fft.next_fast_len(whole, real=True))]
-    # Transforms are fastest of lengths that are, nearly, powers of two.
-    length = 32
-    while length < whole:
-        for transform in (length, length * 9 // 8, length * 5 // 4, length * 3 // 2):
-            block = (transform - reach) // stride * stride
-            if 4 * block >= transform and transform < ways[0][2]:
-                ways.append((block, -(-outputs // block), transform))
-        length *= 2
-    return ways
-
-
-@Cache[tuple[float, Blocks]]("blocks of the Fourier method", CHOICE_BYTES).remembered
-def _best(problem: Problem) -> tuple[float, Blocks]:
-    """Return the cheapest way to cut a problem into blocks, and its cost."""
-    g = problem.geometry
-    steps = [(n - 1) * s + 1 for n, s in zip(g.out_shape, g.stride, strict=True)]
-    reaches = [d * (k - 1) for d, k in zip(g.dilation, g.kernel, strict=True)]
-    ways = [_lengths(*each) for each in zip(steps, reaches, g.stride, strict=True)]
-    # The most promising where axes are many: the whole, and what does not overlap much nor leaves a cache.
-    promising = {1: 64, 2: 12, 3: 6}.get(len(ways), 2)
-    ways = [sorted(axis, key=lambda way: way[1] * way[2] * (1 + way[2] / 4096))[:promising] for axis in ways]
-    inputs, outputs = problem.channels
-    axes = tuple(axis for axis, reach in enumerate(reaches) if reach or inputs > 1)
-    item = np.dtype(compute_type(problem.dtype)).itemsize
-    # Each way of one axis with each of the others, evaluated at once.
-    number = _outer([[way[1] for way in axis] for axis in ways])
-    points = _outer([[way[2] for way in axis] for axis in ways])
-    transformed = _outer([[way[2] if i in axes else 1 for way in axis] for i, axis in enumerate(ways)])
-    costs = _cycles(problem, inputs, outputs, item, number, points, transformed, len(axes))
-    # Within bounds if any is, else the smallest.
-    most = max(BLOCK_BYTES // (g.groups * max(inputs, outputs) * item), points.min())
-    best = np.unravel_index(np.where(points <= most, costs, np.inf).argmin(), costs.shape)
-    cut = [axis[i] for axis, i in zip(ways, best, strict=True)]
-    blocks = Blocks(
-        outputs=tuple(way[0] for way in cut),
-        number=tuple(way[1] for way in cut),
-        samples=tuple(way[0] + reach for way, reach in zip(cut, reaches, strict=True)),
-        transform=tuple(way[2] for way in cut),
-        axes=axes,
-    )
-    return float(costs[best]), blocks
-
-
-def _outer(factors: list[list[int]]) -> Array:
-    """Return the products of one factor of each list."""
-    return functools.reduce(np.multiply.outer, [np.array(each, np.float64) for each in factors])
-
-
-def _cycles(
-    problem: Problem, inputs: int, outputs: int, item: int, blocks: Any, points: Any, transformed: Any, n_axes: int
-) -> Any:
-    """Return the costs of so many blocks of a group, whose transforms along `n_axes` axes have `transformed` points."""
-    groups = problem.geometry.groups
-    number = blocks * problem.batch * groups
-    larger = np.log2(np.maximum(points * item / SPECTRUM_BYTES, 1.0)) / SPECTRUM_DOUBLINGS
-    slow = 1.0 + (SPECTRUM_SLOWER - 1.0) * np.minimum(larger, 1.0)
-    if n_axes == 1:
-        lines = np.minimum(np.maximum(SPECTRUM_SAMPLES // points, 1), number * inputs) * (points // transformed)
-        slow[lines < SPECTRUM_LINES] = SPECTRUM_SINGLE
-    wide = 1.0 if item == 4 else WIDE
-    each = wide * (TRANSFORM_CYCLES * slow * np.log2(np.maximum(transformed, 2)) + POINT_CYCLES)
-    products = wide * inputs * outputs * (PRODUCT_CYCLES if inputs > 1 else 1.0)
-    # Weights are transformed too, often for each call.
-    weights = inputs * outputs * groups * points * each / 2
-    block = BLOCK_CYCLES + points * ((inputs + outputs) * each / 2 + products)
-    return CALL_CYCLES + weights + number * block
