@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import operator
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -16,6 +15,8 @@ from types import ModuleType, TracebackType
 from typing import Any, cast
 
 import numpy as np
+
+from ._call.arguments import integer
 
 MODULES = ("ndimage", "signal")
 
@@ -99,9 +100,7 @@ def patch_scipy(modules: str | Iterable[str] = MODULES, *, min_size: int = MIN_S
     for name in names:
         if name not in MODULES:
             raise ValueError(f"modules must be some of {', '.join(map(repr, MODULES))}, got {name!r}")
-    least = operator.index(min_size)
-    if least < 0:
-        raise ValueError(f"min_size must not be negative, got {min_size!r}")
+    least = integer(min_size, "min_size", minimum=0)
     patch = Patch(names, least, bool(verbose))
     with _lock:
         _patches.append(patch)
