@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._call.arguments import ACTIVATIONS
+from ._call.activations import ACTIVATIONS
 from ._call.arrays import is_in_place
 from ._call.dtypes import Array, compute_type, real_vector, real_weights
 from ._call.geometry import Geometry, batch_of
@@ -153,13 +153,6 @@ def convolve(
         if packed is not None:
             packed.keep(place, weights)
     call.run(x, weights, y, None if bias is None else real_vector(bias, y.dtype), residual, workers)
-
-
-def exact_key(value: Any) -> Any:
-    """Return a key for an argument: 2.0 and True are equal to integers, but are none."""
-    if type(value) is int or value is None:
-        return value
-    return (tuple, *map(exact_key, value)) if type(value) is tuple else (type(value), value)
 
 
 def remember(calls: Cache[Any], key: Any, entry: Any, geometry: Geometry) -> None:

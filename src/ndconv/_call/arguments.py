@@ -15,9 +15,6 @@ Padding = int | str | tuple[int | Pair, ...]
 MODES = ("full", "same", "valid")
 PADDINGS = ("valid", "same", "same_lower", "full", "causal")
 
-# The core's codes are the places in this tuple.
-ACTIVATIONS = (None, "relu", "relu6", "leaky_relu", "silu", "gelu", "sigmoid", "tanh", "hardswish")
-
 # Sizes and offsets are signed 64-bit integers, of bytes in the end.
 LARGEST = 2**63 - 1
 

@@ -87,6 +87,13 @@ def result_dtype(*arrays: Array) -> np.dtype[Any]:
     return np.dtype(np.int8) if dtype.kind == "b" else dtype.newbyteorder("=")
 
 
+def promoted_for_fill(x: Array, fill_value: Any) -> Array:
+    """Return x, as complex samples if those outside it are complex and it is not."""
+    if x.dtype.kind != "c" and np.iscomplexobj(fill_value) and np.ndim(fill_value) == 0 and fill_value.imag:
+        return x.astype(np.result_type(x.dtype, np.complex64))
+    return x
+
+
 def wider_dtype(dtype: Any, *arrays: Array) -> np.dtype[Any]:
     """Return a result dtype that was asked for, to which that of the arrays can be cast without loss."""
     try:

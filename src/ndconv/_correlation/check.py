@@ -8,10 +8,10 @@ import numpy as np
 
 from .._call.arguments import MODES, Pair, PerAxis, axes_of, lag_ranges, one_of, padding_modes, per_axis
 from .._call.arrays import checked_out
-from .._call.dtypes import Array, result_dtype
+from .._call.dtypes import Array
+from .._call.fill import checked_fill_value
 from .._call.geometry import Geometry, Shape, reordered, single_channel_geometry
 from .._call.modes import PaddingMode
-from .._call.values import checked_fill_value
 
 # NumPy's limit, less the channel axis that the engine wants.
 MOST_AXES = 63
@@ -43,46 +43,56 @@ class Checked(NamedTuple):
     axes: tuple[int, ...]  # the same in x's order
 
 
-def check(x: Array, kernel: Array, arguments: Arguments, out: Array | None, mirror: bool) -> Checked:
-    """Return what the arguments come to, or raise for what does not fit; all but the method."""
-    _check_axes(x, kernel)
+def check(
+    x_shape: Shape,
+    kernel_shape: Shape,
+    dtype: np.dtype[np.generic],
+    arguments: Arguments,
+    out: Array | None,
+    mirror: bool,
+) -> Checked:
+    """Return what the arguments come to for a result of a dtype, or raise for what does not fit; all but the method."""
+    _check_numbers_of_axes(len(x_shape), len(kernel_shape))
     mode = one_of(arguments.mode, "mode", MODES)
     # All arguments with one entry per axis have these axes' order.
-    kernel_axes = axes_of(arguments.axes, x.ndim, kernel.ndim)
+    kernel_axes = axes_of(arguments.axes, len(x_shape), len(kernel_shape))
     ndim = len(kernel_axes)
-    if kernel.ndim < x.ndim and ndim != kernel.ndim:
+    if ndim != len(kernel_shape) < len(x_shape):
         raise ValueError(
-            f"axes must be as many as kernel's axes ({kernel.ndim}) where x has more ({x.ndim}), got {arguments.axes!r}"
+            f"axes must be as many as kernel's axes ({len(kernel_shape)}) where x has more ({len(x_shape)}), "
+            f"got {arguments.axes!r}"
         )
     dilation = per_axis(arguments.dilation, ndim, "dilation", minimum=1)
     stride = per_axis(arguments.stride, ndim, "stride", minimum=1)
     modes = padding_modes(arguments.padding_mode, ndim)
-    kernel = placed(kernel, x.ndim, kernel_axes)
-    in_shape, taps = (tuple(array.shape[axis] for axis in kernel_axes) for array in (x, kernel))
-    padding = padding_of_mode(mode, arguments.lags, in_shape, taps, dilation, mirror, modes)
+    if mode != "full" and arguments.lags is not None:
+        raise ValueError(f"lags stands instead of a mode, got lags={arguments.lags!r} and mode={mode!r}")
+    lags = None if arguments.lags is None else lag_ranges(arguments.lags, ndim)
+    kernel_shape = _placed_shape(kernel_shape, len(x_shape), kernel_axes)
+    in_shape, taps = (tuple(shape[axis] for axis in kernel_axes) for shape in (x_shape, kernel_shape))
+    padding = padding_of_mode(mode, lags, in_shape, taps, dilation, mirror, modes)
     geometry = single_channel_geometry(
         in_shape, taps, padding, modes, stride=stride, dilation=dilation, names=("x", "kernel"),
-        may_be_empty=mode != "valid" and arguments.lags is None,
+        may_be_empty=mode != "valid" and lags is None,
     )  # fmt: skip
-    y_shape = _y_shape(x.shape, kernel.shape, kernel_axes, geometry.out_shape)
+    y_shape = _y_shape(x_shape, kernel_shape, kernel_axes, geometry.out_shape)
     axes = tuple(sorted(kernel_axes))
     if axes != kernel_axes:
         geometry = reordered(geometry, sorted(range(ndim), key=kernel_axes.__getitem__))
-    dtype = result_dtype(x, kernel)
     fill_value = checked_fill_value(arguments.fill_value, dtype)
     if out is not None:
         checked_out(out, y_shape, dtype)
     return Checked(geometry, dtype, fill_value, y_shape, kernel_axes, axes)
 
 
-def _check_axes(x: Array, kernel: Array) -> None:
+def _check_numbers_of_axes(of_x: int, of_kernel: int) -> None:
     """Raise for operands whose numbers of axes do not fit together."""
-    if kernel.ndim == 0:
+    if of_kernel == 0:
         raise ValueError("kernel must have at least one axis, got a scalar")
-    if kernel.ndim > x.ndim:
-        raise ValueError(f"kernel must not have more axes than x, got {kernel.ndim} against {x.ndim}")
-    if x.ndim > MOST_AXES:
-        raise ValueError(f"x must have at most {MOST_AXES} axes, got {x.ndim}")
+    if of_kernel > of_x:
+        raise ValueError(f"kernel must not have more axes than x, got {of_kernel} against {of_x}")
+    if of_x > MOST_AXES:
+        raise ValueError(f"x must have at most {MOST_AXES} axes, got {of_x}")
 
 
 def placed(kernel: Array, ndim: int, kernel_axes: tuple[int, ...]) -> Array:
@@ -91,6 +101,14 @@ def placed(kernel: Array, ndim: int, kernel_axes: tuple[int, ...]) -> Array:
         return kernel
     kernel = kernel.reshape((1,) * (ndim - len(kernel_axes)) + kernel.shape)
     return np.moveaxis(kernel, range(ndim - len(kernel_axes), ndim), kernel_axes)
+
+
+def _placed_shape(shape: Shape, ndim: int, kernel_axes: tuple[int, ...]) -> Shape:
+    """Return the shape of a kernel that is placed."""
+    if len(shape) == ndim:
+        return shape
+    sizes = dict(zip(kernel_axes, shape, strict=True))
+    return tuple(sizes.get(axis, 1) for axis in range(ndim))
 
 
 def _y_shape(x_shape: Shape, kernel_shape: Shape, kernel_axes: tuple[int, ...], out_shape: Shape) -> Shape:
@@ -110,8 +128,9 @@ def _y_shape(x_shape: Shape, kernel_shape: Shape, kernel_axes: tuple[int, ...], 
 
 
 def padding_of_mode(
-    mode: str, lags: Lags, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool, modes: tuple[PaddingMode, ...]
-) -> tuple[Pair, ...]:
+    mode: str, lags: tuple[Pair, ...] | None, in_shape: Shape, kernel: Shape, dilation: Shape, mirror: bool,
+    modes: tuple[PaddingMode, ...],
+) -> tuple[Pair, ...]:  # fmt: skip
     """Return the samples to add before and after x on each axis; fewer than none, to leave some out."""
     reaches = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if lags is None:
@@ -120,12 +139,8 @@ def padding_of_mode(
         if mode == "same":
             return tuple((reach - reach // 2, reach // 2) for reach in reaches)
         return tuple((0, 0) for _ in reaches)
-    if mode != "full":
-        raise ValueError(f"lags stands instead of a mode, got lags={lags!r} and mode={mode!r}")
     pairs = []
-    for (first, last), size, reach, outside in zip(
-        lag_ranges(lags, len(kernel)), in_shape, reaches, modes, strict=True
-    ):
+    for (first, last), size, reach, outside in zip(lags, in_shape, reaches, modes, strict=True):
         lowest = 0 if mirror else -reach
         highest = lowest + size + reach - 1
         # Where kernel and x do not touch, a repeated x still has something to say; zeros have not.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from numpy.typing import ArrayLike, DTypeLike
 
 from .._call.arguments import Pair, PerAxis, flag, one_of
-from .._call.dtypes import Array, as_array, result_dtype, wider_dtype
-from .._call.values import promoted_for_fill
+from .._call.dtypes import Array, as_array, promoted_for_fill, result_dtype, wider_dtype
 from .._runtime.workers import checked_workers
 from .check import Arguments
-from .missing import POLICIES, omitting, refuse_masked_kernel, refuse_nan, unmasked, with_mask
+from .interpolation import omitting
+from .missing import POLICIES, mask_of, refuse_masked, refuse_nan, with_gaps
 from .normalized import normalized_correlation
 from .slide import slide
 
@@ -217,25 +217,23 @@ def _correlate(
     out: Array | None, workers: int | None, *, mirror: bool,
 ) -> Array:  # fmt: skip
     """Correlate, or convolve if `mirror`, in whichever of the ways."""
-    x, masked = unmasked(x)
-    refuse_masked_kernel(kernel)
-    x, kernel = as_array(x, "x"), as_array(kernel, "kernel")
-    x, template = promoted_for_fill(x, arguments.fill_value), kernel
-    if dtype is not None:
-        # Of the operands, only one needs that type for the result to have it.
-        kernel = kernel.astype(wider_dtype(dtype, x, kernel), copy=False)
+    masked = mask_of(x, kernel)
+    x, template = as_array(x, "x"), as_array(kernel, "kernel")
+    x = promoted_for_fill(x, arguments.fill_value)
+    # Of the operands, only one needs the type that is asked for, for the result to have it.
+    kernel = template if dtype is None else template.astype(wider_dtype(dtype, x, template), copy=False)
+    nan_policy, normalized = one_of(nan_policy, "nan_policy", POLICIES), flag(normalized, "normalized")
     workers = checked_workers(workers)
-    nan_policy = one_of(nan_policy, "nan_policy", POLICIES)
-    normalized = flag(normalized, "normalized")
-    if masked is not None:
-        x, masked = with_mask(x, masked, result_dtype(x, kernel), nan_policy, normalized)
     if nan_policy == "raise":
+        refuse_masked(masked)
         refuse_nan(x, "x")
         refuse_nan(kernel, "kernel")
     if normalized:
         if nan_policy == "omit":
             raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
-        return normalized_correlation(x, kernel, template, masked, arguments, out, workers)
+        return normalized_correlation(x, template, masked, result_dtype(x, kernel), arguments, out, workers)
+    if masked is not None:
+        x = with_gaps(x, masked, result_dtype(x, kernel))
     if nan_policy == "omit" and result_dtype(x, kernel).kind in "fc":
-        return omitting(x, kernel, arguments, out, workers, mirror)
+        return omitting(x, kernel, result_dtype(x, kernel), arguments, out, workers, mirror)
     return slide(x, kernel, arguments, out, workers, mirror)

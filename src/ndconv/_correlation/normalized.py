@@ -13,10 +13,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from .._call.arrays import new_output
-from .._call.dtypes import Array, result_dtype
-from .check import Arguments, placed
-from .slide import delivered
+from .._call.dtypes import Array
+from .check import Arguments
+from .missing import with_gaps, with_gaps_filled
 from .windows import Windows, windows_of
 
 DOUBLE = np.dtype(np.float64)
@@ -37,25 +36,31 @@ EXPONENT = 300
 
 
 def normalized_correlation(
-    x: Array, kernel: Array, template: Array, masked: Array | None, arguments: Arguments, out: Array | None,
-    workers: int | None,
+    x: Array, template: Array, masked: Array | None, dtype: np.dtype[np.generic], arguments: Arguments,
+    out: Array | None, workers: int | None,
 ) -> Array:  # fmt: skip
-    """Return the normalised cross-correlation; the template is the kernel as given, not yet rounded.
+    """Return the normalised cross-correlation for a result of a dtype; the template is the kernel as given.
 
     Where samples are `masked`, whatever x has instead, it is NaN.
     """
-    kernel = kernel.astype(coefficient_dtype(result_dtype(x, kernel)), copy=False)
-    checked, windows = windows_of(x, kernel, arguments, out, workers, False)
-    kernel = unit_kernel(placed(template, x.ndim, checked.kernel_axes), windows.axes)
-    if 0 in checked.y_shape:
-        return new_output(checked.y_shape, checked.dtype) if out is None else out
+    dtype = coefficient_dtype(dtype)
+    if masked is not None:
+        filled = with_gaps_filled(x, masked)
+        if sample_dtype(filled, 0) == DOUBLE:
+            x, masked = with_gaps(x, masked, dtype), None
+        else:
+            x = filled
+    windows = windows_of(x, template, dtype, arguments, out, workers, False)
+    kernel = unit_kernel(windows.placed(template), windows.axes)
+    if 0 in windows.checked.y_shape:
+        return np.empty(windows.checked.y_shape, dtype) if out is None else out
     outside = cast(float, arguments.fill_value) if windows.are_filled else 0  # as x and the kernel are real
-    exact = sample_dtype(x, outside)
-    samples = windows.padded(x, exact, complex(checked.fill_value) if exact.kind == "f" else int(outside.real))
-    y = coefficients(windows, samples, kernel, checked.dtype, arguments.method)
+    exact, fill_value = sample_dtype(x, outside), windows.checked.fill_value
+    samples = windows.padded(x, exact, complex(fill_value) if exact.kind == "f" else int(outside.real))
+    y = coefficients(windows, samples, kernel, dtype, arguments.method)
     if masked is not None:
         np.copyto(y, np.nan, where=windows.sums(windows.padded(masked, np.float32, 0)) > 0)
-    return delivered(y, checked, out)
+    return windows.delivered(y, out)
 
 
 def coefficient_dtype(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:

@@ -14,7 +14,7 @@ from .._call.arguments import PerAxis
 from .._call.dtypes import Array
 from .._call.geometry import Geometry
 from .._methods import PASSES, PLAIN_SUMS, checked_method
-from .check import Arguments, Checked, check
+from .check import Arguments, Checked, check, placed
 from .slide import slide
 
 Places = tuple[Array, ...]
@@ -27,20 +27,41 @@ WINDOW_SAMPLES = 1 << 17
 
 
 def windows_of(
-    x: Array, kernel: Array, arguments: Arguments, out: Array | None, workers: int | None, mirror: bool
-) -> tuple[Checked, Windows]:
-    """Check the arguments, and return what they come to and its windows."""
+    x: Array, kernel: Array, dtype: np.dtype[np.generic], arguments: Arguments, out: Array | None, workers: int | None,
+    mirror: bool,
+) -> Windows:  # fmt: skip
+    """Return the windows of a result of a dtype, or raise for arguments that do not fit."""
     checked_method(arguments.method)  # no more: it will have another kernel to slide
-    checked = check(x, kernel, arguments, out, mirror)
-    return checked, Windows(checked.axes, checked.geometry, workers)
+    return Windows(check(x.shape, kernel.shape, dtype, arguments, out, mirror), workers)
 
 
 class Windows(NamedTuple):
-    """Where the kernel lies for each output: along which axes of x, and the geometry with its axes in that order."""
+    """Where the kernel lies for each output."""
 
-    axes: tuple[int, ...]
-    geometry: Geometry
+    checked: Checked
     workers: int | None
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """The axes of x that the kernel slides along."""
+        return self.checked.axes
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry, with its axes in that order."""
+        return self.checked.geometry
+
+    def placed(self, kernel: Array) -> Array:
+        """Return the kernel as given with as many axes as x."""
+        return placed(kernel, len(self.checked.y_shape), self.checked.kernel_axes)
+
+    def delivered(self, y: Array, out: Array | None) -> Array:
+        """Return a result where it was asked for, in the dtype that was."""
+        with np.errstate(over="ignore"):
+            if out is None:
+                return y.astype(self.checked.dtype, copy=False)
+            out[...] = y
+        return out
 
     def _slide(self, x: Array, kernel: Array, stride: PerAxis, dilation: PerAxis, method: str) -> Array:
         """Return the sums of windows that lie within x times a kernel of as many axes."""

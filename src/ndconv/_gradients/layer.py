@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._call.arguments import Padding, PerAxis, channel_axis_of
-from .._call.dtypes import Array, like, result_dtype, unmasked_array
+from .._call.dtypes import Array, like, promoted_for_fill, result_dtype, unmasked_array
+from .._call.fill import checked_fill_value
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
-from .._call.values import checked_fill_value, promoted_for_fill
 from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
 from .input import input_gradient

@@ -12,8 +12,8 @@ import numpy as np
 from .. import _core
 from .._call.arrays import is_in_place
 from .._call.dtypes import Array, compute_type
+from .._call.fill import checked_fill_value
 from .._call.geometry import Geometry, batch_of
-from .._call.values import checked_fill_value
 from .._core import Core
 from .._methods import is_remembered
 from .._methods.direct.blocking import finish_blocking

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._call.arguments import ACTIVATIONS, flag, one_of
+from .._call.activations import ACTIVATIONS, check_activation
+from .._call.arguments import flag, one_of
 from .._call.dtypes import Array, check_dtype, unmasked_array
-from .._call.values import check_activation
 from .._gradients.layer import bias_gradient
 from .._gradients.result import ConvGradients, checked_needs
 from .._methods.epilogue import activate

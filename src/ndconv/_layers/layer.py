@@ -11,18 +11,19 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._call.arguments import ACTIVATIONS, Padding, PerAxis, channel_axis_of, integer, one_of, padding_pairs, per_axis
+from .._call.activations import ACTIVATIONS, check_activation
+from .._call.arguments import Padding, PerAxis, channel_axis_of, integer, one_of, padding_pairs, per_axis
 from .._call.arrays import checked_out, copy_if_overlapping, is_in_place, new_output, with_components_of
-from .._call.dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
+from .._call.dtypes import Array, compute_type, promoted_for_fill, real_vector, result_dtype, unmasked_array
+from .._call.fill import checked_fill_value
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
-from .._call.values import check_activation, checked_fill_value, promoted_for_fill
-from .._engine import Prepared, exact_key, packings_of, prepare, remember
+from .._engine import Prepared, packings_of, prepare, remember
 from .._gradients.layer import checked_gradient, layer_gradients
 from .._gradients.result import ConvGradients, checked_needs
 from .._methods import CYCLES_PER_SECOND, candidates, checked_method, choose, make_plan
 from .._methods.epilogue import times_slope
 from .._methods.problem import Problem
-from .._runtime.caches import Cache
+from .._runtime.caches import Cache, exact_key
 from .._runtime.workers import checked_workers
 from .._streams.layer import LayerStream
 from .cost import LayerCost, checked_shape, cost_of

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from numpy.typing import ArrayLike
 
 from .. import _core
+from .._call.activations import ACTIVATIONS, check_activation
 from .._call.arguments import (
-    ACTIVATIONS,
     Padding,
     PerAxis,
     channel_axis_of,
@@ -22,7 +22,6 @@ from .._call.arguments import (
 from .._call.arrays import checked_out, copy_if_overlapping, new_output, with_components_of
 from .._call.dtypes import Array, compute_type, like, result_dtype, unmasked_array
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, make_geometry
-from .._call.values import check_activation
 from .._engine import convolve
 from .._gradients.layer import bias_gradient, checked_gradient
 from .._gradients.result import ConvGradients, checked_needs

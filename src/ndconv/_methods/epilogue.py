@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._call.arguments import ACTIVATIONS
+from .._call.activations import ACTIVATIONS
 from .._call.dtypes import Array
 
 

@@ -301,3 +301,10 @@ def _set_limit(limit: int) -> int:
             if cache.nbytes > cache.limit:
                 _shrink([cache], cache.limit)
     return former
+
+
+def exact_key(value: Any) -> Any:
+    """Return a key for an argument: 2.0 and True are equal to integers, but are none."""
+    if type(value) is int or value is None:
+        return value
+    return (tuple, *map(exact_key, value)) if type(value) is tuple else (type(value), value)

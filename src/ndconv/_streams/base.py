@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._call.arguments import LARGEST, Pair, padding_modes
-from .._call.dtypes import Array, unmasked_array
-from .._call.values import checked_fill_value, promoted_for_fill
+from .._call.dtypes import Array, promoted_for_fill, unmasked_array
+from .._call.fill import checked_fill_value
 from .._methods import AUTO, PLAIN_SUMS, checked_method, fourier
 from .filter import Filter
 from .state import State

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._call.arguments import MODES, integer, one_of
 from .._call.arrays import new_output
 from .._call.dtypes import Array, result_dtype, unmasked_array
-from .._call.values import checked_fill_value
+from .._call.fill import checked_fill_value
 from .._correlation.check import padding_of_mode
 from .._runtime.workers import checked_workers
 from .base import Stream, stream_method, stream_padding_mode

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .._call.activations import check_activation
 from .._call.arguments import Padding, PerAxis, padding_pairs, per_axis
 from .._call.arrays import new_output
 from .._call.dtypes import Array, result_dtype
 from .._call.geometry import Shape
-from .._call.values import check_activation
 from .._runtime.caches import Cache
 from .base import Stream, stream_method, stream_padding_mode
 from .filter import Filter

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from .. import _core
-from .._call.arguments import ACTIVATIONS
+from .._call.activations import ACTIVATIONS
 from .._call.dtypes import Array, compute_type, real_vector, real_weights
 from .._call.geometry import batch_of
 from .._methods.direct.blocking import finish_blocking

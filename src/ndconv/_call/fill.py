@@ -1,17 +1,8 @@
-"""Values: what stands outside x, and which activations a dtype has."""
+"""The fill value: what stands outside x under the padding mode "zeros"."""
 
 from typing import Any
 
 import numpy as np
-
-from .dtypes import Array
-
-
-def promoted_for_fill(x: Array, fill_value: Any) -> Array:
-    """Return x, as complex samples if those outside it are complex and it is not."""
-    if x.dtype.kind != "c" and np.iscomplexobj(fill_value) and np.ndim(fill_value) == 0 and fill_value.imag:
-        return x.astype(np.result_type(x.dtype, np.complex64))
-    return x
 
 
 def checked_fill_value(fill_value: Any, dtype: np.dtype[Any]) -> complex:
@@ -38,10 +29,3 @@ def checked_fill_value(fill_value: Any, dtype: np.dtype[Any]) -> complex:
         with np.errstate(all="ignore"):
             number = complex(np.asarray(number if dtype.kind == "c" else number.real).astype(dtype)[()])
     return number
-
-
-def check_activation(activation: str | None, dtype: np.dtype[Any]) -> None:
-    """Raise for an activation that the result's dtype does not have."""
-    if activation is None or dtype.kind == "f" or (dtype.kind in "iu" and activation in ("relu", "relu6")):
-        return
-    raise TypeError(f"activation {activation!r} needs a result of a floating dtype, got {dtype}")
