@@ -15,9 +15,10 @@ from ._correlation.correlate import convolve_nd, correlate_nd
 from ._gradients.layer import conv_layer_backward
 from ._gradients.result import ConvGradients
 from ._layers.batch_norm import fold_batch_norm
+from ._layers.conv_layer import conv_layer
 from ._layers.cost import LayerCost, ReceptiveField, layer_cost, output_shape, receptive_field
 from ._layers.graph import graph_conv, graph_conv_backward
-from ._layers.layer import ConvLayer, conv_layer
+from ._layers.layer import ConvLayer
 from ._layers.transposed import conv_transpose_layer, conv_transpose_layer_backward
 from ._patch import patch_scipy, patched, unpatch_scipy
 from ._runtime.caches import CacheInfo, cache_info, clear_caches, set_cache_limit

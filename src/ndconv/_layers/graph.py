@@ -15,7 +15,7 @@ from .._gradients.layer import bias_gradient
 from .._gradients.result import ConvGradients, checked_needs
 from .._methods.epilogue import activate
 from .._runtime.workers import checked_workers
-from .layer import conv_layer
+from .conv_layer import conv_layer
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

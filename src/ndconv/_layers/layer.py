@@ -1,300 +1,34 @@
-"""The convolution layer: `conv_layer` and its prepared form, `ConvLayer`."""
+"""The convolution layer that is prepared once: `ConvLayer`."""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple, TypeVar, cast
+from dataclasses import asdict, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._call.activations import ACTIVATIONS, check_activation
 from .._call.arguments import Padding, PerAxis, channel_axis_of, integer, one_of, padding_pairs, per_axis
-from .._call.arrays import checked_out, copy_if_overlapping, is_in_place, new_output, with_components_of
 from .._call.dtypes import Array, compute_type, promoted_for_fill, real_vector, result_dtype, unmasked_array
 from .._call.fill import checked_fill_value
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
-from .._engine import Prepared, packings_of, prepare, remember
+from .._engine import packings_of, remember
 from .._gradients.layer import checked_gradient, layer_gradients
 from .._gradients.result import ConvGradients, checked_needs
 from .._methods import CYCLES_PER_SECOND, candidates, checked_method, choose, make_plan
 from .._methods.epilogue import times_slope
 from .._methods.problem import Problem
-from .._runtime.caches import Cache, exact_key
+from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
 from .._streams.layer import LayerStream
+from .call import Call, Settings, as_sets, check_residual, checked_bias, layout_of, prepare_call
 from .cost import LayerCost, checked_shape, cost_of
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """The keywords of a layer, as given."""
-
-    stride: PerAxis = 1
-    padding: Padding = 0
-    padding_mode: str | tuple[str, ...] = "zeros"
-    fill_value: complex = 0.0
-    dilation: PerAxis = 1
-    groups: int = 1
-    activation: str | None = None
-    channel_axis: int | None = None
-    method: str = "auto"
-
-
-class _Call(NamedTuple):
-    """All that can be known of a call before its numbers: one for each shape, layout and dtype of x."""
-
-    geometry: Geometry
-    prepared: Prepared
-    y_shape: Shape  # as returned
-    channels_first: tuple[int, ...] | None  # the axes that turn x and y, where channels come last
-
-    @property
-    def nbytes(self) -> int:
-        """About what it takes in memory, beside a fixed amount."""
-        return self.prepared.nbytes
-
-
-def _prepare(
-    x: Array, weight: Array, bias: Array | None, residual: Array | None, settings: _Settings, out: Array | None
-) -> _Call:
-    """Check everything and make the plan."""
-    activation = one_of(settings.activation, "activation", ACTIVATIONS)
-    method = checked_method(settings.method)
-    ndim = weight.ndim - 2
-    order = None
-    if channel_axis_of(settings.channel_axis) is not None:
-        if x.ndim not in (ndim + 1, ndim + 2):
-            layer_geometry(x.shape, weight.shape, 1, 0, "zeros", 1, 1)  # raises
-        order = channels_first(x.ndim, ndim)
-        x = x.transpose(order)
-    geometry = layer_geometry(
-        x.shape, weight.shape, settings.stride, settings.padding, settings.padding_mode, settings.dilation,
-        settings.groups,
-    )  # fmt: skip
-    dtype = result_dtype(x, weight, *(a for a in (bias, residual) if a is not None))
-    check_activation(activation, dtype)
-    fill_value = checked_fill_value(settings.fill_value, dtype)
-    batch, compute = batch_of(x.shape, ndim), compute_type(dtype)
-    y_shape = geometry.y_shape(batch, channels_last=order is not None)
-    y_in_place = order is None and dtype == compute
-    if out is not None:
-        checked_out(out, y_shape, dtype)
-        y_in_place = y_in_place and is_in_place(out, ndim, compute)
-    prepared = prepare(
-        geometry, dtype, math.prod(batch), x_in_place=is_in_place(x, ndim, compute), y_in_place=y_in_place,
-        x_is_complex=x.dtype.kind == "c", fill_value=fill_value, method=method, activation=activation,
-        bias=bias is not None,
-    )  # fmt: skip
-    return _Call(geometry, prepared, y_shape, order)
-
-
-def _layout(array: ArrayLike | None) -> object:
-    """Return all that is checked of a residual or an `out`, or decides how a call is done: a part of its key."""
-    if array is None:
-        return None
-    if type(array) is not np.ndarray:
-        return type(array)
-    return array.shape, array.strides, array.dtype, array.flags.aligned, array.flags.writeable
-
-
-def _run(
-    call: _Call, x: Array, packed: object, bias: Array | None, residual: Array | None, out: Array | None,
-    workers: int | None,
-) -> Array:  # fmt: skip
-    """Return the layer's result."""
-    if out is None:
-        y = new_output(call.y_shape, call.prepared.dtype)
-    else:
-        y = out
-        x = copy_if_overlapping(x, out)
-        residual = None if residual is None else copy_if_overlapping(residual, out)
-    if residual is not None:
-        residual = with_components_of(residual, call.prepared.dtype)
-    if call.channels_first is None:
-        call.prepared.run(x, packed, y, bias, residual, workers)
-    else:
-        first = call.channels_first
-        residual = None if residual is None else residual.transpose(first)
-        call.prepared.run(x.transpose(first), packed, y.transpose(first), bias, residual, workers)
-    return y
-
-
-def _as_sets(weight: Array, groups: int) -> Array:
-    """Return a layer's weights with its groups as an axis of their own."""
-    return weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-
-
-def _checked_bias(bias: ArrayLike | None, weight: Array) -> Array | None:
-    if bias is None:
-        return None
-    bias = unmasked_array(bias, "bias")
-    if bias.shape != weight.shape[:1]:
-        raise ValueError(f"bias must have shape {weight.shape[:1]}, one entry per output channel; got {bias.shape}")
-    return bias
-
-
-def _check_residual(residual: Array | None, y_shape: Shape) -> None:
-    if residual is not None and residual.shape != y_shape:
-        raise ValueError(f"residual must have the output's shape {y_shape}, got {residual.shape}")
-
-
-# What was prepared for recent calls of conv_layer. Only cheap, hashable descriptions are keys, never the data.
-_calls = Cache[_Call]("layer calls")
-
-
-def conv_layer(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    padding_mode: str | tuple[str, ...] = "zeros",
-    fill_value: complex = 0.0,
-    dilation: PerAxis = 1,
-    groups: int = 1,
-    activation: str | None = None,
-    residual: ArrayLike | None = None,
-    channel_axis: int | None = None,
-    method: str = "auto",
-    out: Array | None = None,
-    workers: int | None = None,
-) -> Array:
-    r"""Convolution layer: slide a bank of filters over the spatial axes of x.
-
-    Parameters
-    ----------
-    x : array_like
-        Input of shape (C_in, \*S) or (N, C_in, \*S). Any strides, byte order, alignment and supported dtype are read
-        as they are, without a copy of the whole.
-    weight : array_like
-        Filters of shape (C_out, C_in // groups, \*K); they set the number of spatial axes.
-    bias : array_like, optional
-        One number per output channel, shape (C_out,).
-    stride : int or tuple of int, optional
-        Input samples from one output to the next, one number or one per spatial axis.
-    padding : int, str or tuple, optional
-        Samples added around x: one number, one per axis, one (before, after) pair per axis, or "valid" (none),
-        "same" (so many that the output has ``ceil(S / stride)`` samples, the odd one after), "same_lower" (the odd one
-        before), "full" (all positions where filter and input touch) or "causal" (all before).
-    padding_mode : str or tuple of str, optional
-        What the added samples are: "zeros" (or `fill_value`), "replicate", "reflect", "symmetric" or "circular"; one
-        name or one per axis.
-    fill_value : scalar, optional
-        The added samples under "zeros". An infinite or NaN weight makes no NaN with 0.
-    dilation : int or tuple of int, optional
-        Input samples from one tap of the filter to the next.
-    groups : int, optional
-        Number of groups that channels are divided into; outputs see the inputs of their own group only.
-    activation : str, optional
-        Applied last: "relu", "relu6", "leaky_relu" (slope 0.01), "silu", "gelu" (exact), "sigmoid", "tanh" or
-        "hardswish".
-    residual : array_like, optional
-        Array of the output's shape, added before the activation.
-    channel_axis : int, optional
-        -1 if x has its channels last, (\*S, C_in) or (N, \*S, C_in); the output (and `residual` and `out`) then has,
-        too.
-    method : str, optional
-        "auto" takes the fastest; "direct" multiplies and adds; "winograd" needs fewer multiplications, for axes of 2 to
-        5 taps, or so many for each step of a stride; "fft" multiplies spectra, for large kernels.
-    out : ndarray, optional
-        Array of the output's shape and dtype to write to, of any strides. It may overlap x.
-    workers : int, optional
-        Number of threads; -1 for all usable CPUs, None for the default (see `set_workers`). The result does not depend
-        on it.
-
-    Returns
-    -------
-    ndarray
-        Output of shape (C_out, \*S_out) or (N, C_out, \*S_out), with ``S_out = (S + pad_before + pad_after -
-        dilation * (K - 1) - 1) // stride + 1``, of the dtype that NumPy gives the sum of products of its inputs.
-        float16 is summed in float32; integers wrap around.
-
-    Raises
-    ------
-    ValueError
-        If shapes or values do not fit; the message names the argument.
-    TypeError
-        If an argument has the wrong type or dtype.
-
-    See Also
-    --------
-    ConvLayer : The same with weights packed once, for many calls.
-    correlate_nd : N-D correlation without channels.
-
-    Notes
-    -----
-    The layer computes the cross-correlation that every framework calls convolution [1]_::
-
-        y[k, i, j] = bias[k] + sum over c, u, v of
-            weight[k, c, u, v] * x[c, stride * i + dilation * u, stride * j + dilation * v]
-
-    References
-    ----------
-    .. [1] Y. LeCun, B. Boser, J. S. Denker et al., "Backpropagation Applied to Handwritten Zip Code Recognition",
-       Neural Computation 1(4), 1989, pp. 541-551. :doi:`10.1162/neco.1989.1.4.541`
-
-    Examples
-    --------
-    A horizontal edge in a 5x5 image, found by a 3x3 filter:
-
-    >>> import numpy as np
-    >>> import ndconv
-    >>> image = np.repeat([[0.0], [0.0], [1.0], [1.0], [1.0]], 5, axis=1)
-    >>> edge = np.array([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]])
-    >>> ndconv.conv_layer(image[None], edge[None, None])[0]
-    array([[3., 3., 3.],
-           [3., 3., 3.],
-           [0., 0., 0.]])
-    """
-    key: tuple[object, ...] | None = None
-    if type(x) is np.ndarray and type(weight) is np.ndarray:
-        key = (
-            x.shape, x.strides, x.dtype, weight.shape, weight.dtype, exact_key(stride), exact_key(padding),
-            padding_mode, type(fill_value), fill_value, exact_key(dilation), exact_key(groups), activation,
-            exact_key(channel_axis), method,
-            None if bias is None else getattr(bias, "dtype", bias), _layout(residual), _layout(out),
-        )  # fmt: skip
-        try:
-            call = _calls.get(key)
-        except TypeError:  # lists are welcome, but have no hash
-            key = call = None
-        if call is not None:
-            workers = checked_workers(workers)
-            return _conv(call, x, weight, _checked_bias(bias, weight), cast("Array | None", residual), out, workers)
-    given = x, residual
-    x, weight = promoted_for_fill(unmasked_array(x, "x"), fill_value), unmasked_array(weight, "weight")
-    if weight.ndim < 3:
-        layer_geometry(x.shape, weight.shape, 1, 0, "zeros", 1, 1)  # raises
-    bias = _checked_bias(bias, weight)
-    residual = None if residual is None else unmasked_array(residual, "residual")
-    settings = _Settings(
-        stride, padding, padding_mode, fill_value, dilation, groups, activation, channel_axis, method
-    )  # fmt: skip
-    workers = checked_workers(workers)
-    call = _prepare(x, weight, bias, residual, settings, out)
-    _check_residual(residual, call.y_shape)
-    if key is not None and all(map(operator.is_, given, (x, residual))):
-        remember(_calls, key, call, call.geometry)
-    return _conv(call, x, weight, bias, residual, out, workers)
-
-
-def _conv(
-    call: _Call, x: Array, weight: Array, bias: Array | None, residual: Array | None, out: Array | None,
-    workers: int | None,
-) -> Array:  # fmt: skip
-    if out is not None:
-        weight = copy_if_overlapping(weight, out)
-        bias = None if bias is None else copy_if_overlapping(bias, out)
-    packed = call.prepared.pack(_as_sets(weight, call.geometry.groups), workers, once=True)
-    bias = None if bias is None else real_vector(bias, call.prepared.dtype)
-    return _run(call, x, packed, bias, residual, out, workers)
 
 
 class ConvLayer:
@@ -343,10 +77,10 @@ class ConvLayer:
     __slots__ = ("__weakref__", "_bias", "_calls", "_geometries", "_packed", "_settings", "_weight", "_workers")
 
     _bias: Array | None
-    _calls: Cache[tuple[_Call, object]]  # with their places among the packed weights
+    _calls: Cache[tuple[Call, object]]  # with their places among the packed weights
     _geometries: Cache[Geometry]  # of shapes of x
     _packed: Cache[Any]  # weights with a bias, as each kind of plan wants them; and what gradients and streams keep
-    _settings: _Settings
+    _settings: Settings
     _weight: Array
     _workers: int | None
 
@@ -367,8 +101,8 @@ class ConvLayer:
         workers: int | None = None,
     ) -> None:
         weight = unmasked_array(weight, "weight")
-        bias = _checked_bias(bias, weight) if weight.ndim else None
-        settings = _Settings(
+        bias = checked_bias(bias, weight) if weight.ndim else None
+        settings = Settings(
             _frozen(stride), _frozen(padding), _frozen(padding_mode), fill_value, _frozen(dilation), groups, activation,
             channel_axis, method,
         )  # fmt: skip
@@ -451,7 +185,7 @@ class ConvLayer:
     def __repr__(self) -> str:
         given = [
             f"{name}={getattr(self._settings, name)!r}"
-            for name, field in _Settings.__dataclass_fields__.items()
+            for name, field in Settings.__dataclass_fields__.items()
             if getattr(self._settings, name) != field.default
         ]
         shown = [f"weight {self.weight.shape} {self.weight.dtype}", "no bias" if self.bias is None else "bias", *given]
@@ -479,24 +213,24 @@ class ConvLayer:
         """
         key = None
         if type(x) is np.ndarray:
-            key = (x.shape, x.strides, x.dtype, _layout(residual), _layout(out))
+            key = (x.shape, x.strides, x.dtype, layout_of(residual), layout_of(out))
             found = self._calls.get(key)
             if found is not None:
                 workers = self._workers if workers is None else checked_workers(workers)
                 call, place = found
                 packed, bias = self._packed.get(place) or self._pack(call, place)
-                return _run(call, x, packed, bias, cast("Array | None", residual), out, workers)
+                return call.run(x, packed, bias, cast("Array | None", residual), out, workers)
         given = x, residual
         x = promoted_for_fill(unmasked_array(x, "x"), self.fill_value)
         residual = None if residual is None else unmasked_array(residual, "residual")
         workers = self._workers if workers is None else checked_workers(workers)
-        call = _prepare(x, self.weight, self.bias, residual, self._settings, out)
-        _check_residual(residual, call.y_shape)
+        call = prepare_call(x, self.weight, self.bias, residual, self._settings, out)
+        check_residual(residual, call.y_shape)
         place = call.prepared.place
         packed, bias = self._packed.get(place) or self._pack(call, place)
         if key is not None and all(map(operator.is_, given, (x, residual))):
             remember(self._calls, key, (call, place), call.geometry)
-        return _run(call, x, packed, bias, residual, out, workers)
+        return call.run(x, packed, bias, residual, out, workers)
 
     def backward(
         self,
@@ -543,7 +277,7 @@ class ConvLayer:
         grad_y = checked_gradient(grad_y, geometry.y_shape(batch_of(x.shape, geometry.ndim)), geometry.ndim, last)
         residual = None if residual is None else unmasked_array(residual, "residual")
         if residual is not None:
-            _check_residual(residual, self.output_shape(x.shape))
+            check_residual(residual, self.output_shape(x.shape))
         if self.activation is not None:
             added = [a for a in (self.bias, residual) if a is not None]
             check_activation(self.activation, result_dtype(promoted_for_fill(x, self.fill_value), self.weight, *added))
@@ -600,9 +334,9 @@ class ConvLayer:
         object.__setattr__(linear, "_calls", Cache("layer calls"))
         return linear
 
-    def _pack(self, call: _Call, place: object) -> tuple[object, Array | None]:
+    def _pack(self, call: Call, place: object) -> tuple[object, Array | None]:
         """Return weights and bias as a plan wants them, kept for the next plan that wants them so."""
-        packed = call.prepared.pack(_as_sets(self.weight, self.groups))
+        packed = call.prepared.pack(as_sets(self.weight, self.groups))
         bias = None if self.bias is None else real_vector(self.bias, call.prepared.dtype)
         kept: tuple[object, Array | None] = self._packed.keep(place, (packed, bias))
         return kept
@@ -655,7 +389,7 @@ class ConvLayer:
         return "\n".join(lines)
 
 
-def _check_alone(weight: Array, settings: _Settings) -> None:
+def _check_alone(weight: Array, settings: Settings) -> None:
     """Raise for what is wrong with a layer whatever its input: with the least one that its filters fit."""
     one_of(settings.activation, "activation", ACTIVATIONS)
     checked_method(settings.method)
