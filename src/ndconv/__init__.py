@@ -12,6 +12,7 @@ import typing as _typing
 from . import _threads as _threads
 from ._core import machine
 from ._correlation.correlate import convolve_nd, correlate_nd
+from ._correlator import Correlator
 from ._gradients.layer import conv_layer_backward
 from ._gradients.result import ConvGradients
 from ._layers.batch_norm import fold_batch_norm
@@ -38,6 +39,7 @@ __all__ = [
     "ConvGradients",
     "ConvLayer",
     "CorrelateStream",
+    "Correlator",
     "LayerCost",
     "LayerStream",
     "ReceptiveField",

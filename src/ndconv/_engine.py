@@ -25,6 +25,7 @@ PACKINGS_SHARE = 0.25
 class Prepared(NamedTuple):
     """A call that is checked and planned: all that can be known of it before its numbers."""
 
+    problem: Problem
     plan: Plan
     dtype: np.dtype[Any]  # of the result
     x_is_complex: bool
@@ -50,6 +51,12 @@ class Prepared(NamedTuple):
             return self.plan.pack(real, 1, once)
         with Threads(PACKING_MULTIPLY_ADDS * real.size, workers) as threads:
             return self.plan.pack(real, threads, once)
+
+    def packed(self, sets: Array, kept: Cache[Any], key: Any = None, workers: int | None = None) -> Any:
+        """Return the same from what is kept of some weights, where `key` tells which they are."""
+        place = (key, self.place)
+        packed = kept.get(place)
+        return kept.keep(place, self.pack(sets, workers)) if packed is None else packed
 
     def run(
         self, x: Array, packed: Any, y: Array, bias: Array | None = None, residual: Array | None = None,
@@ -105,7 +112,7 @@ def prepare(
     )
     plan = SplitKPlan(problem) if split_k and pays_to_split_k(problem) else make_plan(problem, method)
     code = ACTIVATIONS.index(activation) if dtype.kind == "f" else 0
-    return Prepared(plan, dtype, x_is_complex, geometry.multiply_adds * batch, activation, code, weight_batch)
+    return Prepared(problem, plan, dtype, x_is_complex, geometry.multiply_adds * batch, activation, code, weight_batch)
 
 
 def prepare_for(
@@ -146,12 +153,7 @@ def convolve(
     Packed weights are kept in `packed` for the next call, where `key` tells which they are. Others must not overlap y.
     """
     call = prepare_for(geometry, x, y, method, activation, packing=packed is None, bias=bias is not None)
-    place = (key, call.place)
-    weights = None if packed is None else packed.get(place)
-    if weights is None:
-        weights = call.pack(sets, workers, once=packed is None)
-        if packed is not None:
-            packed.keep(place, weights)
+    weights = call.pack(sets, workers, once=True) if packed is None else call.packed(sets, packed, key, workers)
     call.run(x, weights, y, None if bias is None else real_vector(bias, y.dtype), residual, workers)
 
 

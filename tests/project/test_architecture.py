@@ -11,8 +11,8 @@ PACKAGE = Path(ndconv.__file__).parent
 
 #: From the top down, as in the documentation.
 FOLDERS = (
-    "__main__", "__init__", "_patch", "signal", "ndimage", "_layers", "_gradients", "_streams", "_dropins",
-    "_transposed", "_correlation", "_engine", "_methods", "_runtime", "_call", "_core", "_threads",
+    "__main__", "__init__", "_patch", "signal", "ndimage", "_layers", "_gradients", "_correlator", "_streams",
+    "_dropins", "_transposed", "_correlation", "_engine", "_methods", "_runtime", "_call", "_core", "_threads",
 )  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
 from .modes import BY_NAME, PaddingMode
+
+T = TypeVar("T")
 
 Pair = tuple[int, int]
 PerAxis = int | tuple[int, ...]
@@ -46,6 +48,13 @@ def is_sequence(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def checked_shape(shape: Any, name: str) -> tuple[int, ...]:
+    """Return a shape argument as a tuple of ints."""
+    if not is_sequence(shape):
+        raise TypeError(f"{name} must be a sequence of integers, got {shape!r}")
+    return tuple(integer(n, name, minimum=0) for n in shape)
 
 
 def per_axis(value: Any, ndim: int, name: str, *, minimum: int | None = None) -> tuple[int, ...]:
@@ -162,3 +171,8 @@ def channel_axis_of(channel_axis: Any) -> Literal[-1] | None:
     if channel_axis is not None and integer(channel_axis, "channel_axis") != -1:
         raise ValueError(f"channel_axis must be None (channels first) or -1, got {channel_axis!r}")
     return None if channel_axis is None else -1
+
+
+def frozen(value: T) -> T:
+    """Return an argument that nobody else can change."""
+    return cast(T, tuple(map(frozen, value))) if isinstance(value, (list, tuple, np.ndarray)) else value

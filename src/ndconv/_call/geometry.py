@@ -51,6 +51,11 @@ class Geometry:
         """The products of one item of a batch, padding included."""
         return self.weights * math.prod(self.out_shape)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether samples that the padding mode "zeros" fills in stand in any window."""
+        return any(mode.name == "zeros" and max(pair) > 0 for mode, pair in zip(self.modes, self.padding, strict=True))
+
     def y_shape(self, batch: Shape, channels_last: bool = False) -> Shape:
         """Return the shape of a result."""
         if channels_last:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from numpy.typing import ArrayLike, DTypeLike
 
 from .._call.arguments import Pair, PerAxis, flag, one_of
 from .._call.dtypes import Array, as_array, promoted_for_fill, result_dtype, wider_dtype
+from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
 from .check import Arguments
 from .interpolation import omitting
@@ -152,7 +155,7 @@ def correlate_nd(
     array([2. , 3.5])
     """
     arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
-    return _correlate(x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False)
+    return correlate(x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False)
 
 
 def convolve_nd(
@@ -209,14 +212,14 @@ def convolve_nd(
     array([ 0,  1,  7, 13, 15])
     """
     arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
-    return _correlate(x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True)
+    return correlate(x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True)
 
 
-def _correlate(
+def correlate(
     x: ArrayLike, kernel: ArrayLike, arguments: Arguments, dtype: DTypeLike | None, normalized: bool, nan_policy: str,
-    out: Array | None, workers: int | None, *, mirror: bool,
+    out: Array | None, workers: int | None, *, mirror: bool, kept: Cache[Any] | None = None,
 ) -> Array:  # fmt: skip
-    """Correlate, or convolve if `mirror`, in whichever of the ways."""
+    """Correlate, or convolve if `mirror`, in whichever of the ways; what is made of the kernel may be `kept`."""
     masked = mask_of(x, kernel)
     x, template = as_array(x, "x"), as_array(kernel, "kernel")
     x = promoted_for_fill(x, arguments.fill_value)
@@ -236,4 +239,4 @@ def _correlate(
         x = with_gaps(x, masked, result_dtype(x, kernel))
     if nan_policy == "omit" and result_dtype(x, kernel).kind in "fc":
         return omitting(x, kernel, result_dtype(x, kernel), arguments, out, workers, mirror)
-    return slide(x, kernel, arguments, out, workers, mirror)
+    return slide(x, kernel, arguments, out, workers, mirror, kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .._call.geometry import Geometry, Shape
 from .._call.modes import BY_NAME
 from .._engine import Prepared, prepare
 from .._methods import allows_plain_sums
+from .._runtime.caches import Cache
 from .check import Checked, placed
 
 # Multiply-adds that must be saved before a kernel and an x that is shorter change places: outputs are then written
@@ -36,8 +37,10 @@ class Call(NamedTuple):
         """About what it takes in memory, beside a fixed amount."""
         return self.prepared.nbytes
 
-    def run(self, x: Array, kernel: Array, y: Array, workers: int | None, mirror: bool) -> None:
-        """Write the correlation to y, or the convolution if `mirror`."""
+    def run(
+        self, x: Array, kernel: Array, y: Array, workers: int | None, mirror: bool, kept: Cache[Any] | None = None
+    ) -> None:
+        """Write the correlation to y, or the convolution if `mirror`; of the kernel there may be `kept` packings."""
         kernel = placed(kernel, x.ndim, self.checked.kernel_axes)
         if mirror:
             kernel = np.flip(kernel, self.checked.axes)
@@ -50,7 +53,11 @@ class Call(NamedTuple):
         if x.shape[:n] != y.shape[:n]:
             x = np.broadcast_to(x, (*y.shape[:n], 1, *x.shape[n + 1 :]))
         sets = kernel.reshape(math.prod(kernel.shape[:n]), kernel.shape[n], 1, *kernel.shape[n + 1 :])
-        self.prepared.run(x, self.prepared.pack(sets, workers), y, workers=workers)
+        if kept is None or self.is_turned:
+            packed = self.prepared.pack(sets, workers)
+        else:
+            packed = self.prepared.packed(sets, kept, (channel, order), workers)
+        self.prepared.run(x, packed, y, workers=workers)
 
 
 def planned(

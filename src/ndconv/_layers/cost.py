@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
-from .._call.arguments import Padding, PerAxis, integer, is_sequence, padding_pairs, per_axis
+from .._call.arguments import Padding, PerAxis, checked_shape, integer, is_sequence, padding_pairs, per_axis
 from .._call.dtypes import Array
 from .._call.geometry import Geometry, Shape, batch_of, layer_geometry
 
@@ -275,10 +275,3 @@ def _as_entry(layer: Any) -> _Entry:
     if is_sequence(layer) and 1 <= len(layer) <= 4:
         return _Entry(*layer)
     raise TypeError(f"layers must be ConvLayers, (kernel, stride, dilation, padding) tuples or dicts, got {layer!r}")
-
-
-def checked_shape(shape: Shape, name: str) -> Shape:
-    """Return a shape argument as a tuple of ints."""
-    if not is_sequence(shape):
-        raise TypeError(f"{name} must be a sequence of integers, got {shape!r}")
-    return tuple(integer(n, name, minimum=0) for n in shape)

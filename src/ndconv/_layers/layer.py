@@ -6,29 +6,43 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._call.activations import ACTIVATIONS, check_activation
-from .._call.arguments import Padding, PerAxis, channel_axis_of, integer, one_of, padding_pairs, per_axis
+from .._call.arguments import (
+    Padding,
+    PerAxis,
+    channel_axis_of,
+    checked_shape,
+    frozen,
+    integer,
+    one_of,
+    padding_pairs,
+    per_axis,
+)
 from .._call.dtypes import Array, compute_type, promoted_for_fill, real_vector, result_dtype, unmasked_array
 from .._call.fill import checked_fill_value
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
 from .._engine import packings_of, remember
 from .._gradients.layer import checked_gradient, layer_gradients
 from .._gradients.result import ConvGradients, checked_needs
-from .._methods import CYCLES_PER_SECOND, candidates, checked_method, choose, make_plan
+from .._methods import checked_method, make_plan
 from .._methods.epilogue import times_slope
+from .._methods.explain import explained
 from .._methods.problem import Problem
 from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
 from .._streams.layer import LayerStream
 from .call import Call, Settings, as_sets, check_residual, checked_bias, layout_of, prepare_call
-from .cost import LayerCost, checked_shape, cost_of
+from .cost import LayerCost, cost_of
+from .linear import check_linear, linear_operator, sparse_matrix
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import LinearOperator
 
 
 class ConvLayer:
@@ -103,7 +117,7 @@ class ConvLayer:
         weight = unmasked_array(weight, "weight")
         bias = checked_bias(bias, weight) if weight.ndim else None
         settings = Settings(
-            _frozen(stride), _frozen(padding), _frozen(padding_mode), fill_value, _frozen(dilation), groups, activation,
+            frozen(stride), frozen(padding), frozen(padding_mode), fill_value, frozen(dilation), groups, activation,
             channel_axis, method,
         )  # fmt: skip
         _check_alone(weight, settings)
@@ -362,6 +376,79 @@ class ConvLayer:
             output_shape=self.output_shape(input_shape),
         )
 
+    def as_linear_operator(self, input_shape: Shape) -> LinearOperator:
+        r"""Return the layer as a linear operator of SciPy, with its exact adjoint, for solvers and their like.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            The shape of the input, with or without a batch.
+
+        Returns
+        -------
+        scipy.sparse.linalg.LinearOperator
+            It maps an input, made flat in C order, to the flat output; its ``H`` maps a flat output back, with the
+            conjugate weights. Its columns are computed together.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not linear, as with a bias, an activation or a fill value; if the shape does not fit.
+
+        See Also
+        --------
+        ConvLayer.to_sparse : The same as a matrix.
+        ConvLayer.backward : The adjoint, of arrays.
+
+        Examples
+        --------
+        A signal from its differences, by least squares:
+
+        >>> import numpy as np
+        >>> import ndconv
+        >>> from scipy.sparse.linalg import lsqr
+        >>> difference = ndconv.ConvLayer([[[-1.0, 1.0]]]).as_linear_operator((1, 4))
+        >>> lsqr(difference, [1.0, 1.0, 2.0])[0].round(6) + 1.75
+        array([0., 1., 2., 4.])
+        """
+        check_linear(self, self._geometry(input_shape))
+        return linear_operator(self, tuple(input_shape), self.output_shape(input_shape))
+
+    def to_sparse(self, input_shape: Shape) -> csr_array:
+        r"""Return the layer as a sparse matrix of SciPy, with an entry for every product that the layer sums.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            The shape of the input, with or without a batch.
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            The matrix that maps an input, made flat in C order, to the flat output, in the dtype of the weights. It has
+            about as many entries as the layer has multiply-adds (see `cost`), of 12 to 24 bytes each.
+
+        Raises
+        ------
+        ValueError
+            As `as_linear_operator` does.
+
+        See Also
+        --------
+        ConvLayer.as_linear_operator : The same without a matrix.
+
+        Examples
+        --------
+        >>> import ndconv
+        >>> ndconv.ConvLayer([[[-1.0, 1.0]]], padding=((0, 1),), padding_mode="circular").to_sparse((1, 3)).toarray()
+        array([[-1.,  1.,  0.],
+               [ 0., -1.,  1.],
+               [ 1.,  0., -1.]])
+        """
+        geometry = self._geometry(input_shape)
+        check_linear(self, geometry)
+        return sparse_matrix(self, geometry, math.prod(batch_of(tuple(input_shape), geometry.ndim)))
+
     def explain(self, input_shape: Shape) -> str:
         """Return, as a readable table, which method runs for an input of a shape, and why.
 
@@ -377,16 +464,8 @@ class ConvLayer:
             y_in_place=self.channel_axis is None and dtype.name == compute_type(dtype),
             bias=self.bias is not None,
         )  # fmt: skip
-        chosen = choose(problem, self.method)
-        lines = [f"{self!r} on {dtype} {tuple(input_shape)}", f"{'method':<12}{'time':>12}  note"]
-        for candidate in candidates(problem):
-            cycles = math.inf if candidate.cycles is None else candidate.cycles
-            time = f"{1e3 * cycles / CYCLES_PER_SECOND:.3g} ms" if math.isfinite(cycles) else ""
-            note = candidate.reason or ("" if time else "too few taps to be considered")
-            if candidate.name == chosen:
-                note = f"chosen: {make_plan(problem, self.method)}"
-            lines.append(f"{candidate.name:<12}{time:>12}  {note}".rstrip())
-        return "\n".join(lines)
+        plan = make_plan(problem, self.method)
+        return explained(problem, self.method, plan, f"{self!r} on {dtype} {tuple(input_shape)}")
 
 
 def _check_alone(weight: Array, settings: Settings) -> None:
@@ -408,11 +487,6 @@ def _check_alone(weight: Array, settings: Settings) -> None:
 
 def _layer_of(weight: Array, bias: Array | None, keywords: dict[str, Any]) -> ConvLayer:
     return ConvLayer(weight, bias, **keywords)
-
-
-def _frozen(value: T) -> T:
-    """Return an argument that nobody else can change."""
-    return cast(T, tuple(map(_frozen, value))) if isinstance(value, (list, tuple, np.ndarray)) else value
 
 
 def _read_only(array: Array) -> Array:
