@@ -24,7 +24,7 @@ def as_array(value: Any, name: str) -> Array:
     if not isinstance(value, np.ndarray):
         value = _converted(value, name)
     check_dtype(value.dtype, name)
-    return np.asarray(value)
+    return value if type(value) is np.ndarray else np.asarray(value)
 
 
 def unmasked_array(value: Any, name: str) -> Array:
@@ -89,7 +89,9 @@ def result_dtype(*arrays: Array) -> np.dtype[Any]:
 
 def promoted_for_fill(x: Array, fill_value: Any) -> Array:
     """Return x, as complex samples if those outside it are complex and it is not."""
-    if x.dtype.kind != "c" and np.iscomplexobj(fill_value) and np.ndim(fill_value) == 0 and fill_value.imag:
+    if type(fill_value) is float or x.dtype.kind == "c":  # as most are, and asking costs a small call a tenth
+        return x
+    if np.iscomplexobj(fill_value) and np.ndim(fill_value) == 0 and fill_value.imag:
         return x.astype(np.result_type(x.dtype, np.complex64))
     return x
 
@@ -124,7 +126,8 @@ def real_weights(weight: Array, dtype: np.dtype[Any], x_is_complex: bool) -> Arr
         # Through the result type, so that narrow values keep their sign.
         return np.require(weight, f"int{compute[4:]}" if dtype.kind == "i" else compute, "A")
     if dtype.kind != "c":
-        return np.require(weight, compute, "A")
+        as_is = weight.dtype == dtype and dtype.char in "fd" and weight.flags.aligned
+        return weight if as_is else np.require(weight, compute, "A")
     weight = np.asarray(weight, dtype=dtype)
     sets, outputs, inputs, *kernel = weight.shape
     of_x = 2 if x_is_complex else 1

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._call.arrays import is_in_place, is_new_in_place
+from .._call.arrays import is_in_place, is_new_in_place, mirrored
 from .._call.dtypes import Array, compute_type
 from .._call.geometry import Geometry, Shape
 from .._call.modes import BY_NAME
@@ -22,14 +22,36 @@ from .check import Checked, placed
 TURNED_MULTIPLY_ADDS = 500_000
 
 
+class Layout(NamedTuple):
+    """Which axis is what to the engine, to which x and y are (*batch, channel, *spatial)."""
+
+    order: tuple[int, ...]  # all of them so; there may be more spatial axes than the kernel slides along
+    n_batch: int
+    channel: int  # the axis of the bank of filters; a new last one, if there is none
+    view: tuple[slice | None, ...] | None  # what puts that new one in its place, where no other has to move
+
+    def of(self, array: Array) -> Array:
+        """Return an array with its axes as the engine wants them."""
+        if self.view is not None:
+            return array[self.view]
+        return (array if self.channel < array.ndim else array[..., None]).transpose(self.order)
+
+
+def _layout(batch: tuple[int, ...], channel: int, spatial: tuple[int, ...], ndim: int) -> Layout:
+    """Return the layout of arrays of so many axes."""
+    stay = channel == ndim and (*batch, *spatial) == tuple(range(ndim))
+    view = (*(slice(None) for _ in batch), None) if stay else None
+    return Layout((*batch, channel, *spatial), len(batch), channel, view)
+
+
 class Call(NamedTuple):
     """All that can be known of a call before its numbers."""
 
     checked: Checked
     prepared: Prepared
-    order: tuple[int, ...]  # (*batch, channel, *spatial), for the engine; there may be more spatial axes than kernel's
-    n_batch: int
-    channel: int  # the axis of the bank of filters; a new last one, if there is none
+    layout: Layout
+    sets_shape: Shape  # of the kernel to the engine: (sets, out, 1, *kernel)
+    x_shape: Shape | None  # of x to the engine, where it has fewer items than y
     is_turned: bool  # whether x slides over the kernel, which is less work and gives the outputs in the opposite order
 
     @property
@@ -43,20 +65,19 @@ class Call(NamedTuple):
         """Write the correlation to y, or the convolution if `mirror`; of the kernel there may be `kept` packings."""
         kernel = placed(kernel, x.ndim, self.checked.kernel_axes)
         if mirror:
-            kernel = np.flip(kernel, self.checked.axes)
+            kernel = mirrored(kernel, self.checked.axes)
         elif kernel.dtype.kind == "c":
             kernel = kernel.conj()
         if self.is_turned:
-            x, kernel, y = kernel, x, np.flip(y, self.checked.axes)
-        n, channel, order = self.n_batch, self.channel, self.order
-        x, kernel, y = for_engine(x, channel, order), for_engine(kernel, channel, order), for_engine(y, channel, order)
-        if x.shape[:n] != y.shape[:n]:
-            x = np.broadcast_to(x, (*y.shape[:n], 1, *x.shape[n + 1 :]))
-        sets = kernel.reshape(math.prod(kernel.shape[:n]), kernel.shape[n], 1, *kernel.shape[n + 1 :])
+            x, kernel, y = kernel, x, mirrored(y, self.checked.axes)
+        layout = self.layout
+        x, sets, y = layout.of(x), layout.of(kernel).reshape(self.sets_shape), layout.of(y)
+        if self.x_shape is not None:
+            x = np.broadcast_to(x, self.x_shape)
         if kept is None or self.is_turned:
             packed = self.prepared.pack(sets, workers)
         else:
-            packed = self.prepared.packed(sets, kept, (channel, order), workers)
+            packed = self.prepared.packed(sets, kept, layout.order, workers)
         self.prepared.run(x, packed, y, workers=workers)
 
 
@@ -76,35 +97,34 @@ def planned(
     split_k = plain_sums and (by_lags or is_turned)
     trailing = () if split_k else _trailing_axes(x, kernel, checked)
     batch = tuple(axis for axis in others if axis != channel and axis not in trailing)
-    order = (*batch, channel, *axes, *trailing)
+    layout = _layout(batch, channel, (*axes, *trailing), x.ndim)
     seen = seen if kernel.size == g.taps else ()
     if trailing:
         g = _with_axes(g, tuple(x.shape[axis] for axis in trailing))
     if channel < x.ndim:
         g = replace(g, channels_out=kernel.shape[channel])
-    items = math.prod(checked.y_shape[axis] for axis in batch)
+    n, to_engine = len(batch), layout.of(kernel).shape
+    sets_shape = (math.prod(to_engine[:n]), to_engine[n], 1, *to_engine[n + 1 :])
+    items_of_y = tuple(checked.y_shape[axis] for axis in batch)
+    x_shape = layout.of(x).shape
     sizes = [kernel.shape[axis] for axis in batch]
     weight_batch = tuple(math.prod(sizes[i + 1 :]) if sizes[i] > 1 else 0 for i in range(len(sizes)))
     compute = compute_type(checked.dtype)
     if is_turned:  # the kernel may have other strides in the next call like this
         x_in_place = y_in_place = False
     else:
-        x_in_place = is_in_place(for_engine(x, channel, order), g.ndim, compute)
+        x_in_place = is_in_place(layout.of(x), g.ndim, compute)
         if out is None:
-            y_in_place = is_new_in_place(checked.y_shape, order, g.ndim, checked.dtype)
+            y_in_place = is_new_in_place(checked.y_shape, layout.order, g.ndim, checked.dtype)
         else:
-            y_in_place = is_in_place(for_engine(out, channel, order), g.ndim, compute)
+            y_in_place = is_in_place(layout.of(out), g.ndim, compute)
     prepared = prepare(
-        g, checked.dtype, items,
+        g, checked.dtype, math.prod(items_of_y),
         x_in_place=x_in_place, y_in_place=y_in_place, x_is_complex=x.dtype.kind == "c",
         fill_value=checked.fill_value, method=method, seen=seen, split_k=split_k, weight_batch=weight_batch,
     )  # fmt: skip
-    return Call(checked, prepared, order, len(batch), channel, is_turned)
-
-
-def for_engine(array: Array, channel: int, order: tuple[int, ...]) -> Array:
-    """Return an array with its axes as the engine wants them: x and y (*batch, channel, *spatial)."""
-    return (array if channel < array.ndim else array[..., None]).transpose(order)
+    broadcast = None if x_shape[:n] == items_of_y else (*items_of_y, 1, *x_shape[n + 1 :])
+    return Call(checked, prepared, layout, sets_shape, broadcast, is_turned)
 
 
 def _trailing_axes(x: Array, kernel: Array, checked: Checked) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from .._call.arrays import copy_if_overlapping, new_output
 from .._call.dtypes import Array, result_dtype
 from .._engine import remember
 from .._methods import checked_method, lookers
-from .._runtime.caches import Cache, exact_key
+from .._runtime.caches import Cache, exact_keys
 from .check import Arguments, check
 from .plan import Call, planned
 
@@ -42,7 +42,7 @@ def call_of(
     seen = _seen(looking, kernel, result_dtype(x, kernel), kept) if looking else ()
     call = key = None
     if out is None:
-        key = (mirror, seen, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *map(exact_key, arguments))
+        key = (mirror, seen, x.shape, x.strides, x.dtype, kernel.shape, kernel.dtype, *exact_keys(arguments))
         try:
             call = _calls.get(key)
         except TypeError:  # lists are welcome, but have no hash

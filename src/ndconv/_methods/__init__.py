@@ -33,6 +33,7 @@ CYCLES_PER_SECOND = 2.8e9
 
 _names: tuple[str, ...] = ()
 _looking: list[tuple[Any, int]] = []  # methods that want to see weights, and from how many multiply-adds on
+_least_looked_at = 0
 
 
 def register(method: Method) -> None:
@@ -48,12 +49,13 @@ def unregister(method: Method) -> None:
 
 
 def _set_methods(methods: list[Method]) -> None:
-    global _names
+    global _names, _least_looked_at
     METHODS[:] = methods
     _names = (AUTO, *(method.NAME for method in METHODS))
     _looking[:] = [
         (method, getattr(method, "LOOKED_AT_MULTIPLY_ADDS", 0)) for method in METHODS if hasattr(method, "sees")
     ]
+    _least_looked_at = min((least for _, least in _looking), default=0)
     clear_caches()
 
 
@@ -79,7 +81,9 @@ def allows_plain_sums(name: str) -> bool:
 def lookers(name: str, multiply_adds: int) -> list[Any]:
     """Return the methods that want to see the values of a single kernel, by their ``sees(kernel, dtype)``."""
     if name == AUTO:
-        return [method for method, least in _looking if multiply_adds >= least]
+        return (
+            [] if multiply_adds < _least_looked_at else [method for method, least in _looking if multiply_adds >= least]
+        )
     return [method for method, _ in _looking if name == method.NAME]
 
 

@@ -305,6 +305,15 @@ def _set_limit(limit: int) -> int:
 
 def exact_key(value: Any) -> Any:
     """Return a key for an argument: 2.0 and True are equal to integers, but are none."""
-    if type(value) is int or value is None:
+    if type(value) in _TOLD_APART:
         return value
-    return (tuple, *map(exact_key, value)) if type(value) is tuple else (type(value), value)
+    return (tuple, *exact_keys(value)) if type(value) is tuple else (type(value), value)
+
+
+def exact_keys(values: Iterable[Any]) -> list[Any]:
+    """Return the keys for some arguments."""
+    return [value if type(value) in _TOLD_APART else exact_key(value) for value in values]
+
+
+# Of these types, what is equal is the same.
+_TOLD_APART = frozenset((int, str, type(None)))

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.signal as _scipy
 from numpy.typing import ArrayLike
 
+from .._call.arrays import mirrored
 from .._call.dtypes import Array
 from .._dropins.fallback import SIGNAL_DTYPES, handing_on
 from ._arguments import check_mode, check_same_ndim, look_up_mode
@@ -51,7 +52,8 @@ def correlate(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = 
         return np.asarray(x * kernel.conj())[()]
     check_same_ndim(x, kernel, "in1", "in2")
     look_up_mode(mode)
-    return _convolved(x, np.flip(kernel).conj() if kernel.dtype.kind == "c" else np.flip(kernel), mode, method)
+    kernel = mirrored(kernel, range(kernel.ndim))
+    return _convolved(x, kernel.conj() if kernel.dtype.kind == "c" else kernel, mode, method)
 
 
 @handing_on(_scipy.convolve, 2, SIGNAL_DTYPES)
@@ -117,7 +119,7 @@ def _of_integers(x: Array, kernel: Array, mode: str, method: str) -> Array:
         geometry, by_sums, by_spectra = costs(mode, x.shape, kernel.shape, dtype)
         most = by_sums / by_spectra if method == "auto" else math.inf if math.isfinite(by_spectra) else 0
         if most > 1:
-            longer, sliding = (kernel, x) if is_longer(kernel, x, mode, range(x.ndim)) else (x, kernel)
+            longer, sliding = (kernel, x) if is_longer(kernel, x, mode) else (x, kernel)
             result = exact_sums(geometry, longer, np.flip(sliding), dtype, most)
             if result is not None:
                 return result

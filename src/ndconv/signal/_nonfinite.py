@@ -14,7 +14,7 @@ from ._sliding import is_longer, pairs, parts_of_full
 
 def is_spoilt(x: Array, kernel: Array, mode: str) -> bool:
     """Whether a weight that is not finite may meet the zeros around samples, in SciPy or here."""
-    longer = is_longer(kernel, x, mode, range(x.ndim))
+    longer = is_longer(kernel, x, mode)
     return not all_finite(x if longer else kernel) or (longer and mode == "same" and not all_finite(kernel))
 
 

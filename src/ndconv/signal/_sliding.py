@@ -11,18 +11,19 @@ from .._correlation.correlate import convolve_nd
 
 def slid(x: Array, kernel: Array, mode: str, method: str, axes: tuple[int, ...] | None = None) -> Array:
     """Convolve by the engine, the shorter operand slid over the longer one."""
-    along = range(x.ndim) if axes is None else axes
-    if not is_longer(kernel, x, mode, along):
+    if not is_longer(kernel, x, mode, axes):
         return convolve_nd(x, kernel, mode, axes=axes, method=method)
     if mode == "full":
         return convolve_nd(kernel, x, mode, axes=axes, method=method)
-    sizes = [(x.shape[axis], kernel.shape[axis]) for axis in along]
+    sizes = [(x.shape[axis], kernel.shape[axis]) for axis in (range(x.ndim) if axes is None else axes)]
     lags = tuple((first, first + count - 1) for first, count in parts_of_full(mode, sizes))
     return convolve_nd(kernel, x, lags=lags, axes=axes, method=method)
 
 
-def is_longer(kernel: Array, x: Array, mode: str, axes: Iterable[int]) -> bool:
-    """Whether x slides over the kernel, because the other way round there would be more taps."""
+def is_longer(kernel: Array, x: Array, mode: str, axes: Iterable[int] | None = None) -> bool:
+    """Whether x slides over the kernel along some axes, or all: the other way round there would be more taps."""
+    if axes is None:
+        return mode != "valid" and kernel.size > x.size
     return mode != "valid" and math.prod(kernel.shape[a] for a in axes) > math.prod(x.shape[a] for a in axes)
 
 
