@@ -134,7 +134,7 @@ def decimate(
     >>> import numpy as np
     >>> from ndconv import signal
     >>> signal.decimate(np.ones(20), 4, 2, ftype="fir").round(3)
-    array([0.926, 1.   , 1.   , 1.   , 1.   ])
+    array([0.937, 1.   , 1.   , 1.   , 1.   ])
     """
     x, q = np.asarray(x), operator.index(q)
     if n is not None:
