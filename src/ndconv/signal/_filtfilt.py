@@ -14,7 +14,7 @@ from .._call.dtypes import Array
 from .._correlation.correlate import convolve_nd, correlate_nd
 from .._dropins.fallback import FOR_SCIPY, SIGNAL_DTYPES, handing_on
 from .._dropins.finite import is_finite
-from ._lfilter import DTYPES, normalized
+from ._lfilter import DTYPES, normalized, slid_along
 
 _PADTYPES = ("even", "odd", "constant", None)
 
@@ -83,8 +83,6 @@ def filtfilt(
         )
         x = np.pad(x, pairs, **how)
     x = x.astype(dtype, copy=False)
-    y = convolve_nd(x, taps, lags=(0, x.shape[axis] - 1), axes=axis, padding_mode="replicate", method="direct")
-    y = correlate_nd(
-        y, taps.conj(), lags=(reach, reach + size - 1), axes=axis, padding_mode="replicate", method="direct"
-    )
+    y = slid_along(convolve_nd, x, taps, axis, (0, x.shape[axis] - 1), "replicate")
+    y = slid_along(correlate_nd, y, taps.conj(), axis, (reach, reach + size - 1), "replicate")
     return y if is_finite(y) else FOR_SCIPY
