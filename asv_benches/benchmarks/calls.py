@@ -43,8 +43,12 @@ class FunctionCall:
     def of(self, library: ModuleType) -> partial:
         """Return the call of ndconv's function, or of SciPy's."""
         module, _, name = self.function.partition(".")
-        arrays = self.arrays()[:: -1 if name == "upfirdn" else 1]  # whose first argument is the filter
-        return partial(getattr(getattr(library, module), name), *arrays, **self.keywords)
+        function, (samples, *kernel) = getattr(getattr(library, module), name), self.arrays()
+        if name == "upfirdn":
+            return partial(function, *kernel, samples, **self.keywords)
+        if name in ("lfilter", "filtfilt"):
+            return partial(function, *kernel, np.ones(1, self.dtype), samples, **self.keywords)
+        return partial(function, samples, *kernel, **self.keywords)
 
     def __str__(self) -> str:
         shapes = ", ".join(times(shape) for shape in (self.samples, self.kernel) if shape)
@@ -90,6 +94,12 @@ DROP_INS = {
     ),
     **calls("signal.correlate2d signal.convolve2d", IMAGES, {2: (7, 7)}, mode="same"),
     **calls("signal.upfirdn", SIGNALS | IMAGES, {1: (101,), 2: (101,)}, up=2, down=3),
+    **calls("signal.lfilter", SIGNALS | IMAGES, {1: (101,), 2: (101,)}),
+    **calls("signal.lfilter", SIGNALS | IMAGES, {1: (101,), 2: (101,)}),
+    **calls("signal.filtfilt", SIGNALS | IMAGES, {1: (101,), 2: (101,)}, padlen=10),
+    **calls("signal.resample_poly", SIGNALS | IMAGES, lambda axes: 41 * 2 / 3, up=2, down=3, axis=-1),
+    **calls("signal.decimate", SIGNALS | IMAGES, lambda axes: 81 / 4, q=4, ftype="fir"),
+    **calls("signal.savgol_filter", SIZES, lambda axes: 11, window_length=11, polyorder=3),
     **calls("ndimage.correlate ndimage.convolve", FIELDS, {2: (7, 7), 3: (5, 5, 5)}),
     **calls("ndimage.correlate1d ndimage.convolve1d", SIZES, {1: (15,), 2: (15,), 3: (15,)}),
     **calls("ndimage.gaussian_filter", FIELDS, lambda axes: SIGMA_TAPS * axes, sigma=SIGMA),

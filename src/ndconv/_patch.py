@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from types import ModuleType, TracebackType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +59,7 @@ def patch_scipy(modules: str | Iterable[str] = MODULES, *, min_size: int = MIN_S
     modules : str or iterable of str, optional
         Of which of SciPy's modules: "ndimage", "signal"; both by default.
     min_size : int, optional
-        Calls whose first array has fewer samples stay with SciPy.
+        Calls none of whose arrays has so many samples stay with SciPy.
     verbose : bool, optional
         Whether to tell, on standard error, which modules hold drop-ins now.
 
@@ -92,7 +92,7 @@ def patch_scipy(modules: str | Iterable[str] = MODULES, *, min_size: int = MIN_S
     >>> import ndconv
     >>> with ndconv.patch_scipy("ndimage"):
     ...     print(len(ndconv.patched()), scipy.ndimage.sobel([0.0, 1.0, 4.0]))
-    13 [1. 4. 3.]
+    15 [1. 4. 3.]
     >>> ndconv.patched()
     ()
     """
@@ -185,14 +185,18 @@ def _stand_in(module: str, name: str, theirs: Callable[..., Any], ours: Callable
 
 
 def _is_ours(args: tuple[object, ...], keywords: dict[str, object], min_size: int) -> bool:
-    """Whether a call is of NumPy's arrays, the first of which has enough samples."""
+    """Whether a call is of NumPy's arrays, one of which has enough samples."""
     given = (*args, *keywords.values())
-    if not given:
+    if not given or any(type(value).__module__.partition(".")[0] not in _NUMPY for value in given):
         return False
-    if any(type(value).__module__.partition(".")[0] not in _NUMPY for value in given):
-        return False
-    first = given[0]
-    return min_size == 0 or (first.size if type(first) is np.ndarray else np.size(cast(Any, first))) >= min_size
+    return min_size == 0 or any(_size(value) >= min_size for value in given)
+
+
+def _size(value: object) -> int:
+    """Return the samples of an array, or of lists that make one."""
+    if isinstance(value, (list, tuple)):
+        return len(value) * _size(value[0]) if value else 0
+    return value.size if type(value) is np.ndarray else 1
 
 
 def _replace(functions: dict[int, Callable[..., Any]], verbose: bool) -> None:

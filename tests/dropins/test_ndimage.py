@@ -1,6 +1,7 @@
 """`ndconv.ndimage` has the bits of scipy.ndimage: drawn calls of every drop-in, and what draws seldom hit."""
 
 import inspect
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis.extra import numpy as npst
 
 from ndconv import ndimage
 from support.dropins import DTYPES, arrays, check_bits, outcome, spoilt
-from support.filters import MODES, keywords_of
+from support.filters import MODES, derivative, keywords_of
 from support.pairs import paired
 from support.strategies import examples
 
@@ -72,6 +73,8 @@ ARGUMENTS = {
     "gaussian_gradient_magnitude": [1.5],
     "uniform_filter": [5],
     "uniform_filter1d": [7],
+    "generic_laplace": [derivative],
+    "generic_gradient_magnitude": [partial(derivative, weights=(0.2, 0, -0.2))],  # whose squares are no large integers
 }
 
 
@@ -247,3 +250,34 @@ def test_memory_of_any_kind(rng, name):
     for dtype in ("f8", ">f8"):
         y = odd(np.zeros_like(x), dtype)
         check_bits(getattr(ndimage, name)(odd(x, dtype), *arguments, output=y).astype(float), expected)
+
+
+@pytest.mark.parametrize("name", ["generic_laplace", "generic_gradient_magnitude"])
+def test_derivatives_of_any_kind(subtests, rng, name):
+    """Of dtypes that are SciPy's, too, of no axes, and of what is written over."""
+    ours, theirs = getattr(ndimage, name), getattr(scipy.ndimage, name)
+
+    def slope(input, axis, output, mode, cval, *, power=1):
+        found = np.gradient(input, axis=axis) ** power
+        if isinstance(output, np.ndarray):
+            output[...] = found
+        return found.astype(getattr(output, "dtype", output))
+
+    x = rng.random((5, 6))
+    calls = [
+        {"output": np.longdouble},
+        {"output": np.float16},
+        {"output": np.ones(3)},
+        {"axes": ()},
+        {"axes": 1},
+        {"axes": (1, 0), "mode": ["a", "b"]},
+        {"mode": ["a"]},
+        {"extra_keywords": {"power": 2}},
+        {"extra_keywords": {"strength": 2}},
+    ]
+    for how in calls:
+        with subtests.test(how=how):
+            check_bits(outcome(ours, [x, slope], how), outcome(theirs, [x, slope], how))
+    expected = theirs(x, slope)
+    assert ours(x, slope, x) is x
+    check_bits(x, expected)

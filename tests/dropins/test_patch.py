@@ -36,7 +36,7 @@ def test_every_module_that_holds_one():
             assert blur is scipy.ndimage.gaussian_filter is not hidden[0]
             assert other.held is scipy.signal.fftconvolve is not hidden[1]
             assert scipy.ndimage._filters.gaussian_filter is hidden[2]
-            assert len(ndconv.patched()) == 22 and "signal.fftconvolve" in ndconv.patched()
+            assert len(ndconv.patched()) == 30 and "signal.fftconvolve" in ndconv.patched()
             from scipy.ndimage import sobel as later
             np.testing.assert_array_equal(blur(x, 2), hidden[0](x, 2))
             assert blur.__name__ == "gaussian_filter" and blur.__doc__ == hidden[0].__doc__
@@ -53,9 +53,9 @@ def test_patches_nest():
         + dedent("""
         outer = ndconv.patch_scipy("ndimage", min_size=10**6)
         with ndconv.patch_scipy(["signal", "ndimage"], min_size=0):
-            assert len(ndconv.patched()) == 22
+            assert len(ndconv.patched()) == 30
             stand_in = blur
-        assert blur is stand_in and other.held is scipy.signal.fftconvolve and len(ndconv.patched()) == 13
+        assert blur is stand_in and other.held is scipy.signal.fftconvolve and len(ndconv.patched()) == 15
         ndconv.unpatch_scipy()
         ndconv.unpatch_scipy()
         assert blur is hidden[0]
@@ -86,6 +86,28 @@ def test_which_calls_are_ours():
                     return np.ones(1000)
             assert blur(Array(), 1).shape == (1000,)
             assert ours.call_count == 3
+        """)
+    )
+
+
+def test_calls_whose_first_array_is_short():
+    isolated.run(
+        HOLDERS
+        + dedent("""
+        from unittest import mock
+        import ndconv._patch
+        for name, call in {
+            "lfilter": lambda x: scipy.signal.lfilter([1.0, 0.5], 1.0, x),
+            "upfirdn": lambda x: scipy.signal.upfirdn(h=[1.0, 0.5], x=x),
+            "savgol_filter": lambda x: scipy.signal.savgol_filter([x.tolist()], 3, 1),
+        }.items():
+            ndconv._patch._drop_ins.cache_clear()
+            ours = mock.Mock(side_effect=getattr(ndconv.signal, name))
+            with mock.patch.object(ndconv.signal, name, ours), ndconv.patch_scipy(min_size=100):
+                call(np.ones(99))
+                assert not ours.called
+                call(np.ones(100))
+                assert ours.called
         """)
     )
 
@@ -127,7 +149,7 @@ def test_a_script(tmp_path):
     )
     command = [sys.executable, "-m", "ndconv", "--verbose", str(script), "--verbose", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout.strip() == f"__main__ ['--verbose', '1'] {tmp_path} sobel 22"
+    assert done.stdout.strip() == f"__main__ ['--verbose', '1'] {tmp_path} sobel 30"
     assert "ndconv: scipy.ndimage holds" in done.stderr
 
 

@@ -426,7 +426,9 @@ def test_errors(name, arguments, keywords):
         getattr(signal, name)(*arguments, **keywords)
 
 
-@pytest.mark.parametrize("name", sorted(set(signal.__all__) - {"correlation_lags", "choose_conv_method"}))
+@pytest.mark.parametrize(
+    "name", ["correlate", "convolve", "fftconvolve", "oaconvolve", "correlate2d", "convolve2d", "upfirdn"]
+)
 def test_masks_are_ignored(rng, name):
     x, kernel = np.ma.masked_greater(rng.random((9, 8)), 0.5), np.ma.masked_greater(rng.random((3, 2)), 0.5)
     call = [kernel[0], x] if name == "upfirdn" else [x, kernel]

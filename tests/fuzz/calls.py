@@ -15,7 +15,7 @@ import ndconv
 import ndconv.ndimage
 import ndconv.signal
 from fuzz.operands import Operand
-from support import layouts  # noqa: F401 - in the text of calls
+from support import filters, layouts  # noqa: F401 - in the text of calls
 
 
 class Name(str):

@@ -311,13 +311,19 @@ calls = {
     },
     "signal.choose_conv_method": lambda h, w: signal.choose_conv_method(ones(h, w), kernel),
     "signal.upfirdn": lambda h, w: signal.upfirdn(ones(w), ones(h * w), up=3, down=2),
+    "signal.lfilter": lambda h, w: signal.lfilter(ones(w), 1, ones(h, h * w)),
+    "signal.filtfilt": lambda h, w: signal.filtfilt(ones(w), 1, ones(h, h * w)),
+    "signal.resample_poly": lambda h, w: signal.resample_poly(ones(h, w), 3, 2, axis=1),
+    "signal.decimate": lambda h, w: signal.decimate(ones(h, h * w), 3, ftype="fir"),
+    "signal.savgol_filter": lambda h, w: signal.savgol_filter(ones(h, w), 7, 2),
     **{
         f"ndimage.{name}": lambda h, w, call=getattr(ndimage, name), arguments=arguments: call(ones(h, w), *arguments)
         for name, arguments in {
             "correlate": (kernel,), "convolve": (kernel,), "correlate1d": (ones(3),), "convolve1d": (ones(3),),
             "gaussian_filter": (1.0,), "gaussian_filter1d": (1.0,), "sobel": (), "prewitt": (), "laplace": (),
             "gaussian_laplace": (1.0,), "gaussian_gradient_magnitude": (1.0,), "uniform_filter": (5,),
-            "uniform_filter1d": (5,),
+            "uniform_filter1d": (5,), "generic_laplace": (ndimage.prewitt,),
+            "generic_gradient_magnitude": (ndimage.prewitt,),
         }.items()
     },
 }

@@ -2,13 +2,21 @@
 
 import inspect
 
+import scipy.ndimage
 from hypothesis import strategies as st
 
 from ndconv import ndimage
 from support.dropins import arrays
 
 MODES = ["reflect", "constant", "nearest", "mirror", "wrap", "grid-mirror", "grid-constant", "grid-wrap"]
+#: The parameter of a derivative, of filters that take one.
+DERIVATIVES = {"generic_laplace": "derivative2", "generic_gradient_magnitude": "derivative"}
 SIGMAS = st.sampled_from([0, 0.3, 1, 2.2])
+
+
+def derivative(input, axis, output, mode, cval, weights=(1, -2, 1)):
+    """Return what such a filter takes."""
+    return scipy.ndimage.correlate1d(input, weights, axis, output, mode, cval)
 
 
 def origins(taps):
@@ -43,6 +51,10 @@ def keywords_of(draw, name, ndim):
         how["origin"] = draw(st.tuples(*map(origins, how["size"])))
     elif name == "gaussian_filter1d":
         how |= {"sigma": draw(st.sampled_from([0.3, 1, 2.2])), "order": draw(st.integers(0, 3))}
+    elif name in DERIVATIVES:
+        how[DERIVATIVES[name]] = derivative
+        how["axes"] = draw(st.none() | st.permutations(range(ndim)))
+        how["extra_arguments"] = draw(st.sampled_from([(), ((0.5, 0, -0.5),)]))
     elif name.startswith("gaussian"):
         how["sigma"] = draw(st.tuples(*[SIGMAS] * ndim))
         if name == "gaussian_filter":

@@ -14,6 +14,7 @@ from ._correlate import convolve, convolve1d, correlate, correlate1d
 from ._differences import laplace, prewitt, sobel
 from ._gaussian import gaussian_filter, gaussian_filter1d
 from ._gaussian_derivatives import gaussian_gradient_magnitude, gaussian_laplace
+from ._generic import generic_gradient_magnitude, generic_laplace
 from ._uniform import uniform_filter, uniform_filter1d
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "gaussian_filter1d",
     "gaussian_gradient_magnitude",
     "gaussian_laplace",
+    "generic_gradient_magnitude",
+    "generic_laplace",
     "laplace",
     "prewitt",
     "sobel",

@@ -8,8 +8,12 @@ Change one import to use them::
 from ._choose import choose_conv_method
 from ._convolve import convolve, correlate
 from ._fftconvolve import fftconvolve, oaconvolve
+from ._filtfilt import filtfilt
 from ._lags import correlation_lags
+from ._lfilter import lfilter
 from ._planes import convolve2d, correlate2d
+from ._resample import decimate, resample_poly
+from ._savgol import savgol_coeffs, savgol_filter
 from ._upfirdn import upfirdn
 
 __all__ = [
@@ -19,8 +23,14 @@ __all__ = [
     "correlate",
     "correlate2d",
     "correlation_lags",
+    "decimate",
     "fftconvolve",
+    "filtfilt",
+    "lfilter",
     "oaconvolve",
+    "resample_poly",
+    "savgol_coeffs",
+    "savgol_filter",
     "upfirdn",
 ]
 

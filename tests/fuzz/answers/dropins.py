@@ -17,18 +17,21 @@ from fuzz.answers.promise import (
     sizes_of,
 )
 from fuzz.calls import Call
-from support import oracle
+from support import filters, oracle
 
 
 def theirs(call: Call, arrays: dict, **changes) -> Any:
     """Return what SciPy gives."""
     keywords = call.resolved(arrays) | changes
-    names = ["h", "x"] if "h" in arrays else ["in1", "in2"] if "in1" in arrays else ["x"]
+    names = [name for name in ("h", "b", "in1", "in2", "x") if name in arrays]
     module, name = call.function.split(".")
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        given = [np.array(arrays[n]) for n in names]  # SciPy is wrong for some arrays with strides of 0
-        return getattr(getattr(scipy, module), name)(*given, **keywords)
+        copies = [np.array(arrays[n]) for n in names]  # SciPy is wrong for some arrays with strides of 0
+        given = dict(zip(names, copies, strict=True)) if module == "signal" else {"input": copies[0]}
+        if name in filters.DERIVATIVES:
+            given[filters.DERIVATIVES[name]] = filters.derivative
+        return getattr(getattr(scipy, module), name)(**given, **keywords)
 
 
 def _are_taken_for_symmetric(weights) -> bool:
@@ -91,10 +94,27 @@ def convolved(call: Call, arrays: dict) -> np.ndarray:
     return full[tuple(cut)]
 
 
+def filtered(call: Call, arrays: dict) -> list[Expected]:
+    """Return a filter's answer, and as its sizes the most that it can make of its samples."""
+    expected, taps = theirs(call, arrays), np.abs(sizes_of(arrays.get("b", 1), np.dtype(float))).sum()
+    gain = taps / abs(call.keywords.get("a", 1))
+    if call.function.endswith("filtfilt"):
+        gain = 4 * gain**2
+    elif call.function.endswith("savgol_filter"):
+        gain = 1e3  # of the powers that are fitted
+    elif "b" not in arrays:
+        gain = 10 * call.keywords.get("up", 1)
+    sizes = np.full(expected.shape, gain * sizes_of(arrays["x"], np.dtype(float)).max(initial=0))
+    return [promise(expected, sizes, 400, expected.dtype, "direct", ())]
+
+
 def signal(call: Call, arrays: dict) -> list[Any]:
     name = call.function.removeprefix("signal.")
-    if name == "correlation_lags":
-        return [Expected(eval(call.expression().replace("ndconv.", "scipy.")), np.dtype(np.intp), None)]
+    if name in ("lfilter", "filtfilt", "resample_poly", "decimate", "savgol_filter"):
+        return filtered(call, arrays)
+    if name in ("correlation_lags", "savgol_coeffs"):
+        exact = eval(call.expression().replace("ndconv.", "scipy."))
+        return [Expected(exact, exact.dtype, None)]
     direct = {"method": "direct"} if "method" in call.keywords else {}
     expected = theirs(call, arrays, **direct)
     if name == "choose_conv_method":

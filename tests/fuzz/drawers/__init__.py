@@ -37,6 +37,11 @@ DRAWERS = {
         for name in ("correlate", "convolve", "fftconvolve", "oaconvolve", "correlate2d", "convolve2d")
     },
     "signal.upfirdn": dropins.upfirdn,
+    **{
+        f"signal.{name}": partial(dropins.signal_filters, name)
+        for name in ("lfilter", "filtfilt", "resample_poly", "decimate", "savgol_filter")
+    },
+    "signal.savgol_coeffs": dropins.savgol_coeffs,
     "signal.correlation_lags": partial(dropins.scipy_only, "correlation_lags"),
     "signal.choose_conv_method": partial(dropins.scipy_only, "choose_conv_method"),
 }

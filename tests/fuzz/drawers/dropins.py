@@ -24,6 +24,10 @@ def filter_calls(draw, name):
     one_pass = name.endswith("1d") or name in ("correlate", "convolve")
     tame = None if one_pass or not dtype.endswith("int64") else ["ones", "ramp"]
     made = {"x": draw(operands(shape, dtype, tame))}
+    given = "x"
+    if name in filters.DERIVATIVES:
+        del keywords[filters.DERIVATIVES[name]]
+        given = "x, filters.derivative"
     if "weights" in keywords:
         taps = keywords["weights"].shape
         if draw(st.integers(0, 3)) == 3 and not np.any(keywords.get("origin", 0)):
@@ -40,7 +44,7 @@ def filter_calls(draw, name):
     if output is not None:
         keywords["output"] = output
         out = draw(st.sampled_from((None, *Place.layouts, "x")))
-    return Call(f"ndimage.{name}", f"ndconv.ndimage.{name}(x{{keywords}}{{more}})", made, keywords, out)
+    return Call(f"ndimage.{name}", f"ndconv.ndimage.{name}({given}{{keywords}}{{more}})", made, keywords, out)
 
 
 @st.composite
@@ -83,6 +87,41 @@ def upfirdn(draw):
         "cval": draw(st.sampled_from((0, 0, 1.5))),
     }  # fmt: skip
     return Call("signal.upfirdn", "ndconv.signal.upfirdn(h, x{keywords})", made, keywords)
+
+
+@st.composite
+def signal_filters(draw, name):
+    """Draw a call of a filter along an axis."""
+    shape = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
+    axis = draw(st.integers(-len(shape), -1))
+    shape[axis] = draw(st.sampled_from((40, 100, 300)))
+    floats = st.sampled_from(("float64", "float32", "complex64", "complex128"))
+    made = {"x": draw(operands(shape, draw(floats | st.sampled_from(("int32", "uint8")))))}
+    keywords = {"axis": axis}
+    if name in ("lfilter", "filtfilt"):
+        made["b"] = draw(operands((draw(st.integers(2, 12)),), draw(floats)))
+        keywords["a"] = draw(st.sampled_from((1.0, -0.5)))
+        if name == "filtfilt":
+            keywords |= {"padtype": draw(st.sampled_from(("odd", "even", "constant", None)))}
+            keywords["padlen"] = draw(st.none() | st.integers(0, 39))
+    elif name == "decimate":
+        keywords |= {"q": draw(st.integers(2, 7)), "ftype": "fir", "zero_phase": draw(st.booleans())}
+    elif name == "resample_poly":
+        keywords |= {"up": draw(st.integers(1, 9)), "down": draw(st.integers(1, 9))}
+        keywords["padtype"] = draw(st.sampled_from(("constant", "mean", "maximum", "edge", "wrap")))
+    else:
+        keywords |= {"window_length": draw(st.integers(4, 15)), "polyorder": draw(st.integers(0, 3))}
+        keywords |= {"deriv": draw(st.integers(0, 2)), "mode": draw(st.sampled_from(("interp", "nearest", "wrap")))}
+    given = ", ".join(f"{each}={each}" for each in made)
+    return Call(f"signal.{name}", f"ndconv.signal.{name}({given}{{keywords}})", made, keywords)
+
+
+@st.composite
+def savgol_coeffs(draw):
+    window = draw(st.integers(6, 40))
+    keywords = {"deriv": draw(st.integers(0, 3)), "use": draw(st.sampled_from(("conv", "dot")))}
+    call = f"ndconv.signal.savgol_coeffs({window}, {draw(st.integers(0, 5))}{{keywords}})"
+    return Call("signal.savgol_coeffs", call, {}, keywords)
 
 
 @st.composite
