@@ -100,6 +100,7 @@ include "workspace.pxi"
 
 include "stages/axis.pxi"
 include "stages/convert.pxi"
+include "stages/along.pxi"
 include "stages/source.pxi"
 include "stages/pad.pxi"
 include "stages/epilogue.pxi"

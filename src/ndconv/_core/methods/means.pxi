@@ -13,8 +13,8 @@ cdef enum:
 
 cdef struct Means:
     Samples x, y
-    int ndim, axis, mode
-    real fill
+    Along along
+    int ndim, axis
     Py_ssize_t shape[MAX_AXES]
     Py_ssize_t size, before           # of a window; how much of it lies before its output
     Py_ssize_t columns, blocks        # of a block of columns, and blocks of a row
@@ -41,17 +41,6 @@ cdef Line find_line(const Means* m, Py_ssize_t number) noexcept nogil:
     return line
 
 
-cdef void read_columns(const Means* m, const char* x, Py_ssize_t position, Py_ssize_t count, real* row) noexcept nogil:
-    """Reads some columns at a position of the axis, which may be outside of x."""
-    cdef Py_ssize_t i
-    cdef Run run = source_run(m.mode, m.shape[m.axis], position, 1, 1)
-    if run.source == FILL:
-        for i in range(count):
-            row[i] = m.fill
-    else:
-        read_run(&m.x, row, x + run.source * m.x.stride[m.axis], m.x.stride[m.ndim - 1], count)
-
-
 cdef void means_of_columns(const Means* m, Py_ssize_t task) noexcept nogil:
     cdef real new[COLUMNS_OF_MEANS]
     cdef real old[COLUMNS_OF_MEANS]
@@ -59,20 +48,21 @@ cdef void means_of_columns(const Means* m, Py_ssize_t task) noexcept nogil:
     cdef vec size = vec_splat(<real> m.size)
     cdef Py_ssize_t column = task % m.blocks * m.columns, i, k, vectors
     cdef Py_ssize_t count = min(m.columns, m.shape[m.ndim - 1] - column)
+    cdef Py_ssize_t beside = m.x.stride[m.ndim - 1]
     cdef Line line = find_line(m, task // m.blocks)
-    line.x += column * m.x.stride[m.ndim - 1]
+    line.x += column * beside
     line.y += column * m.y.stride[m.ndim - 1]
     vectors = ceil_div(count, LANES)
     memset(new, 0, sizeof(new))
     memset(old, 0, sizeof(old))
     memset(total, 0, sizeof(total))
     for i in range(m.size):
-        read_columns(m, line.x, i - m.before, count, new)
+        read_along(&m.x, &m.along, line.x, i - m.before, 1, count, beside, new)
         for k in range(vectors):
             vec_store(total + k * LANES, vec_load(total + k * LANES) + vec_load(new + k * LANES))
     for i in range(m.shape[m.axis]):
-        read_columns(m, line.x, i - m.before, count, old)
-        read_columns(m, line.x, i - m.before + m.size, count, new)
+        read_along(&m.x, &m.along, line.x, i - m.before, 1, count, beside, old)
+        read_along(&m.x, &m.along, line.x, i - m.before + m.size, 1, count, beside, new)
         for k in range(vectors):
             # One difference, then the sum: SciPy's order.
             vec_store(new + k * LANES, vec_load(new + k * LANES) - vec_load(old + k * LANES))
@@ -81,30 +71,13 @@ cdef void means_of_columns(const Means* m, Py_ssize_t task) noexcept nogil:
         write_truncated(&m.y, line.y + i * m.y.stride[m.axis], old, count)
 
 
-cdef void read_line(const Means* m, const Line* line, Py_ssize_t position, Py_ssize_t count,
-                    real* target) noexcept nogil:
-    """Reads samples of a line from a position on, which may be outside of it."""
-    cdef Py_ssize_t i, step = m.x.stride[m.axis]
-    cdef Run run
-    while count > 0:
-        run = source_run(m.mode, m.shape[m.axis], position, 1, count)
-        if run.source == FILL:
-            for i in range(run.length):
-                target[i] = m.fill
-        else:
-            read_run(&m.x, target, line.x + run.source * step, run.step * step, run.length)
-        target += run.length
-        position += run.length
-        count -= run.length
-
-
 cdef void read_abreast(const Means* m, const Line* lines, Py_ssize_t n, Py_ssize_t position, Py_ssize_t count,
                        real* rows) noexcept nogil:
     """Reads samples of all lines from a position on, which may be outside of them: [position][line]."""
     cdef real samples[ABREAST * STEPS]
     cdef Py_ssize_t i, k
     for k in range(n):
-        read_line(m, lines + k, position, count, samples + k * STEPS)
+        read_along(&m.x, &m.along, lines[k].x, position, count, 1, 0, samples + k * STEPS)
     for k in range(ceil_div(n, LANES)):
         for i in range(ceil_div(count, LANES)):
             transpose_block(samples + (k * STEPS + i) * LANES, STEPS, rows + (i * ABREAST + k) * LANES, ABREAST)
@@ -178,15 +151,15 @@ cdef void means_of_line(const Means* m, const Line* line) noexcept nogil:
     cdef Py_ssize_t i, count, done = 0
     while done < m.size:
         count = min(BLOCK_OF_LINE, m.size - done)
-        read_line(m, line, done - m.before, count, new)
+        read_along(&m.x, &m.along, line.x, done - m.before, count, 1, 0, new)
         for i in range(count):
             total = total + new[i]
         done += count
     done = 0
     while done < m.shape[m.axis]:
         count = min(BLOCK_OF_LINE, m.shape[m.axis] - done)
-        read_line(m, line, done - m.before, count, old)
-        read_line(m, line, done - m.before + m.size, count, new)
+        read_along(&m.x, &m.along, line.x, done - m.before, count, 1, 0, old)
+        read_along(&m.x, &m.along, line.x, done - m.before + m.size, count, 1, 0, new)
         for i in range(count):
             totals[i] = total
             total = total + (new[i] - old[i])
@@ -230,7 +203,8 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
         demand(m.shape[a] == cnp.PyArray_DIM(x, a), "an output of another shape")
         if a != axis and a != last:
             m.lines *= m.shape[a]
-    m.axis, m.mode, m.fill, m.size, m.before = axis, mode, fill, size, before
+    m.axis, m.size, m.before = axis, size, before
+    m.along.mode, m.along.fill, m.along.size, m.along.step = mode, fill, m.shape[axis], m.x.stride[axis]
     # Blocks of columns, enough of them for some workers.
     m.columns = min(max(ceil_div(m.lines * m.shape[last], 16 * LANES) * LANES, LEAST_COLUMNS), COLUMNS_OF_MEANS)
     m.blocks = ceil_div(m.shape[last], m.columns)

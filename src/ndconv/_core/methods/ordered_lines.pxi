@@ -14,8 +14,8 @@ cdef enum:
 
 cdef struct OrderedLines:
     Samples x, y
-    int ndim, axis, mode, order
-    real fill
+    Along along
+    int ndim, axis, order
     Py_ssize_t shape[MAX_AXES]
     Py_ssize_t taps, before
     const real* weights
@@ -23,38 +23,6 @@ cdef struct OrderedLines:
     Py_ssize_t columns, blocks           # of a block; and blocks of a row
     Py_ssize_t outputs, parts            # of a task along the axis; and such parts
     WorkerMemory memory
-
-
-cdef void read_row(const OrderedLines* p, const char* x, Py_ssize_t position, Py_ssize_t count,
-                   real* row) noexcept nogil:
-    """Reads some columns at a position along the axis, which may be outside of x."""
-    cdef Py_ssize_t i
-    cdef Run run = source_run(p.mode, p.shape[p.axis], position, 1, 1)
-    if run.source == FILL:
-        for i in range(count):
-            row[i] = p.fill
-    else:
-        read_run(&p.x, row, x + run.source * p.x.stride[p.axis], p.x.stride[p.ndim - 1], count)
-
-
-cdef void read_part(const OrderedLines* p, const char* x, Py_ssize_t position, Py_ssize_t count,
-                    real* row) noexcept nogil:
-    """Reads pixels of a line from a position on, which may be outside of it."""
-    cdef Py_ssize_t i, step = p.x.stride[p.axis], sample = p.x.stride[p.ndim - 1], colours = p.colours
-    cdef Run run
-    while count > 0:
-        run = source_run(p.mode, p.shape[p.axis], position, 1, count)
-        if run.source == FILL:
-            for i in range(run.length * colours):
-                row[i] = p.fill
-        elif colours == 1 or run.step == 1:
-            read_run(&p.x, row, x + run.source * step, run.step * sample, run.length * colours)
-        else:
-            for i in range(run.length):
-                read_run(&p.x, row + i * colours, x + (run.source + i * run.step) * step, sample, colours)
-        row += run.length * colours
-        position += run.length
-        count -= run.length
 
 
 cdef Py_ssize_t row_size(const OrderedLines* p) noexcept nogil:
@@ -74,7 +42,7 @@ cdef void ordered_columns(
     for i in range(first, end):
         while next < i - p.before + p.taps:
             place = (next - first + p.before) % p.taps
-            read_row(p, x, next, count, ring + place * row_size(p))
+            read_along(&p.x, &p.along, x, next, 1, count, p.x.stride[p.ndim - 1], ring + place * row_size(p))
             next += 1
         place = (i - first) % p.taps
         for t in range(p.taps):
@@ -95,7 +63,7 @@ cdef void ordered_part(
     cdef real* sums = <real*> take(&at, (p.outputs * p.colours + LANES) * sizeof(real))
     cdef real* line = <real*> at
     cdef Py_ssize_t t, count = (end - first) * p.colours
-    read_part(p, x, first - p.before, end - first + p.taps - 1, line)
+    read_along(&p.x, &p.along, x, first - p.before, end - first + p.taps - 1, p.colours, p.x.stride[p.ndim - 1], line)
     for t in range(p.taps):
         rows[t] = line + t * p.colours
     ordered_row(rows, p.weights, p.taps, p.order, sums, ceil_div(count, LANES))
@@ -151,7 +119,8 @@ def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, const real[:
         demand(p.shape[a] == cnp.PyArray_DIM(x, a), "an output of another shape")
         if a != axis and a != last:
             lines *= p.shape[a]
-    p.mode, p.fill, p.order, p.before, p.weights = mode, fill, order, before, &weights[0]
+    p.order, p.before, p.weights = order, before, &weights[0]
+    p.along.mode, p.along.fill, p.along.size, p.along.step = mode, fill, p.shape[axis], p.x.stride[axis]
     p.outputs, p.parts, p.columns, p.blocks = p.shape[axis], 1, p.shape[last], 1
     p.colours = 0
     if axis == last:

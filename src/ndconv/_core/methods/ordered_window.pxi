@@ -5,8 +5,8 @@
 
 cdef struct OrderedWindow:
     Samples x, y
-    int ndim, mode
-    real fill
+    Along along
+    int ndim
     Py_ssize_t shape[MAX_AXES]
     Py_ssize_t terms
     const real* weights
@@ -31,28 +31,19 @@ cdef void read_window_row(
     Py_ssize_t count, real* row,
 ) noexcept nogil:
     """Reads a row of one of the window's planes around an output; all of it is filled in where it lies outside of x."""
-    cdef Py_ssize_t i, at, last = p.ndim - 1, step = p.x.stride[p.ndim - 1]
+    cdef Py_ssize_t i, at, last = p.ndim - 1
     cdef const char* x = p.x.data
     cdef Run run
     cdef int axis
     for axis in range(last):
         at = position if axis == last - 1 else place[axis] + p.offsets[plane * last + axis]
-        run = source_run(p.mode, p.shape[axis], at, 1, 1)
+        run = source_run(p.along.mode, p.shape[axis], at, 1, 1)
         if run.source == FILL:
             for i in range(count):
-                row[i] = p.fill
+                row[i] = p.along.fill
             return
         x += run.source * p.x.stride[axis]
-    while count > 0:
-        run = source_run(p.mode, p.shape[last], column, 1, count)
-        if run.source == FILL:
-            for i in range(run.length):
-                row[i] = p.fill
-        else:
-            read_run(&p.x, row, x + run.source * step, run.step * step, run.length)
-        row += run.length
-        column += run.length
-        count -= run.length
+    read_along(&p.x, &p.along, x, column, count, 1, 0, row)
 
 
 cdef void window_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
@@ -117,7 +108,8 @@ def correlate_window(cnp.ndarray x not None, cnp.ndarray y not None, const real[
         demand(p.shape[a] == cnp.PyArray_DIM(x, a), "an output of another shape")
         if a < last - 1:
             lines *= p.shape[a]
-    p.mode, p.fill, p.weights, p.offsets = mode, fill, &weights[0], &offsets[0, 0]
+    p.weights, p.offsets = &weights[0], &offsets[0, 0]
+    p.along.mode, p.along.fill, p.along.size, p.along.step = mode, fill, p.shape[last], p.x.stride[last]
     p.plane, p.row, p.column = &columns[0, 0], &columns[1, 0], &columns[2, 0]
     most = RING_BYTES // (p.planes * p.rows * <Py_ssize_t> sizeof(real)) - p.reach
     p.columns = min(max(most // (ORDERED_VECTORS * LANES), 4) * (ORDERED_VECTORS * LANES), p.shape[last])
