@@ -2,7 +2,7 @@
 
 cdef enum:
     READ_AHEAD = 512    # samples
-    TRUNCATED = 64      # the same
+    TRUNCATED = 256     # the same
 
 ctypedef fused sample:
     i8_unaligned
@@ -203,3 +203,15 @@ cdef void write_truncated(const Samples* y, char* target, const real* source, Py
         truncate_to[int64_t](y, target, source, count, 0)
     else:
         truncate_to[int32_t](y, target, source, count, 0)
+
+
+cdef void as_written(const Samples* dense, real* row, Py_ssize_t count) noexcept nogil:
+    """Makes reals what is read of them once they are written as another type, whose samples follow each other."""
+    cdef char written[TRUNCATED * 8]
+    cdef Py_ssize_t n
+    while count > 0 and not dense.is_compute_type:
+        n = min(count, TRUNCATED)
+        write_truncated(dense, written, row, n)
+        read_run(dense, row, written, dense.size, n)
+        row += n
+        count -= n
