@@ -10,7 +10,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, u
 from libc.math cimport HUGE_VAL, frexp, ldexp
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.stdlib cimport free
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from ndconv._threads.tasks cimport raise_flag, run_tasks
 

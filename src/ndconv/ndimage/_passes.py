@@ -57,20 +57,12 @@ def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) ->
         return
     target = y if y.dtype.isnative else np.empty(y.shape, y.dtype.newbyteorder("="))
     sweeps = _sweeps(x, passes, target)
-    scratch: Array | None = None
-    # From the last sweep back: what each of them writes to.
-    targets = [target]
-    for each in sweeps[:0:-1]:
-        if each.down is None and each.across is not None and _may_be_in_place(target, each.across.axis):
-            targets.append(targets[-1])
-            continue
-        if scratch is None:
-            scratch = np.empty(target.shape, target.dtype)
-        targets.append(scratch if targets[-1] is target else target)
-    if shares_memory(x, targets[-1]):
+    alone = [None if each.down else each.across for each in sweeps]
+    targets = _targets(target, [each is not None and _may_be_in_place(target, each.axis) for each in alone])
+    if shares_memory(x, targets[0]):
         x = x.copy()
-    core = _core.load("float32" if _are_small(x, y, passes, cval) else "float64")
-    for each, to in zip(sweeps, reversed(targets), strict=True):
+    core = _core_for(x, y, passes, cval)
+    for each, to in zip(sweeps, targets, strict=True):
         _correlate(core, x, each, to, cval)
         x = to
     if target is not y:
@@ -96,21 +88,37 @@ def _sweeps(x: Array, passes: Sequence[Pass], y: Array) -> list[Sweep]:
     return sweeps
 
 
+def _targets(y: Array, in_place: Sequence[bool]) -> list[Array]:
+    """Return what each of some steps writes to: the last one to y, and those that may be in place to what they read."""
+    other: Array | None = None
+    targets = [y]
+    for may_be in in_place[:0:-1]:
+        if may_be:
+            targets.append(targets[-1])
+        elif targets[-1] is y:
+            other = np.empty(y.shape, y.dtype) if other is None else other
+            targets.append(other)
+        else:
+            targets.append(y)
+    return targets[::-1]
+
+
 def _may_be_in_place(array: Array, axis: int) -> bool:
     return math.prod(array.shape[axis + 1 :]) == 1 and array.flags.c_contiguous and array.shape[axis] <= WHOLE_LINE
 
 
-def _are_small(x: Array, y: Array, passes: Sequence[Pass], cval: float) -> bool:
-    """Whether all sums are integers that single precision holds exactly, so that it is as good as double."""
-    if max(x.itemsize, y.itemsize) > 2 or x.dtype.kind not in "biu" or y.dtype.kind not in "iu":
-        return False
-    most = 1 << 8 * max(x.itemsize, y.itemsize)
-    if any(each.mode.name == "zeros" for each in passes) and not (cval.is_integer() and abs(cval) <= most):
-        return False
-    return all(
-        (each.weights == np.rint(each.weights)).all() and np.abs(each.weights).sum() * most <= EXACT_IN_SINGLE
-        for each in passes
-    )
+def _core_for(x: Array, y: Array, passes: Sequence[Pass], cval: float) -> _core.Core:
+    """Return the core for double precision; for single, where all sums are integers that it holds exactly, too."""
+    bits = 8 * max(x.itemsize, y.itemsize)
+    if bits > 16 or x.dtype.kind not in "biu" or y.dtype.kind not in "iu":
+        return _core.load("float64")
+    if any(each.mode.name == "zeros" for each in passes) and not (cval.is_integer() and abs(cval) <= 1 << bits):
+        return _core.load("float64")
+    for each in passes:
+        is_whole = (each.weights == np.rint(each.weights)).all()
+        if not (is_whole and np.abs(each.weights).sum() * (1 << bits) <= EXACT_IN_SINGLE):
+            return _core.load("float64")
+    return _core.load("float32")
 
 
 def _correlate(core: _core.Core, x: Array, sweep: Sweep, y: Array, cval: float) -> None:
@@ -167,19 +175,24 @@ def _order(weights: Array) -> int:
 
 @bools_as_bytes
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
-    """Write to y the means over windows along some axes, one after the other; at least one."""
-    for each in windows if y.size else ():
-        target = y
-        if not y.dtype.isnative or shares_memory(x, y):
-            target = np.empty(y.shape, y.dtype.newbyteorder("="))
-        from_x, to_y, axis = _as_lines(x, target, each.axis)
+    """Write to y the means over windows along some axes, one after the other; at least one.
+
+    In single precision, the quotient of integers below 2^24 is never rounded up to an integer, as little as in double.
+    """
+    if y.size == 0:
+        return
+    target = y if y.dtype.isnative else np.empty(y.shape, y.dtype.newbyteorder("="))
+    targets = _targets(target, [_may_be_in_place(target, each.axis) for each in windows])
+    if shares_memory(x, targets[0]):
+        x = x.copy()
+    core = _core_for(x, y, windows, cval)
+    for each, to in zip(windows, targets, strict=True):
+        from_x, to_y, axis = _as_lines(x, to, each.axis)
         with Threads(RUNNING_MULTIPLY_ADDS * y.size, None) as threads:
-            _core.load("float64").running_means(
-                from_x, to_y, axis, each.weights.size, each.before, each.mode.code, cval, threads
-            )
-        if target is not y:
-            y[...] = target
-        x = y
+            core.running_means(from_x, to_y, axis, each.weights.size, each.before, each.mode.code, cval, threads)
+        x = to
+    if target is not y:
+        y[...] = target
 
 
 def _as_lines(x: Array, y: Array, axis: int) -> tuple[Array, Array, int]:

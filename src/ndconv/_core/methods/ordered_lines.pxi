@@ -150,10 +150,11 @@ cdef int set_pass(OrderedPass* target, const OrderedLines* p, int axis, told, re
     target.taps, target.before, target.order, target.weights = 0, 0, LAST_FIRST, NULL
     if told is not None:
         weights, target.before, target.order, target.along.mode = told
-        target.taps, target.weights = weights.shape[0], &weights[0]    # which the caller keeps
+        target.taps = weights.shape[0]
         demand(0 <= target.before < target.taps and ZEROS <= target.along.mode <= CIRCULAR
                and SUBTRACTED_PAIRS <= target.order <= ADDED_PAIRS
                and (target.order == LAST_FIRST or target.taps % 2 == 1), "other taps")
+        target.weights = &weights[0]    # which the caller keeps
     return 0
 
 
