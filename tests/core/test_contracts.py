@@ -151,14 +151,14 @@ def test_means(changed):
         core.running_means(*(arguments | changed).values())
 
 
-def told(weights=np.ones(5), before=2, order=1, mode=0):
+def told(weights=(1, 1, 1, 1, 1), before=2, order=1, mode=0):
     """Return a pass, as the core is told of it."""
-    return weights, before, order, mode
+    return np.array(weights, float), before, order, mode
 
 
 @pytest.mark.parametrize(
-    "other", [{"weights": np.ones(0)}, {"before": 5}, {"before": -1}, {"order": 2}, {"order": -2},
-              {"weights": np.ones(4)}, {"mode": 5}]
+    "other", [{"weights": []}, {"before": 5}, {"before": -1}, {"order": 2}, {"order": -2},
+              {"weights": [1, 1, 1, 1]}, {"mode": 5}]
 )  # fmt: skip
 @pytest.mark.parametrize("which", ["down", "across"])
 def test_other_passes(which, other):
