@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +14,6 @@ from .._call.geometry import Shape
 from .._call.modes import PaddingMode
 from .._runtime.workers import Threads
 from ._results import bools_as_bytes, shares_memory
-
-# SciPy takes weights for a mirror image, and in several axes leaves out one, where they differ from it by no more.
-NEGLIGIBLE = float(np.finfo(np.float64).eps)
-
-# Orders of sums, as the core has them: ``_core/kernels/ordered.pxi`` says what they are.
-LAST_FIRST, ADDED_PAIRS, SUBTRACTED_PAIRS = 0, 1, -1
 
 # Samples of a line that may be written where they were read, which takes the line as a whole; the most samples beside
 # each other that are the colours of pixels of a row, not a row themselves; up to which integer single precision holds
@@ -61,7 +55,7 @@ def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) ->
     targets = _targets(target, [each is not None and _may_be_in_place(target, each.axis) for each in alone])
     if shares_memory(x, targets[0]):
         x = x.copy()
-    core = _core_for(x, y, passes, cval)
+    core = core_for(x, y, (each.weights for each in passes), cval)
     for each, to in zip(sweeps, targets, strict=True):
         _correlate(core, x, each, to, cval)
         x = to
@@ -107,18 +101,23 @@ def _may_be_in_place(array: Array, axis: int) -> bool:
     return math.prod(array.shape[axis + 1 :]) == 1 and array.flags.c_contiguous and array.shape[axis] <= WHOLE_LINE
 
 
-def _core_for(x: Array, y: Array, passes: Sequence[Pass], cval: float) -> _core.Core:
+def core_for(x: Array, y: Array, weights: Iterable[Array], cval: float) -> _core.Core:
     """Return the core for double precision; for single, where all sums are integers that it holds exactly, too."""
     bits = 8 * max(x.itemsize, y.itemsize)
-    if bits > 16 or x.dtype.kind not in "biu" or y.dtype.kind not in "iu":
-        return _core.load("float64")
-    if any(each.mode.name == "zeros" for each in passes) and not (cval.is_integer() and abs(cval) <= 1 << bits):
-        return _core.load("float64")
-    for each in passes:
-        is_whole = (each.weights == np.rint(each.weights)).all()
-        if not (is_whole and np.abs(each.weights).sum() * (1 << bits) <= EXACT_IN_SINGLE):
-            return _core.load("float64")
-    return _core.load("float32")
+    is_small = bits <= 16 and x.dtype.kind in "biu" and y.dtype.kind in "iu" and float(cval).is_integer()
+    if is_small and abs(cval) <= 1 << bits:
+        values = [each.ravel().tolist() for each in weights]
+        if all(all(map(float.is_integer, v)) and sum(map(abs, v)) <= EXACT_IN_SINGLE >> bits for v in values):
+            return _core.load("float32")
+    return _core.load("float64")
+
+
+def prepared(weights: Array, core: _core.Core) -> Array:
+    """Return weights as the core reads them."""
+    flags = weights.flags
+    if flags.c_contiguous and flags.aligned and weights.dtype == core.compute_dtype:
+        return weights
+    return np.require(weights, core.compute_dtype, ["C", "A"])
 
 
 def _correlate(core: _core.Core, x: Array, sweep: Sweep, y: Array, cval: float) -> None:
@@ -127,15 +126,12 @@ def _correlate(core: _core.Core, x: Array, sweep: Sweep, y: Array, cval: float) 
     x, y, axis = _as_rows(x, y, down and down.axis, across and across.axis)
     multiply_adds = sum(each.weights.size for each in (down, across) if each) * y.size
     with Threads(multiply_adds, None) as threads:
-        core.correlate_lines(
-            x, y, axis, down and _told(core, down), across and _told(core, across), sweep.across_first, cval, threads
-        )
+        core.correlate_lines(x, y, axis, _told(core, down), _told(core, across), sweep.across_first, cval, threads)
 
 
-def _told(core: _core.Core, each: Pass) -> tuple[Array, int, int, int]:
+def _told(core: _core.Core, each: Pass | None) -> tuple[Array, int, int] | None:
     """Return what the core is told of a pass."""
-    weights = np.require(each.weights, core.compute_dtype, ["C", "A"])
-    return weights, each.before, _order(each.weights), each.mode.code
+    return None if each is None else (prepared(each.weights, core), each.before, each.mode.code)
 
 
 def _as_rows(x: Array, y: Array, down: int | None, across: int | None) -> tuple[Array, Array, int]:
@@ -163,16 +159,6 @@ def _as_rows(x: Array, y: Array, down: int | None, across: int | None) -> tuple[
     return x.reshape(rows), y.reshape(rows), axis
 
 
-def _order(weights: Array) -> int:
-    """Return the order in which SciPy adds up products with weights along an axis."""
-    if weights.size % 2:
-        after, before = weights[weights.size // 2 + 1 :], weights[: weights.size // 2][::-1]
-        for order in (ADDED_PAIRS, SUBTRACTED_PAIRS):
-            if not (np.abs(after - order * before) > NEGLIGIBLE).any():  # NaN is like anything
-                return order
-    return LAST_FIRST
-
-
 @bools_as_bytes
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the means over windows along some axes, one after the other; at least one.
@@ -185,7 +171,7 @@ def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) ->
     targets = _targets(target, [_may_be_in_place(target, each.axis) for each in windows])
     if shares_memory(x, targets[0]):
         x = x.copy()
-    core = _core_for(x, y, windows, cval)
+    core = core_for(x, y, (each.weights for each in windows), cval)
     for each, to in zip(windows, targets, strict=True):
         from_x, to_y, axis = _as_lines(x, to, each.axis)
         with Threads(RUNNING_MULTIPLY_ADDS * y.size, None) as threads:

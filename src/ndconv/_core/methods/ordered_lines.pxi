@@ -142,6 +142,17 @@ cdef void ordered_task(void* shared, Py_ssize_t task, int worker) noexcept nogil
     ordered_block(p, x, y, column, min(p.columns, p.shape[columns] - column), first, end, worker)
 
 
+cdef int order_of(const real* weights, Py_ssize_t taps) noexcept nogil:
+    """The order in which SciPy adds up products: by pairs, where weights are as good as a mirror image."""
+    cdef bint may_add = taps % 2, may_subtract = taps % 2
+    cdef Py_ssize_t i
+    for i in range(taps // 2):
+        # NaN is like anything.
+        may_add = may_add and not fabs(<double> weights[taps - 1 - i] - <double> weights[i]) > DBL_EPSILON
+        may_subtract = may_subtract and not fabs(<double> weights[taps - 1 - i] + <double> weights[i]) > DBL_EPSILON
+    return ADDED_PAIRS if may_add else SUBTRACTED_PAIRS if may_subtract else LAST_FIRST
+
+
 cdef int set_pass(OrderedPass* target, const OrderedLines* p, int axis, told, real fill) except -1:
     """Describes a pass along an axis, or that there is none."""
     cdef const real[::1] weights
@@ -149,12 +160,11 @@ cdef int set_pass(OrderedPass* target, const OrderedLines* p, int axis, told, re
     target.along.size, target.along.step = p.shape[axis], p.x.stride[axis]
     target.taps, target.before, target.order, target.weights = 0, 0, LAST_FIRST, NULL
     if told is not None:
-        weights, target.before, target.order, target.along.mode = told
+        weights, target.before, target.along.mode = told
         target.taps = weights.shape[0]
-        demand(0 <= target.before < target.taps and ZEROS <= target.along.mode <= CIRCULAR
-               and SUBTRACTED_PAIRS <= target.order <= ADDED_PAIRS
-               and (target.order == LAST_FIRST or target.taps % 2 == 1), "other taps")
+        demand(0 <= target.before < target.taps and ZEROS <= target.along.mode <= CIRCULAR, "other taps")
         target.weights = &weights[0]    # which the caller keeps
+        target.order = order_of(target.weights, target.taps)
     return 0
 
 
@@ -180,7 +190,7 @@ def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, int axis, do
                     real fill, int workers):
     """Write to y the correlations of x down an axis, or across its rows, or first one and then the other.
 
-    Each is None or (weights, taps before an output, order, mode). The last two axes are the columns and the colours of
+    Each is None or (weights, taps before an output, mode). The last two axes are the columns and the colours of
     rows: one colour, or those of dense pixels. x and y have one shape and share no memory, unless they are the same,
     and no pass goes down.
     """
