@@ -163,7 +163,9 @@ def _as_rows(x: Array, y: Array, down: int | None, across: int | None) -> tuple[
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y the means over windows along some axes, one after the other; at least one.
 
-    In single precision, the quotient of integers below 2^24 is never rounded up to an integer, as little as in double.
+    Single precision truncates a quotient of small integers to the same one as double. A sum S, below 2^24, is exact.
+    S / n, unless it is an integer, lies at least 1 / n below the next one, and rounding it moves it by no more than
+    S / n / 2^24, which is less.
     """
     if y.size == 0:
         return
