@@ -151,20 +151,34 @@ def test_means(changed):
         core.running_means(*(arguments | changed).values())
 
 
+def told(weights=(1, 1, 1, 1, 1), before=2, mode=0):
+    """Return a pass, as the core is told of it."""
+    return np.array(weights, float), before, mode
+
+
+@pytest.mark.parametrize("other", [{"weights": []}, {"before": 5}, {"before": -1}, {"mode": 5}])
+@pytest.mark.parametrize("which", ["down", "across"])
+def test_other_passes(which, other):
+    arguments = {"x": np.ones((9, 50, 1)), "y": np.ones((9, 50, 1)), "axis": 0, "down": told(), "across": told()}
+    arguments |= {"across_first": False, "fill": 0.0, "workers": 1, which: told(**other)}
+    with pytest.raises(ValueError, match="the core was given other taps"):
+        _core.load("float64").correlate_lines(*arguments.values())
+
+
 @pytest.mark.parametrize(
     "changed",
     [
-        {"axis": 2}, {"axis": -1}, {"weights": np.ones(0)}, {"before": 5}, {"before": -1}, {"order": 2}, {"order": -2},
-        {"weights": np.ones(4)}, {"mode": 5}, {"workers": 0}, {"y": np.ones((4, 50))}, {"x": np.ones(50)},
-        {"y": np.ones((3, 50), ">f8")},
+        {"axis": 1}, {"axis": -1}, {"workers": 0}, {"y": np.ones((8, 50, 1))}, {"x": np.ones((50, 1))},
+        {"y": np.ones((9, 50, 1), ">f8")}, {"down": None, "across": None},
+        {"x": np.ones((9, 50, 3)), "y": np.ones((9, 55, 3))[:, :50, ::-1]},
     ],
 )  # fmt: skip
 def test_ordered_lines(changed):
     core = _core.load("float64")
-    arguments = {"x": np.ones((3, 50)), "y": np.ones((3, 50)), "weights": np.ones(5), "axis": 1, "before": 2}
-    arguments |= {"order": 1, "mode": 0, "fill": 0.0, "workers": 1}
+    arguments = {"x": np.ones((9, 50, 1)), "y": np.ones((9, 50, 1)), "axis": 0, "down": told(), "across": told()}
+    arguments |= {"across_first": False, "fill": 0.0, "workers": 1}
     core.correlate_lines(*arguments.values())
-    np.testing.assert_array_equal(arguments["y"][:, 2:-2], 5)
+    np.testing.assert_array_equal(arguments["y"][2:-2, 2:-2], 25)
     with pytest.raises(ValueError, match="the core was given"):
         core.correlate_lines(*(arguments | changed).values())
 
@@ -172,19 +186,17 @@ def test_ordered_lines(changed):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"weights": np.ones(3)}, {"terms": np.zeros((2, 2), np.intp)}, {"terms": np.array([[0, 0, 0], [1, 0, 0]])},
-        {"terms": np.array([[0, 0, 0], [0, 2, 0]])}, {"terms": np.array([[0, 0, 0], [0, 0, 3]])}, {"mode": 5},
-        {"terms": np.array([[0, 0, 0], [0, 0, -1]])}, {"offsets": np.zeros((1, 2), np.intp)}, {"workers": 0},
+        {"weights": np.ones(3)}, {"weights": np.ones((2, 3), "f4")}, {"weights": np.ones((3, 2)).T}, {"before": (2, 0)},
+        {"weights": np.ones((2, 0))}, {"before": (0, -1)}, {"before": (0,)}, {"mode": 5}, {"workers": 0},
         {"y": np.ones((4, 50))}, {"x": np.ones(50)}, {"y": np.ones((3, 50), ">f8")},
     ],
 )  # fmt: skip
 def test_ordered_windows(changed):
     core = _core.load("float64")
-    arguments = {"x": np.ones((3, 50)), "y": np.ones((3, 50)), "weights": np.ones(2)}
-    arguments |= {"terms": np.array([[0, 0, 0], [0, 1, 2]]), "offsets": np.zeros((1, 1), np.intp), "first": (0, 0)}
-    arguments |= {"size": (2, 3), "mode": 0, "fill": 0.0, "workers": 1}
+    arguments = {"x": np.ones((3, 50)), "y": np.ones((3, 50)), "weights": np.ones((2, 3)), "before": (0, 0)}
+    arguments |= {"mode": 0, "fill": 0.0, "workers": 1}
     core.correlate_window(*arguments.values())
-    np.testing.assert_array_equal(arguments["y"][:-1, :-2], 2)
+    np.testing.assert_array_equal(arguments["y"][:-1, :-2], 6)
     with pytest.raises(ValueError, match="the core was given"):
         core.correlate_window(*(arguments | changed).values())
 

@@ -154,6 +154,40 @@ def test_means_of_large_arrays(rng, shape, axis, mode, size):
         check_bits(ndimage.uniform_filter1d(array, **keywords), scipy.ndimage.uniform_filter1d(array, **keywords))
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(40, 3000), (5, 30, 2500), (40, 900, 3)])
+def test_passes_of_wide_arrays(rng, shape, dtype, mode):
+    """Of several blocks of columns, each with what lies beside it; first along either axis; of pixels."""
+    x = (rng.random(shape) * 200).astype(dtype)
+    keywords = {"mode": mode, "cval": 2.5}
+    sigma = [3.5] * x.ndim if shape[-1] > 3 else [3.5, 3.5, 0]
+    check_bits(ndimage.gaussian_filter(x, sigma, **keywords), scipy.ndimage.gaussian_filter(x, sigma, **keywords))
+    for axis in range(x.ndim):
+        for array in (x, x[::-1, ..., ::-1]):
+            check_bits(ndimage.sobel(array, axis, **keywords), scipy.ndimage.sobel(array, axis, **keywords))
+
+
+@pytest.mark.parametrize("output", ["same", "int32", "int64", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_small_integers(rng, subtests, dtype, output):
+    """Of the largest magnitudes; windows are as wide as single precision holds their sums, or a little wider."""
+    limits = np.iinfo(dtype)
+    keywords = {"output": dtype if output == "same" else output, "mode": "constant"}
+    for cval in (0, 100, 0.5, 1e6)[: 3 if output == "same" else 4]:
+        keywords["cval"] = cval
+        for x in (rng.choice([limits.min, limits.max], (20, 600)).astype(dtype), np.full((20, 600), limits.max, dtype)):
+            for size in (5, 255, 256, 257, 300):
+                with subtests.test(size=size, **keywords):
+                    ours, theirs = (m.uniform_filter(x, (3, size), **keywords) for m in (ndimage, scipy.ndimage))
+                    check_bits(ours, theirs)
+            for name, weights in (("laplace", []), ("sobel", []), ("correlate", [[[1, -2, 3]]])):
+                if output != "same":
+                    with subtests.test(name=name, **keywords):
+                        ours, theirs = (getattr(m, name)(x, *weights, **keywords) for m in (ndimage, scipy.ndimage))
+                        check_bits(ours, theirs)
+
+
 def test_cval_between_passes(rng, subtests):
     """Under "constant" it stands outside what lies between passes, too."""
     x = rng.standard_normal((1100, 1000))

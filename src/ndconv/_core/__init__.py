@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Protocol, cast
 
@@ -52,14 +53,13 @@ class Core(Protocol):
         """Write to y the means over windows along an axis, with SciPy's bits."""
 
     def correlate_lines(
-        self, x: Any, y: Any, weights: Any, axis: int, before: int, order: int, mode: int, fill: float, workers: int
+        self, x: Any, y: Any, axis: int, down: Any, across: Any, across_first: bool, fill: float, workers: int
     ) -> None:
-        """Write to y the correlation of x along an axis, with SciPy's bits."""
+        """Write to y the correlations of x down an axis and across its rows, with SciPy's bits."""
 
     def correlate_window(
-        self, x: Any, y: Any, weights: Any, terms: Any, offsets: Any, first: tuple[int, ...], size: tuple[int, ...],
-        mode: int, fill: float, workers: int,
-    ) -> None:  # fmt: skip
+        self, x: Any, y: Any, weights: Any, before: Sequence[int], mode: int, fill: float, workers: int
+    ) -> None:
         """Write to y the correlation of x by a window, with SciPy's bits."""
 
 

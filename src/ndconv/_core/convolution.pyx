@@ -7,10 +7,11 @@ below, each of which uses only those before it. Python sees a class or a functio
 """
 cimport numpy as cnp
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport HUGE_VAL, frexp, ldexp
+from libc.float cimport DBL_EPSILON
+from libc.math cimport HUGE_VAL, fabs, frexp, ldexp
 from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.stdlib cimport free
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from ndconv._threads.tasks cimport raise_flag, run_tasks
 
@@ -100,6 +101,7 @@ include "workspace.pxi"
 
 include "stages/axis.pxi"
 include "stages/convert.pxi"
+include "stages/along.pxi"
 include "stages/source.pxi"
 include "stages/pad.pxi"
 include "stages/epilogue.pxi"

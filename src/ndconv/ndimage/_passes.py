@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +15,12 @@ from .._call.modes import PaddingMode
 from .._runtime.workers import Threads
 from ._results import bools_as_bytes, shares_memory
 
-# SciPy takes weights for a mirror image, and in several axes leaves out one, where they differ from it by no more.
-NEGLIGIBLE = float(np.finfo(np.float64).eps)
-
-# Orders of sums, as the core has them: ``_core/kernels/ordered.pxi`` says what they are.
-LAST_FIRST, ADDED_PAIRS, SUBTRACTED_PAIRS = 0, 1, -1
-
-# Samples of a line that may be written where they were read, which takes the line as a whole; and the multiply-adds in
-# whose time a mean is made from the one before.
+# Samples of a line that may be written where they were read, which takes the line as a whole; the most samples beside
+# each other that are the colours of pixels of a row, not a row themselves; up to which integer single precision holds
+# all; and the multiply-adds in whose time a mean is made from the one before.
 WHOLE_LINE = 1 << 15
+MOST_COLOURS = 16
+EXACT_IN_SINGLE = 1 << 24
 RUNNING_MULTIPLY_ADDS = 16
 
 
@@ -36,6 +33,14 @@ class Pass(NamedTuple):
     before: int
 
 
+class Sweep(NamedTuple):
+    """A pass down an axis, or across rows, or one of each, which samples go through together."""
+
+    down: Pass | None
+    across: Pass | None
+    across_first: bool = False
+
+
 @bools_as_bytes
 def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) -> None:
     """Write to y what is left of x after correlations along some axes, one after the other; at least one.
@@ -45,64 +50,137 @@ def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, cval: float) ->
     if y.size == 0:
         return
     target = y if y.dtype.isnative else np.empty(y.shape, y.dtype.newbyteorder("="))
-    scratch: Array | None = None
-    # From the last pass back: what each of them writes to.
-    targets = [target]
-    for each in passes[:0:-1]:
-        if _may_be_in_place(target, each.axis):
-            targets.append(targets[-1])
-            continue
-        if scratch is None:
-            scratch = np.empty(target.shape, target.dtype)
-        targets.append(scratch if targets[-1] is target else target)
-    if shares_memory(x, targets[-1]):
+    sweeps = _sweeps(x, passes, target)
+    alone = [None if each.down else each.across for each in sweeps]
+    targets = _targets(target, [each is not None and _may_be_in_place(target, each.axis) for each in alone])
+    if shares_memory(x, targets[0]):
         x = x.copy()
-    for each, to in zip(passes, reversed(targets), strict=True):
-        _correlate(x, each, to, cval)
+    core = core_for(x, y, (each.weights for each in passes), cval)
+    for each, to in zip(sweeps, targets, strict=True):
+        _correlate(core, x, each, to, cval)
         x = to
     if target is not y:
         y[...] = target
+
+
+def _sweeps(x: Array, passes: Sequence[Pass], y: Array) -> list[Sweep]:
+    """Return the passes in their order, two of them together where one is down and one across the same rows."""
+    is_dense = x.flags.c_contiguous and y.flags.c_contiguous
+
+    def goes_across(axis: int) -> bool:
+        return axis == y.ndim - 1 or (is_dense and math.prod(y.shape[axis + 1 :]) <= MOST_COLOURS)
+
+    sweeps: list[Sweep] = []
+    for each in passes:
+        former = sweeps[-1] if sweeps else None
+        if former and former.across is None and former.down and former.down.axis < each.axis and goes_across(each.axis):
+            sweeps[-1] = Sweep(former.down, each)
+        elif former and former.down is None and former.across and each.axis < former.across.axis:
+            sweeps[-1] = Sweep(each, former.across, across_first=True)
+        else:
+            sweeps.append(Sweep(None, each) if goes_across(each.axis) else Sweep(each, None))
+    return sweeps
+
+
+def _targets(y: Array, in_place: Sequence[bool]) -> list[Array]:
+    """Return what each of some steps writes to: the last one to y, and those that may be in place to what they read."""
+    other: Array | None = None
+    targets = [y]
+    for may_be in in_place[:0:-1]:
+        if may_be:
+            targets.append(targets[-1])
+        elif targets[-1] is y:
+            other = np.empty(y.shape, y.dtype) if other is None else other
+            targets.append(other)
+        else:
+            targets.append(y)
+    return targets[::-1]
 
 
 def _may_be_in_place(array: Array, axis: int) -> bool:
     return math.prod(array.shape[axis + 1 :]) == 1 and array.flags.c_contiguous and array.shape[axis] <= WHOLE_LINE
 
 
-def _correlate(x: Array, each: Pass, y: Array, cval: float) -> None:
-    """Write the pass of x to y, which shares no memory with it, or is x where that may be."""
-    weights = np.require(each.weights, requirements=["C", "A"])
-    x, y, axis = _as_lines(x, y, each.axis)
-    with Threads(weights.size * y.size, None) as threads:
-        _core.load("float64").correlate_lines(
-            x, y, weights, axis, each.before, _order(weights), each.mode.code, cval, threads
-        )
+def core_for(x: Array, y: Array, weights: Iterable[Array], cval: float) -> _core.Core:
+    """Return the core for double precision; for single, where all sums are integers that it holds exactly, too."""
+    bits = 8 * max(x.itemsize, y.itemsize)
+    is_small = bits <= 16 and x.dtype.kind in "biu" and y.dtype.kind in "iu" and float(cval).is_integer()
+    if is_small and abs(cval) <= 1 << bits:
+        values = [each.ravel().tolist() for each in weights]
+        if all(all(map(float.is_integer, v)) and sum(map(abs, v)) <= EXACT_IN_SINGLE >> bits for v in values):
+            return _core.load("float32")
+    return _core.load("float64")
 
 
-def _order(weights: Array) -> int:
-    """Return the order in which SciPy adds up products with weights along an axis."""
-    if weights.size % 2:
-        after, before = weights[weights.size // 2 + 1 :], weights[: weights.size // 2][::-1]
-        for order in (ADDED_PAIRS, SUBTRACTED_PAIRS):
-            if not (np.abs(after - order * before) > NEGLIGIBLE).any():  # NaN is like anything
-                return order
-    return LAST_FIRST
+def prepared(weights: Array, core: _core.Core) -> Array:
+    """Return weights as the core reads them."""
+    flags = weights.flags
+    if flags.c_contiguous and flags.aligned and weights.dtype == core.compute_dtype:
+        return weights
+    return np.require(weights, core.compute_dtype, ["C", "A"])
+
+
+def _correlate(core: _core.Core, x: Array, sweep: Sweep, y: Array, cval: float) -> None:
+    """Write the sweep of x to y, which shares no memory with it, or is x where that may be."""
+    down, across = sweep.down, sweep.across
+    x, y, axis = _as_rows(x, y, down and down.axis, across and across.axis)
+    multiply_adds = sum(each.weights.size for each in (down, across) if each) * y.size
+    with Threads(multiply_adds, None) as threads:
+        core.correlate_lines(x, y, axis, _told(core, down), _told(core, across), sweep.across_first, cval, threads)
+
+
+def _told(core: _core.Core, each: Pass | None) -> tuple[Array, int, int] | None:
+    """Return what the core is told of a pass."""
+    return None if each is None else (prepared(each.weights, core), each.before, each.mode.code)
+
+
+def _as_rows(x: Array, y: Array, down: int | None, across: int | None) -> tuple[Array, Array, int]:
+    """Return x and y with columns and colours as their last axes, and the axis on which their rows follow each other.
+
+    Arrays have as few other axes as their memory allows.
+    """
+    if not (x.flags.c_contiguous and y.flags.c_contiguous):
+        axis = down
+        if axis is None:
+            axis = max(x.ndim - 2, 0)
+            x, y = (x[None], y[None]) if x.ndim == 1 else (x, y)
+        return x[..., None], y[..., None], axis
+    shape = x.shape
+    if across is None:
+        assert down is not None
+        rows: Shape = (math.prod(shape[:down]), shape[down], math.prod(shape[down + 1 :]), 1)
+        axis = 1
+    elif down is None:
+        rows, axis = (math.prod(shape[:across]), shape[across], math.prod(shape[across + 1 :])), 0
+    else:
+        between = math.prod(shape[down + 1 : across])
+        rows = (math.prod(shape[:down]), shape[down], between, shape[across], math.prod(shape[across + 1 :]))
+        axis = 1
+    return x.reshape(rows), y.reshape(rows), axis
 
 
 @bools_as_bytes
 def filter_by_means(x: Array, windows: Sequence[Pass], y: Array, cval: float) -> None:
-    """Write to y the means over windows along some axes, one after the other; at least one."""
-    for each in windows if y.size else ():
-        target = y
-        if not y.dtype.isnative or shares_memory(x, y):
-            target = np.empty(y.shape, y.dtype.newbyteorder("="))
-        from_x, to_y, axis = _as_lines(x, target, each.axis)
+    """Write to y the means over windows along some axes, one after the other; at least one.
+
+    Single precision truncates a quotient of small integers to the same one as double. A sum S, below 2^24, is exact.
+    S / n, unless it is an integer, lies at least 1 / n below the next one, and rounding it moves it by no more than
+    S / n / 2^24, which is less.
+    """
+    if y.size == 0:
+        return
+    target = y if y.dtype.isnative else np.empty(y.shape, y.dtype.newbyteorder("="))
+    targets = _targets(target, [_may_be_in_place(target, each.axis) for each in windows])
+    if shares_memory(x, targets[0]):
+        x = x.copy()
+    core = core_for(x, y, (each.weights for each in windows), cval)
+    for each, to in zip(windows, targets, strict=True):
+        from_x, to_y, axis = _as_lines(x, to, each.axis)
         with Threads(RUNNING_MULTIPLY_ADDS * y.size, None) as threads:
-            _core.load("float64").running_means(
-                from_x, to_y, axis, each.weights.size, each.before, each.mode.code, cval, threads
-            )
-        if target is not y:
-            y[...] = target
-        x = y
+            core.running_means(from_x, to_y, axis, each.weights.size, each.before, each.mode.code, cval, threads)
+        x = to
+    if target is not y:
+        y[...] = target
 
 
 def _as_lines(x: Array, y: Array, axis: int) -> tuple[Array, Array, int]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from .. import _core
 from .._call.dtypes import Array
 from .._call.modes import PaddingMode
 from .._runtime.workers import Threads
-from ._passes import NEGLIGIBLE
+from ._passes import core_for, prepared
 from ._results import bools_as_bytes, shares_memory
 
 
@@ -20,28 +18,14 @@ def correlate(x: Array, weights: Array, y: Array, mode: PaddingMode, before: Seq
     """Write to y the sums of x's samples in a window around each, times weights, of as many axes as x."""
     if y.size == 0:
         return
-    ones = (1,) * max(2 - x.ndim, 0)  # the core wants rows and columns
-    weights, before = weights.reshape(*ones, *weights.shape), (*(0,) * len(ones), *before)
-    *planes, rows, columns = weights.shape
-    found = np.flatnonzero(np.abs(weights) > NEGLIGIBLE)
-    if not found.size:
-        y[...] = 0
-        return
     target = y
     if not y.dtype.isnative or shares_memory(x, y):
         target = np.empty(y.shape, y.dtype.newbyteorder("="))
-    terms = np.empty((found.size, 3), np.intp)
-    terms[:, 0], rest = np.divmod(found, rows * columns)
-    terms[:, 1], terms[:, 2] = np.divmod(rest, columns)
-    # Where the planes lie from an output; of the axis of the rows, each row has its own place.
-    offsets = np.zeros((math.prod(planes), len(planes) + 1), np.intp)
-    for axis, (places, first) in enumerate(zip(np.indices(planes), before, strict=False)):
-        offsets[:, axis] = places.ravel() - first
-    values = weights.ravel()[found]
-    with Threads(values.size * y.size, None) as threads:
-        _core.load("float64").correlate_window(
-            x.reshape(*ones, *x.shape), target.reshape(*ones, *y.shape), values, terms, offsets,
-            (-before[-2], -before[-1]), (rows, columns), mode.code, cval, threads,
-        )  # fmt: skip
+    core = core_for(x, y, [weights], cval)
+    from_x, to_y, window = x, target, prepared(weights, core)
+    for _ in range(2 - y.ndim):  # the core wants rows and columns
+        from_x, to_y, window, before = from_x[None], to_y[None], window[None], (0, *before)
+    with Threads(weights.size * y.size, None) as threads:
+        core.correlate_window(from_x, to_y, window, before, mode.code, cval, threads)
     if target is not y:
         y[...] = target

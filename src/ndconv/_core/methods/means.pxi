@@ -2,23 +2,28 @@
 # and one less. So a mean costs the same however wide its window is.
 #
 # A sum has to wait for the one before, so neighbouring lines go side by side. Where the axis is not the last, these are
-# columns, and a task has rows of them. Where it is, a task has some lines, which are transposed on the way in and out.
+# columns, and a task has rows of them. Where it is, or what is beside each other are the few colours of pixels, a task
+# has some lines, and all but the chain of sums is done by vectors.
 
 cdef enum:
-    ABREAST = 16          # lines
-    STEPS = 64            # outputs of each before results are written
-    BLOCK_OF_LINE = 1024  # the same of a line by itself
-    COLUMNS_OF_MEANS = 256
-    LEAST_COLUMNS = 32
+    ABREAST = 4                # lines
+    OUTPUTS_OF_MEANS = 512     # of each, before results are written
+    COLUMNS_OF_MEANS = 512
+    LEAST_COLUMNS = 64
+    MOST_COLOURS = 16          # that are not columns
+    BLOCKS_EACH = 2            # of columns, of a worker, at least
 
 cdef struct Means:
     Samples x, y
-    int ndim, axis, mode
-    real fill
+    Along along
+    int ndim, axis
+    bint is_down                       # whether columns go side by side
     Py_ssize_t shape[MAX_AXES]
-    Py_ssize_t size, before           # of a window; how much of it lies before its output
-    Py_ssize_t columns, blocks        # of a block of columns, and blocks of a row
-    Py_ssize_t lines                  # all of them, where the axis is the last
+    Py_ssize_t size, before            # of a window; how much of it lies before its output
+    Py_ssize_t lines                   # rows of columns, where these go side by side
+    Py_ssize_t columns, blocks         # of a block of columns, and blocks of a row
+    Py_ssize_t outputs                 # of a line, that are made together
+    WorkerMemory memory
 
 cdef struct Line:
     const char* x
@@ -32,7 +37,7 @@ cdef Line find_line(const Means* m, Py_ssize_t number) noexcept nogil:
     cdef int axis
     line.x, line.y = m.x.data, m.y.data
     for axis in range(m.ndim - 1, -1, -1):
-        if axis == m.axis or axis == m.ndim - 1:
+        if axis == m.axis or (m.is_down and axis == m.ndim - 1):
             continue
         index = number % m.shape[axis]
         number = number // m.shape[axis]
@@ -41,38 +46,30 @@ cdef Line find_line(const Means* m, Py_ssize_t number) noexcept nogil:
     return line
 
 
-cdef void read_columns(const Means* m, const char* x, Py_ssize_t position, Py_ssize_t count, real* row) noexcept nogil:
-    """Reads some columns at a position of the axis, which may be outside of x."""
-    cdef Py_ssize_t i
-    cdef Run run = source_run(m.mode, m.shape[m.axis], position, 1, 1)
-    if run.source == FILL:
-        for i in range(count):
-            row[i] = m.fill
-    else:
-        read_run(&m.x, row, x + run.source * m.x.stride[m.axis], m.x.stride[m.ndim - 1], count)
+cdef Py_ssize_t means_row(const Means* m) noexcept nogil:
+    """Samples of a block's row in memory, or of a line: whole vectors, and one of them beyond the last."""
+    return (ceil_div(m.columns if m.is_down else m.outputs + min(m.size, m.outputs), LANES) + 1) * LANES
 
 
-cdef void means_of_columns(const Means* m, Py_ssize_t task) noexcept nogil:
-    cdef real new[COLUMNS_OF_MEANS]
-    cdef real old[COLUMNS_OF_MEANS]
-    cdef real total[COLUMNS_OF_MEANS]
+cdef void means_of_columns(const Means* m, Py_ssize_t task, int worker) noexcept nogil:
+    cdef real* total = <real*> memory_of(&m.memory, worker)
+    cdef real* old = total + means_row(m)
+    cdef real* new = old + means_row(m)
     cdef vec size = vec_splat(<real> m.size)
-    cdef Py_ssize_t column = task % m.blocks * m.columns, i, k, vectors
-    cdef Py_ssize_t count = min(m.columns, m.shape[m.ndim - 1] - column)
+    cdef Py_ssize_t column = task % m.blocks * m.columns, i, k
+    cdef Py_ssize_t count = min(m.columns, m.shape[m.ndim - 1] - column), vectors = ceil_div(count, LANES)
+    cdef Py_ssize_t beside = m.x.stride[m.ndim - 1]
     cdef Line line = find_line(m, task // m.blocks)
-    line.x += column * m.x.stride[m.ndim - 1]
+    line.x += column * beside
     line.y += column * m.y.stride[m.ndim - 1]
-    vectors = ceil_div(count, LANES)
-    memset(new, 0, sizeof(new))
-    memset(old, 0, sizeof(old))
-    memset(total, 0, sizeof(total))
+    memset(total, 0, 3 * means_row(m) * sizeof(real))
     for i in range(m.size):
-        read_columns(m, line.x, i - m.before, count, new)
+        read_along(&m.x, &m.along, line.x, i - m.before, 1, count, beside, new)
         for k in range(vectors):
             vec_store(total + k * LANES, vec_load(total + k * LANES) + vec_load(new + k * LANES))
     for i in range(m.shape[m.axis]):
-        read_columns(m, line.x, i - m.before, count, old)
-        read_columns(m, line.x, i - m.before + m.size, count, new)
+        read_along(&m.x, &m.along, line.x, i - m.before, 1, count, beside, old)
+        read_along(&m.x, &m.along, line.x, i - m.before + m.size, 1, count, beside, new)
         for k in range(vectors):
             # One difference, then the sum: SciPy's order.
             vec_store(new + k * LANES, vec_load(new + k * LANES) - vec_load(old + k * LANES))
@@ -81,138 +78,92 @@ cdef void means_of_columns(const Means* m, Py_ssize_t task) noexcept nogil:
         write_truncated(&m.y, line.y + i * m.y.stride[m.axis], old, count)
 
 
-cdef void read_line(const Means* m, const Line* line, Py_ssize_t position, Py_ssize_t count,
-                    real* target) noexcept nogil:
-    """Reads samples of a line from a position on, which may be outside of it."""
-    cdef Py_ssize_t i, step = m.x.stride[m.axis]
-    cdef Run run
-    while count > 0:
-        run = source_run(m.mode, m.shape[m.axis], position, 1, count)
-        if run.source == FILL:
-            for i in range(run.length):
-                target[i] = m.fill
-        else:
-            read_run(&m.x, target, line.x + run.source * step, run.step * step, run.length)
-        target += run.length
-        position += run.length
-        count -= run.length
-
-
-cdef void read_abreast(const Means* m, const Line* lines, Py_ssize_t n, Py_ssize_t position, Py_ssize_t count,
-                       real* rows) noexcept nogil:
-    """Reads samples of all lines from a position on, which may be outside of them: [position][line]."""
-    cdef real samples[ABREAST * STEPS]
-    cdef Py_ssize_t i, k
-    for k in range(n):
-        read_line(m, lines + k, position, count, samples + k * STEPS)
-    for k in range(ceil_div(n, LANES)):
-        for i in range(ceil_div(count, LANES)):
-            transpose_block(samples + (k * STEPS + i) * LANES, STEPS, rows + (i * ABREAST + k) * LANES, ABREAST)
-
-
-cdef void write_abreast(const Means* m, const Line* lines, Py_ssize_t n, Py_ssize_t output, Py_ssize_t count,
-                        const real* rows) noexcept nogil:
-    """Writes outputs of all lines from [output][line]."""
-    cdef real samples[ABREAST * STEPS]
-    cdef Py_ssize_t i, k
-    for i in range(ceil_div(count, LANES)):
-        for k in range(ceil_div(n, LANES)):
-            transpose_block(rows + (i * ABREAST + k) * LANES, ABREAST, samples + (k * STEPS + i) * LANES, STEPS)
-    for k in range(n):
-        write_truncated(&m.y, lines[k].y + output * m.y.stride[m.axis], samples + k * STEPS, count)
-
-
-cdef void means_of_lines(const Means* m, Py_ssize_t task) noexcept nogil:
-    cdef Line lines[ABREAST]
-    # Rows of one sample of each line: those that leave the windows, and those that enter. Of windows that are no longer
-    # than a block, the former are the latter of before.
-    cdef real rows[2 * STEPS * ABREAST]
-    cdef real* old = rows
-    cdef real* new = rows + STEPS * ABREAST
-    cdef vec total[ABREAST]
-    cdef vec change, size = vec_splat(<real> m.size)
-    cdef Py_ssize_t first = task * ABREAST, n = min(ABREAST, m.lines - first), vectors = ceil_div(n, LANES)
-    cdef Py_ssize_t i, v, place, count, done = 0
-    cdef bint is_short = m.size <= STEPS
-    for i in range(n):
-        lines[i] = find_line(m, first + i)
-    memset(rows, 0, sizeof(rows))
-    for v in range(vectors):
-        total[v] = vec_splat(0)
-    while done < m.size:
-        count = min(STEPS, m.size - done)
-        read_abreast(m, lines, n, done - m.before, count, old)
-        for v in range(vectors):
-            for i in range(count):
-                total[v] = total[v] + vec_load(old + i * ABREAST + v * LANES)
-        done += count
-    if is_short:
-        new = rows + m.size * ABREAST
-    done = 0
-    while done < m.shape[m.axis]:
-        count = min(STEPS, m.shape[m.axis] - done)
-        if not is_short:
-            read_abreast(m, lines, n, done - m.before, count, old)
-        read_abreast(m, lines, n, done - m.before + m.size, count, new)
-        for v in range(vectors):
-            for i in range(count):
-                place = i * ABREAST + v * LANES
-                # One difference, then the sum: SciPy's order.
-                change = vec_load(new + place) - vec_load(old + place)
-                vec_store(old + place, total[v] / size)
-                total[v] = total[v] + change
-        write_abreast(m, lines, n, done, count, old)
-        if is_short:
-            memmove(rows, rows + count * ABREAST, m.size * ABREAST * sizeof(real))
-        done += count
-
-
-cdef void means_of_line(const Means* m, const Line* line) noexcept nogil:
-    """A line by itself, whose sums wait for each other; not so their quotients."""
-    cdef real samples[3 * BLOCK_OF_LINE]
-    cdef real* old = samples
-    cdef real* new = samples + BLOCK_OF_LINE
-    cdef real* totals = samples + 2 * BLOCK_OF_LINE
+cdef real first_sum(const Means* m, const char* x, real* row) noexcept nogil:
+    """The sum of a line's first window."""
     cdef real total = 0
-    cdef vec size = vec_splat(<real> m.size)
-    cdef Py_ssize_t i, count, done = 0
+    cdef Py_ssize_t done = 0, count, i
     while done < m.size:
-        count = min(BLOCK_OF_LINE, m.size - done)
-        read_line(m, line, done - m.before, count, new)
+        count = min(m.outputs, m.size - done)
+        read_along(&m.x, &m.along, x, done - m.before, count, 1, 0, row)
         for i in range(count):
-            total = total + new[i]
+            total = total + row[i]
         done += count
-    done = 0
+    return total
+
+
+cdef void read_changes(const Means* m, const char* x, Py_ssize_t output, Py_ssize_t count, real* row) noexcept nogil:
+    """Makes the differences between the sums of some outputs of a line and those of the outputs after them."""
+    cdef real* new = row + min(m.size, m.outputs)
+    cdef Py_ssize_t i
+    if m.size <= m.outputs:
+        read_along(&m.x, &m.along, x, output - m.before, count + m.size, 1, 0, row)
+    else:
+        read_along(&m.x, &m.along, x, output - m.before, count, 1, 0, row)
+        read_along(&m.x, &m.along, x, output - m.before + m.size, count, 1, 0, new)
+    # What is written is not read again, however near `new` is.
+    for i in range(ceil_div(count, LANES)):
+        vec_store(row + i * LANES, vec_load(new + i * LANES) - vec_load(row + i * LANES))
+
+
+cdef inline void run_chains(
+    real* rows, Py_ssize_t row_size, real* totals, Py_ssize_t count, const int chains,
+) noexcept nogil:
+    """Turns the changes of sums into the sums, of some lines."""
+    cdef real total[ABREAST]
+    cdef real change
+    cdef Py_ssize_t i
+    cdef int k
+    for k in range(chains):
+        total[k] = totals[k]
+    for i in range(count):
+        for k in range(chains):
+            change = rows[k * row_size + i]
+            rows[k * row_size + i] = total[k]
+            total[k] = total[k] + change
+    for k in range(chains):
+        totals[k] = total[k]
+
+
+cdef void means_of_lines(const Means* m, Py_ssize_t task, int worker) noexcept nogil:
+    cdef real* rows = <real*> memory_of(&m.memory, worker)
+    cdef real* row
+    cdef Line lines[ABREAST]
+    cdef real totals[ABREAST]
+    cdef vec size = vec_splat(<real> m.size)
+    cdef Py_ssize_t first = task * ABREAST, n = min(ABREAST, m.lines - first), count, done = 0, i, k
+    for k in range(n):
+        lines[k] = find_line(m, first + k)
+        totals[k] = first_sum(m, lines[k].x, rows)
     while done < m.shape[m.axis]:
-        count = min(BLOCK_OF_LINE, m.shape[m.axis] - done)
-        read_line(m, line, done - m.before, count, old)
-        read_line(m, line, done - m.before + m.size, count, new)
-        for i in range(count):
-            totals[i] = total
-            total = total + (new[i] - old[i])
-        for i in range(ceil_div(count, LANES)):
-            vec_store(totals + i * LANES, vec_load(totals + i * LANES) / size)
-        write_truncated(&m.y, line.y + done * m.y.stride[m.axis], totals, count)
+        count = min(m.outputs, m.shape[m.axis] - done)
+        for k in range(n):
+            read_changes(m, lines[k].x, done, count, rows + k * means_row(m))
+        if n == ABREAST:
+            run_chains(rows, means_row(m), totals, count, ABREAST)
+        else:
+            for k in range(n):
+                run_chains(rows + k * means_row(m), 0, totals + k, count, 1)
+        for k in range(n):
+            row = rows + k * means_row(m)
+            for i in range(ceil_div(count, LANES)):
+                vec_store(row + i * LANES, vec_load(row + i * LANES) / size)
+            write_truncated(&m.y, lines[k].y + done * m.y.stride[m.axis], row, count)
         done += count
 
 
 cdef void means_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
     cdef const Means* m = <const Means*> shared
-    cdef Line line
-    if m.axis == m.ndim - 1 and m.lines == 1:
-        line = find_line(m, 0)
-        means_of_line(m, &line)
-    elif m.axis == m.ndim - 1:
-        means_of_lines(m, task)
+    if m.is_down:
+        means_of_columns(m, task, worker)
     else:
-        means_of_columns(m, task)
+        means_of_lines(m, task, worker)
 
 
 def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_ssize_t size, Py_ssize_t before,
                   int mode, real fill, int workers):
     """Write to y the means over windows of x along an axis, of which `before` samples lie before an output.
 
-    x and y have one shape and share no memory.
+    x and y have one shape and share no memory, unless they are the same, and the axis is their last one.
     """
     cdef Means m
     cdef int a, last = cnp.PyArray_NDIM(y) - 1
@@ -223,17 +174,21 @@ def running_means(cnp.ndarray x not None, cnp.ndarray y not None, int axis, Py_s
            and cnp.PyArray_SIZE(y) > 0, "means of nothing")
     describe(&m.x, x[None], 0, m.ndim)
     describe(&m.y, y[None], 0, m.ndim)
-    m.y.last = last
-    m.lines = 1
     for a in range(m.ndim):
         m.shape[a] = cnp.PyArray_DIM(y, a)
         demand(m.shape[a] == cnp.PyArray_DIM(x, a), "an output of another shape")
-        if a != axis and a != last:
-            m.lines *= m.shape[a]
-    m.axis, m.mode, m.fill, m.size, m.before = axis, mode, fill, size, before
-    # Blocks of columns, enough of them for some workers.
-    m.columns = min(max(ceil_div(m.lines * m.shape[last], 16 * LANES) * LANES, LEAST_COLUMNS), COLUMNS_OF_MEANS)
-    m.blocks = ceil_div(m.shape[last], m.columns)
-    tasks = ceil_div(m.lines, ABREAST) if axis == last else m.lines * m.blocks
+    m.axis, m.size, m.before = axis, size, before
+    m.along.mode, m.along.fill, m.along.size, m.along.step = mode, fill, m.shape[axis], m.x.stride[axis]
+    m.is_down = axis != last and m.shape[last] > MOST_COLOURS
+    m.y.last = last if m.is_down else axis
+    m.lines = cnp.PyArray_SIZE(y) // m.shape[axis] // (m.shape[last] if m.is_down else 1)
+    m.outputs = m.shape[axis] if x.data == y.data else min(m.shape[axis], OUTPUTS_OF_MEANS)
+    m.blocks = ceil_div(BLOCKS_EACH * workers if workers > 1 else 1, m.lines)
+    m.blocks = min(m.blocks, ceil_div(m.shape[last], LEAST_COLUMNS))
+    m.blocks = max(m.blocks, ceil_div(m.shape[last], COLUMNS_OF_MEANS))
+    m.columns = ceil_div(m.shape[last], m.blocks)
+    tasks = m.lines * m.blocks if m.is_down else ceil_div(m.lines, ABREAST)
+    reserve(&m.memory, workers, (3 if m.is_down else ABREAST) * means_row(&m) * sizeof(real), 0)
     with nogil:
         run_tasks(means_task, &m, tasks, 1, workers)
+        free(m.memory.start)

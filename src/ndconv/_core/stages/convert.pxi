@@ -2,7 +2,7 @@
 
 cdef enum:
     READ_AHEAD = 512    # samples
-    TRUNCATED = 64      # the same
+    TRUNCATED = 256     # the same
 
 ctypedef fused sample:
     i8_unaligned
@@ -132,8 +132,12 @@ cdef void read_run(const Samples* samples, real* target, const char* source, Py_
 cdef void write_converted(sample* target, Py_ssize_t step, const real* source, Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t i
     cdef char* at = <char*> target
-    for i in range(count):
-        (<sample*> (at + i * step))[0] = <sample> source[i]
+    if step == sizeof(sample):
+        for i in range(count):
+            target[i] = <sample> source[i]
+    else:
+        for i in range(count):
+            (<sample*> (at + i * step))[0] = <sample> source[i]
 
 
 cdef void write_samples(const Samples* y, char* target, const real* source, Py_ssize_t count) noexcept nogil:
@@ -162,6 +166,23 @@ ctypedef fused whole:
     int32_t
     int64_t
 
+ctypedef fused stored:
+    u8_unaligned
+    u16_unaligned
+    u32_unaligned
+    u64_unaligned
+
+
+cdef void store_whole(stored* target, Py_ssize_t step, const whole* numbers, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef char* at = <char*> target
+    if step == sizeof(stored):
+        for i in range(count):
+            target[i] = <stored> numbers[i]
+    else:
+        for i in range(count):
+            (<stored*> (at + i * step))[0] = <stored> numbers[i]
+
 
 cdef void truncate_to(const Samples* y, char* target, const real* source, Py_ssize_t count,
                       whole number) noexcept nogil:
@@ -173,17 +194,13 @@ cdef void truncate_to(const Samples* y, char* target, const real* source, Py_ssi
         for i in range(n):
             numbers[i] = <whole> source[i]
         if y.size == 1:
-            for i in range(n):
-                (<u8_unaligned*> (target + i * step))[0] = <uint8_t> numbers[i]
+            store_whole(<u8_unaligned*> target, step, numbers, n)
         elif y.size == 2:
-            for i in range(n):
-                (<u16_unaligned*> (target + i * step))[0] = <uint16_t> numbers[i]
+            store_whole(<u16_unaligned*> target, step, numbers, n)
         elif y.size == 4:
-            for i in range(n):
-                (<u32_unaligned*> (target + i * step))[0] = <uint32_t> numbers[i]
+            store_whole(<u32_unaligned*> target, step, numbers, n)
         else:
-            for i in range(n):
-                (<u64_unaligned*> (target + i * step))[0] = <uint64_t> numbers[i]
+            store_whole(<u64_unaligned*> target, step, numbers, n)
         target += n * step
         source += n
         count -= n
@@ -203,3 +220,15 @@ cdef void write_truncated(const Samples* y, char* target, const real* source, Py
         truncate_to[int64_t](y, target, source, count, 0)
     else:
         truncate_to[int32_t](y, target, source, count, 0)
+
+
+cdef void as_written(const Samples* dense, real* row, Py_ssize_t count) noexcept nogil:
+    """Makes reals what is read of them once they are written as another type, whose samples follow each other."""
+    cdef char written[TRUNCATED * 8]
+    cdef Py_ssize_t n
+    while count > 0 and not dense.is_compute_type:
+        n = min(count, TRUNCATED)
+        write_truncated(dense, written, row, n)
+        read_run(dense, row, written, dense.size, n)
+        row += n
+        count -= n
