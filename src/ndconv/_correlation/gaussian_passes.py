@@ -1,0 +1,51 @@
+"""Passes along axes, one after the other, each by whichever way is cheaper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .._call.arrays import copy_if_overlapping
+from .._call.dtypes import Array
+from .._methods import AUTO, PLAIN_SUMS
+from .check import Arguments
+from .gaussian_spectra import Pass, filter_by_spectra
+from .slide import slide
+
+# The weights from which on a pass is by spectra: measured for lines of 256 to 4096 samples.
+SPECTRAL_TAPS = 64
+
+# Transforms are unnormalised sums, of so many times the samples of a line at most.
+LARGEST_SUM = 16
+
+
+def filter_by_passes(x: Array, passes: Sequence[Pass], y: Array, workers: int | None, plain: bool = False) -> None:
+    """Write to y, which is C-contiguous, the passes of x, of the same type; as `plain` sums, or as it is cheaper."""
+    x = copy_if_overlapping(x, y)
+    wide = [] if plain else [each for each in passes if each.weights.size >= SPECTRAL_TAPS]
+    if wide and not _has_room_for_sums(x, [each.axis for each in wide]):
+        wide = []
+    by_spectra = {each.axis for each in wide}
+    by_sums = [each for each in passes if each.axis not in by_spectra]
+    method = PLAIN_SUMS if plain else AUTO
+    for each in by_sums:
+        is_last = each is by_sums[-1] and not wide
+        arguments = Arguments("same", each.mode.name, each.fill_value, 1, 1, (each.axis,), None, method)
+        kernel = each.weights.astype(x.real.dtype)
+        x = slide(x, kernel, arguments, y if is_last else None, workers, False)
+    if wide:
+        x = np.ascontiguousarray(x)
+    for each in wide:
+        filter_by_spectra(x, each, y, workers)
+        x = y
+    if not passes:
+        y[...] = x
+
+
+def _has_room_for_sums(x: Array, axes: Sequence[int]) -> bool:
+    """Whether the sums along axes are finite, which those with NaN are not."""
+    longest = max(x.shape[axis] for axis in axes)
+    parts = [x.real, x.imag] if x.dtype.kind == "c" else [x]
+    largest = max(float(max(part.max(), -part.min())) for part in parts)
+    return bool(largest <= np.finfo(x.dtype).max / (LARGEST_SUM * longest))
