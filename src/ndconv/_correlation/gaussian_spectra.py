@@ -1,10 +1,11 @@
-"""A filter along one axis by spectra: its price does not grow with the kernel, however far that reaches.
+"""A filter along one axis by spectra of whole lines: its price does not grow with the kernel, however far that reaches.
 
-Each padding mode has the transform in which its extension of a line is a matter of course: "symmetric" the cosine
-transform of type II and "reflect" that of type I, whose results are sine series where the weights are odd; "circular"
-the Fourier transform (S. A. Martucci, Symmetric convolution and the discrete sine and cosine transforms, 1994). The
-weights are folded modulo the extension's period. "zeros" and "replicate" have none: there, only the weights that touch
-x go into spectra, and what a constant beside x adds is a sum of weights.
+Lines are extended as far as the weights reach, up to a length that is quick to transform. An extension that repeats
+itself needs no more weights than its period: these are folded modulo it. Two need no extension, if the line's own
+length is quick: "circular" under the Fourier transform, and "symmetric" under the cosine transform of type II, whose
+result is a sine series where the weights are odd (S. A. Martucci, Symmetric convolution and the discrete sine and
+cosine transforms, 1994). "zeros" and "replicate" do not repeat themselves, but what a constant beside x adds is a sum
+of weights.
 """
 
 from __future__ import annotations
@@ -69,79 +70,97 @@ def filter_by_spectra(x: Array, each: Pass, y: Array, workers: int | None) -> No
 
 def _filter_for(each: Pass, n: int, dtype: np.dtype[np.generic]) -> Filter:
     """Return what filters lines of n samples of a real dtype."""
-    name = each.mode.name
-    if name == "circular":
-        return _by_fourier(_response(each.weights, n), n, n, dtype)
-    if name in ("zeros", "replicate"):
-        return _beside_constants(each, n, dtype)
-    # A single sample is repeated by both.
-    kind, period = (1, 2 * n - 2) if name == "reflect" and n > 1 else (2, 2 * n)
-    response = _response(each.weights, period)[:n]
-    return _to_sines(response.imag, kind, n, dtype) if each.is_odd else _to_cosines(response.real, kind, dtype)
-
-
-def _response(weights: Array, period: int) -> Array:
-    """Return the spectrum of weights, folded modulo a period."""
     import scipy.fft
 
+    name = each.mode.name
+    if name in ("zeros", "replicate"):
+        return _beside_constants(each, n, dtype)
+    if name != "reflect" and scipy.fft.next_fast_len(n) == n:
+        if name == "circular":
+            return _by_fourier(each.weights, n, dtype)
+        return _by_sines(each.weights, n, dtype) if each.is_odd else _by_cosines(each.weights, n, dtype)
+    period = {"circular": n, "symmetric": 2 * n, "reflect": max(2 * n - 2, 1)}[name]
+    return _extended(_within(each.weights, period), each.mode, n, dtype)
+
+
+def _folded(weights: Array, period: int) -> Array:
+    """Return weights modulo a period, that of lag 0 first."""
     start = -(weights.size // 2) % period
     folds = -(-(start + weights.size) // period)
     spread = np.zeros(folds * period)
     spread[start : start + weights.size] = weights
     # In a wider type: there may be many folds.
-    folded = spread.reshape(folds, period).sum(axis=0, dtype=np.longdouble).astype(np.float64)
-    return np.asarray(scipy.fft.rfft(folded))
+    return np.asarray(spread.reshape(folds, period).sum(axis=0, dtype=np.longdouble), np.float64)
 
 
-def _to_cosines(response: Array, kind: int, dtype: np.dtype[np.generic]) -> Filter:
-    """Return what multiplies cosine series by a response."""
+def _within(weights: Array, period: int) -> Array:
+    """Return as many weights as do the same to what repeats itself after a period: no more than one for each lag."""
+    reach = period // 2
+    if weights.size <= 2 * reach + 1:
+        return weights
+    folded = np.roll(_folded(weights, period), reach)
+    return folded if period % 2 else np.append(folded, 0)
+
+
+def _response(weights: Array, period: int) -> Array:
+    """Return the spectrum of weights modulo a period."""
     import scipy.fft
 
-    factors = response.astype(dtype)[:, np.newaxis]
+    return np.asarray(scipy.fft.rfft(_folded(weights, period)))
+
+
+def _by_cosines(weights: Array, n: int, dtype: np.dtype[np.generic]) -> Filter:
+    """Return what filters lines under "symmetric" by even weights."""
+    import scipy.fft
+
+    factors = _response(weights, 2 * n).real[:n].astype(dtype)[:, np.newaxis]
 
     def filtered(lines: Array) -> Array:
-        series = scipy.fft.dct(lines, kind, axis=1)
+        series = scipy.fft.dct(lines, axis=1)
         series *= factors
-        return np.asarray(scipy.fft.idct(series, kind, axis=1, overwrite_x=True))
+        return np.asarray(scipy.fft.idct(series, axis=1, overwrite_x=True))
 
     return filtered
 
 
-def _to_sines(response: Array, kind: int, n: int, dtype: np.dtype[np.generic]) -> Filter:
-    """Return what turns cosine series into sine series, multiplied by a response."""
+def _by_sines(weights: Array, n: int, dtype: np.dtype[np.generic]) -> Filter:
+    """Return what filters lines under "symmetric" by odd weights."""
     import scipy.fft
 
-    # The constant has no sine. Of type I, neither has the highest frequency, and both ends are zero; of type II, the
-    # highest sine has no cosine.
-    last = n - 1 if kind == 1 else n
-    factors = response[1:last].astype(dtype)[:, np.newaxis]
+    # The constant has no sine, and the highest sine no cosine.
+    factors = _response(weights, 2 * n).imag[1:n].astype(dtype)[:, np.newaxis]
 
     def filtered(lines: Array) -> Array:
-        result = np.zeros_like(lines)
-        series = scipy.fft.dct(lines, kind, axis=1)
-        series = series[:, 1:last] * factors
-        if kind == 2:
-            result[:, : n - 1] = series
-            return np.asarray(scipy.fft.idst(result, kind, axis=1, overwrite_x=True))
-        if n > 2:
-            result[:, 1:-1] = scipy.fft.idst(series, kind, axis=1, overwrite_x=True)
-        return result
+        cosines = scipy.fft.dct(lines, axis=1)
+        sines = np.zeros_like(cosines)
+        np.multiply(cosines[:, 1:], factors, out=sines[:, :-1])
+        return np.asarray(scipy.fft.idst(sines, axis=1, overwrite_x=True))
 
     return filtered
 
 
-def _by_fourier(response: Array, n: int, length: int, dtype: np.dtype[np.generic]) -> Filter:
-    """Return what multiplies Fourier spectra of lines, with zeros up to a length, by a response."""
+def _by_fourier(weights: Array, length: int, dtype: np.dtype[np.generic]) -> Filter:
+    """Return what filters lines that repeat themselves after a length, and are filled up to it by zeros."""
     import scipy.fft
 
-    factors = response.conj().astype(np.result_type(dtype, np.complex64))[:, np.newaxis]
+    factors = _response(weights, length).conj().astype(np.result_type(dtype, np.complex64))[:, np.newaxis]
 
     def filtered(lines: Array) -> Array:
         spectra = scipy.fft.rfft(lines, length, axis=1)
         spectra *= factors
-        return np.asarray(scipy.fft.irfft(spectra, length, axis=1, overwrite_x=True)[:, :n])
+        return np.asarray(scipy.fft.irfft(spectra, length, axis=1, overwrite_x=True))
 
     return filtered
+
+
+def _extended(weights: Array, mode: PaddingMode, n: int, dtype: np.dtype[np.generic]) -> Filter:
+    """Return what filters lines that are extended by a mode as far as weights reach."""
+    import scipy.fft
+
+    reach = weights.size // 2
+    sources = mode.source(np.arange(-reach, n + reach), n)
+    filtered = _by_fourier(weights, scipy.fft.next_fast_len(sources.size, real=True), dtype)
+    return lambda lines: filtered(lines.take(sources, axis=1))[:, reach : reach + n]
 
 
 def _beside_constants(each: Pass, n: int, dtype: np.dtype[np.generic]) -> Filter:
@@ -150,18 +169,17 @@ def _beside_constants(each: Pass, n: int, dtype: np.dtype[np.generic]) -> Filter
 
     radius = min(each.radius, n - 1)
     touching = each.weights[each.radius - radius : each.radius + radius + 1]
-    length = scipy.fft.next_fast_len(n + radius, real=True)
-    inside = _by_fourier(_response(touching, length), n, length, dtype)
+    filtered = _by_fourier(touching, scipy.fft.next_fast_len(n + radius, real=True), dtype)
     if each.mode.name == "zeros" and each.fill_value == 0:
-        return inside
-    # The weights that lie before x, and those that lie after it, for each output.
-    places = np.clip(each.radius - np.arange(n), 0, None)
+        return lambda lines: filtered(lines)[:, :n]
+    # The sums of the weights that lie before x, and of those that lie after it, for each output.
+    counts = np.clip(each.radius - np.arange(n), 0, None)
     before, after = (
-        np.concatenate([[0], np.cumsum(weights, dtype=np.longdouble)])[places].astype(dtype)[:, np.newaxis]
+        np.concatenate([[0], np.cumsum(weights, dtype=np.longdouble)])[counts].astype(dtype)[:, np.newaxis]
         for weights in (each.weights, each.weights[::-1])
     )
     after = after[::-1]
     if each.mode.name == "zeros":
         outside = each.fill_value * (before + after)
-        return lambda lines: inside(lines) + outside
-    return lambda lines: inside(lines) + before * lines[:, :1] + after * lines[:, -1:]
+        return lambda lines: filtered(lines)[:, :n] + outside
+    return lambda lines: filtered(lines)[:, :n] + before * lines[:, :1] + after * lines[:, -1:]
