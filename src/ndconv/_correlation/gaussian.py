@@ -16,7 +16,7 @@ from .gaussian_certainty import filter_certain
 from .gaussian_passes import filter_by_passes
 from .gaussian_spectra import Pass
 from .gaussian_weights import gaussian_weights
-from .missing import POLICIES, has_nan, is_masked, refuse_masked, refuse_nan, with_gaps
+from .missing import POLICIES, has_nan, is_masked, with_gaps
 
 # How far weights may reach: these take several gigabytes for a while.
 LONGEST_RADIUS = 1 << 26
@@ -57,10 +57,10 @@ def gaussian(
     truncate : float, optional
         At how many standard deviations the Gaussian ends: at ``int(truncate * sigma + 0.5)`` samples to each side.
     sample_weights : array_like, optional
-        How certain each sample is, an array of x's shape, finite and not negative: return the normalised convolution
-        [1]_, the mean of the samples by Gaussian times certainty. A sample with certainty 0 is missing, whatever its
-        value, and where no sample is known the answer is NaN. Outside x, certainty goes on by `padding_mode` as x does:
-        under "zeros" nothing is known there.
+        How certain each sample is: numbers of at least 0 in x's shape, or one that broadcasts to it. The result is the
+        normalised convolution [1]_, the mean of the samples by Gaussian times certainty. A sample with certainty 0 is
+        missing, whatever its value, and where no sample is known the answer is NaN. Outside x, certainty goes on by
+        `padding_mode` as x does: under "zeros" nothing is known there.
     nan_policy : str, optional
         What NaN in x does: "propagate" to all outputs whose window holds it; "raise" an error; or "omit": a sample that
         is NaN has certainty 0, and the others stand in for it. Under "omit" without `sample_weights`, samples outside x
@@ -135,7 +135,7 @@ def gaussian(
     >>> ndconv.gaussian([1.0, np.nan, 3, 3], 1, nan_policy="omit").round(2)
     array([1.18, 2.01, 2.85, 2.99])
     """
-    masked = np.asarray(np.ma.getmask(x)) if is_masked(x) else None
+    masked: Array = np.asarray(np.ma.getmask(x) if is_masked(x) else False)
     x = as_array(x, "x")
     if x.ndim == 0:
         raise ValueError("x must have at least one axis, got a scalar")
@@ -152,12 +152,13 @@ def gaussian(
     if out is not None:
         checked_out(out, x.shape, result)
     workers = checked_workers(workers)
-    if masked is not None and not masked.any():
-        masked = None
-    if policy == "raise":
-        refuse_masked(masked)
-        refuse_nan(x, "x")
-    if masked is not None:
+    if certainty is not None:  # what counts for nothing may be anything
+        masked = masked & (certainty > 0)
+        x = np.where(certainty > 0, x, np.zeros_like(x))
+    if policy == "raise" and (masked.any() or has_nan(x)):
+        what = "masked" if masked.any() else "nan"
+        raise ValueError(f"The input contains {what} values: x must have none under nan_policy='raise'")
+    if masked.any():
         x = with_gaps(x, masked, result)
     if policy == "omit" and has_nan(x):
         if certainty is None:
@@ -183,7 +184,7 @@ def _passes(
     passes = []
     for axis, width, order, mode in zip(axes, sigmas, orders, padding_modes(padding_mode, len(axes)), strict=True):
         if reach * width > LONGEST_RADIUS:
-            raise MemoryError(f"ndconv needs memory for {2 * reach * width:.3g} weights, of sigma={width!r}")
+            raise MemoryError(f"ndconv needs memory for {2 * reach * width:.3g} weights, of sigma={width:g}")
         radius = int(reach * width + 0.5)
         if radius:
             with np.errstate(under="ignore"):
@@ -226,13 +227,15 @@ def _checked_weights(sample_weights: ArrayLike, shape: tuple[int, ...]) -> Array
     weights = unmasked_array(sample_weights, "sample_weights")
     if weights.dtype.kind == "c":
         raise TypeError(f"sample_weights must be real, got dtype {weights.dtype}")
-    if weights.shape != shape:
-        raise ValueError(f"sample_weights must have x's shape {shape}, got {weights.shape}")
+    try:
+        weights = np.broadcast_to(weights, shape)
+    except ValueError:
+        message = f"sample_weights must have x's shape {shape}, or broadcast to it, got {weights.shape}"
+        raise ValueError(message) from None
     weights = weights.astype(np.float64)
-    if not ((weights >= 0) & (weights < np.inf)).all():
-        raise ValueError(
-            f"sample_weights must be finite and at least 0, got values from {weights.min()} to {weights.max()}"
-        )
+    wrong = ~((weights >= 0) & (weights < np.inf))
+    if wrong.any():
+        raise ValueError(f"sample_weights must be finite and at least 0, got {weights[wrong][0]}")
     return weights
 
 

@@ -28,8 +28,8 @@ def filter_certain(
     Outside x, certainty is what the passes have there, and samples are zero if these have a fill value.
     """
     wide = np.dtype(np.complex128) if x.dtype.kind == "c" else DOUBLE
-    # A scale that all have changes nothing, but that there is room for it.
-    certainty = np.ldexp(certainty, -np.frexp(certainty.max())[1])
+    # A scale that all have changes nothing, but that there is room for sums. What a fill value goes with is at most 1.
+    certainty = np.ldexp(certainty, 1 - np.frexp(certainty.max())[1])
     there = certainty > 0
     samples = np.zeros(x.shape, wide)
     np.multiply(x, certainty, out=samples, where=there)
