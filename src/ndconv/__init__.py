@@ -12,6 +12,7 @@ import typing as _typing
 from . import _threads as _threads
 from ._core import machine
 from ._correlation.correlate import convolve_nd, correlate_nd
+from ._correlation.gaussian import gaussian
 from ._correlator import Correlator
 from ._gradients.layer import conv_layer_backward
 from ._gradients.result import ConvGradients
@@ -52,6 +53,7 @@ __all__ = [
     "convolve_nd",
     "correlate_nd",
     "fold_batch_norm",
+    "gaussian",
     "graph_conv",
     "graph_conv_backward",
     "layer_cost",

@@ -9,6 +9,7 @@ import scipy.ndimage as _scipy
 from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array
+from .._correlation.gaussian_weights import gaussian_weights
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
 from ._arguments import Modes, Output, PerAxis, Sigma, checked_axes, mode_of, one_for_each, output_for, real
 from ._complex import filtered
@@ -124,19 +125,4 @@ def _gaussian(sigma: float, order: int, truncate: float, radius: int | None) -> 
         raise ValueError(f"order must be non-negative, got {order!r}")
     if isinstance(order, bool):
         raise TypeError(f"order must be an integer, got {order!r}")
-    order = operator.index(order)
-    # SciPy's very expressions: other ones round otherwise.
-    square = sigma * sigma
-    x = np.arange(-reach, reach + 1)
-    weights: Array = np.exp(-0.5 / square * x**2)
-    weights = weights / weights.sum()
-    if order:
-        # A derivative is the Gaussian times a polynomial q, of which the next derivative has q' - q x / sigma^2.
-        powers = np.arange(order + 1)
-        step = np.diag(powers[1:], 1) + np.diag(np.ones(order) / -square, -1)
-        q = np.zeros(order + 1)
-        q[0] = 1
-        for _ in range(order):
-            q = step.dot(q)
-        weights = (x[:, None] ** powers).dot(q) * weights
-    return weights[::-1]
+    return gaussian_weights(sigma, operator.index(order), reach)
