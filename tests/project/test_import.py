@@ -151,7 +151,7 @@ def keywords_of(function, first):
 def test_signatures():
     assert keywords_of(ndconv.conv_layer, ["x", "weight", "bias"]) == LAYER
     assert list(keywords_of(ndconv.conv_layer, ["x", "weight", "bias"])) == list(LAYER)
-    beyond = {"dtype": None, "nan_policy": "propagate"}
+    beyond = {"dtype": None, "nan_policy": "propagate", "sample_weights": None}
     for function, more in ((ndconv.correlate_nd, {"normalized": False, **beyond}), (ndconv.convolve_nd, beyond)):
         assert keywords_of(function, ["x", "kernel", "mode"]) == {**CORRELATION, **more}
         assert inspect.signature(function).parameters["mode"].default == "full"

@@ -8,8 +8,8 @@ from .._call.arguments import Pair, PerAxis, flag, one_of
 from .._call.dtypes import Array, as_array, promoted_for_fill, result_dtype, wider_dtype
 from .._runtime.workers import checked_workers
 from .check import Arguments
-from .interpolation import omitting
-from .missing import POLICIES, mask_of, refuse_masked, refuse_nan, with_gaps
+from .interpolation import interpolating
+from .missing import POLICIES, checked_sample_weights, forgotten, mask_of, refuse_masked, refuse_nan, with_gaps
 from .normalized import normalized_correlation
 from .slide import slide
 
@@ -29,6 +29,7 @@ def correlate_nd(
     dtype: DTypeLike | None = None,
     normalized: bool = False,
     nan_policy: str = "propagate",
+    sample_weights: ArrayLike | None = None,
     out: Array | None = None,
     workers: int | None = None,
 ) -> Array:
@@ -77,6 +78,13 @@ def correlate_nd(
         Then `fill_value` may be NaN too: nothing is known of what stands outside x. Integers have no NaN, so that for
         them the policies are the same. What a masked array has masked is missing like NaN, of integers too, where
         `dtype` asks for a floating result.
+    sample_weights : array_like, optional
+        How much each sample of x counts: numbers of at least 0 in x's shape, or one that broadcasts to it. The samples
+        are averaged accordingly: the sum of weight times kernel times sample is divided by the sum of weight times
+        kernel, and multiplied by the sum of the kernel. So only the ratios of weights matter, and a sample of weight 0
+        is missing, whatever stands there, NaN and infinity too; "omit" gives NaN the weight 0. Samples outside x have
+        the weight of those that they repeat; `fill_value` has the weight 1, and none if it is NaN under "omit". Not for
+        results of integers.
     out : ndarray, optional
         Array of the result's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional
@@ -95,7 +103,8 @@ def correlate_nd(
         If shapes or values do not fit; the message names the argument. For `normalized`: if the kernel is constant, as
         one of a single sample is, or `nan_policy` is "omit". For "omit": if the kernel holds NaN, or its weights sum to
         zero. For "raise": if x or kernel holds NaN, or a sample of x is masked. If one is, and the result is of
-        integers.
+        integers. For `sample_weights`: if one is negative or not finite, if the kernel holds NaN or sums to zero, or if
+        the result is of integers, or `normalized`.
     TypeError
         If an argument has the wrong type or dtype; if `kernel` or `out` is a masked array; if the result's dtype cannot
         be cast to `dtype` safely, as :func:`numpy.can_cast` has it; if the result of `normalized` would be complex.
@@ -117,8 +126,8 @@ def correlate_nd(
     NaN and infinity in a window make its coefficient NaN. 64-bit integers, such as time stamps, are not rounded before
     their level is taken off.
 
-    "omit" is the normalised convolution of [2]_, and what astropy calls interpolation of NaN. A complex sample is
-    missing if either of its parts is NaN.
+    `sample_weights` are the certainties of the normalised convolution of [2]_. "omit" is the case of certainties 0 and
+    1, and what astropy calls interpolation of NaN. A complex sample is missing if either of its parts is NaN.
 
     References
     ----------
@@ -150,9 +159,17 @@ def correlate_nd(
 
     >>> ndconv.correlate_nd([1.0, np.nan, 3, 4], np.ones(3) / 3, mode="valid", nan_policy="omit")
     array([2. , 3.5])
+
+    A mean of measurements, of which the second is worth as much as all others together:
+
+    >>> ndconv.correlate_nd([1.0, 4, 10], np.ones(3) / 3, mode="valid", sample_weights=[1, 2, 1])
+    array([4.75])
     """
     arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
-    return _correlate(x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False)
+    return _correlate(
+        x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False,
+        sample_weights=sample_weights,
+    )  # fmt: skip
 
 
 def convolve_nd(
@@ -169,6 +186,7 @@ def convolve_nd(
     method: str = "auto",
     dtype: DTypeLike | None = None,
     nan_policy: str = "propagate",
+    sample_weights: ArrayLike | None = None,
     out: Array | None = None,
     workers: int | None = None,
 ) -> Array:
@@ -176,7 +194,9 @@ def convolve_nd(
 
     Parameters
     ----------
-    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, dtype, nan_policy, out, workers
+    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, dtype
+        As in `correlate_nd`.
+    nan_policy, sample_weights, out, workers
         As in `correlate_nd`.
     lags : tuple, optional
         (first, last), or one such pair per axis: compute only those samples of the "full" result, counted from 0, both
@@ -209,12 +229,14 @@ def convolve_nd(
     array([ 0,  1,  7, 13, 15])
     """
     arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
-    return _correlate(x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True)
+    return _correlate(
+        x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True, sample_weights=sample_weights
+    )
 
 
 def _correlate(
     x: ArrayLike, kernel: ArrayLike, arguments: Arguments, dtype: DTypeLike | None, normalized: bool, nan_policy: str,
-    out: Array | None, workers: int | None, *, mirror: bool,
+    out: Array | None, workers: int | None, *, mirror: bool, sample_weights: ArrayLike | None,
 ) -> Array:  # fmt: skip
     """Correlate, or convolve if `mirror`, in whichever of the ways."""
     masked = mask_of(x, kernel)
@@ -224,16 +246,24 @@ def _correlate(
     kernel = template if dtype is None else template.astype(wider_dtype(dtype, x, template), copy=False)
     nan_policy, normalized = one_of(nan_policy, "nan_policy", POLICIES), flag(normalized, "normalized")
     workers = checked_workers(workers)
+    certainties = None
+    if sample_weights is not None:
+        certainties = checked_sample_weights(sample_weights, x.shape, result_dtype(x, kernel))
+        x, masked = forgotten(x, masked, certainties)
     if nan_policy == "raise":
         refuse_masked(masked)
         refuse_nan(x, "x")
         refuse_nan(kernel, "kernel")
     if normalized:
+        if certainties is not None:
+            raise ValueError("sample_weights must be None for normalized=True, which has masks: got an array")
         if nan_policy == "omit":
             raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
         return normalized_correlation(x, template, masked, result_dtype(x, kernel), arguments, out, workers)
     if masked is not None:
         x = with_gaps(x, masked, result_dtype(x, kernel))
-    if nan_policy == "omit" and result_dtype(x, kernel).kind in "fc":
-        return omitting(x, kernel, result_dtype(x, kernel), arguments, out, workers, mirror)
+    omit = nan_policy == "omit" and result_dtype(x, kernel).kind in "fc"
+    if omit or certainties is not None:
+        dtype = result_dtype(x, kernel)
+        return interpolating(x, kernel, dtype, certainties, omit, arguments, out, workers, mirror)
     return slide(x, kernel, arguments, out, workers, mirror)

@@ -1,16 +1,21 @@
-"""Missing samples: what NaN in x, and the mask of a masked array, mean to a correlation, by `nan_policy`."""
+"""Missing samples: what NaN in x and the mask of a masked array mean, by `nan_policy`; and how much others count."""
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._call.dtypes import Array
+from .._call.dtypes import Array, as_array
+from .._call.geometry import Shape
 
 POLICIES = ("propagate", "omit", "raise")
+
+# Weights of samples, in parts of the largest, whose products with samples may be no normal numbers in single precision.
+FAINT = 2.0**-60
 
 # --- Masked arrays ------------------------------------------------------------------------------------------------
 
@@ -66,3 +71,48 @@ def refuse_nan(array: Array, name: str) -> None:
 def has_nan(array: Array) -> bool:
     """Whether an array holds NaN, in a real or in an imaginary part."""
     return array.dtype.kind in "fc" and bool(np.isnan(array).any())
+
+
+# --- Weights of samples -------------------------------------------------------------------------------------------
+
+
+def checked_sample_weights(sample_weights: ArrayLike, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Return how much each sample of x counts in a result of a dtype, or raise for what does not tell that."""
+    if is_masked(sample_weights):
+        raise TypeError("sample_weights must not be a masked array: fill it, as by sample_weights.filled(0)")
+    weights = as_array(sample_weights, "sample_weights")
+    if weights.dtype.kind == "c":
+        raise TypeError(f"sample_weights must be real, got dtype {weights.dtype}")
+    if dtype.kind in "iu":
+        raise ValueError(
+            f"sample_weights must be None for a result of dtype {dtype}, which has no quotients; got an array of shape "
+            f"{weights.shape}: ask for a floating dtype, such as dtype='float64'"
+        )
+    wrong = ~(weights >= 0) | np.isinf(weights)
+    if wrong.any():
+        raise ValueError(f"sample_weights must be finite and at least 0, got {weights[wrong][0]!r}")
+    return broadcast_to_x(weights, shape, "sample_weights")
+
+
+def broadcast_to_x(array: Array, shape: Shape, name: str) -> Array:
+    """Return an array with x's shape, or raise where there is none for each sample."""
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(f"{name} must have x's shape {shape}, or broadcast to it, got {array.shape}") from None
+
+
+def scaled_weights(weights: Array, outside: float) -> tuple[Array, float]:
+    """Return weights of x's samples and of those outside times a power of two, so that the largest is from 1 to 2."""
+    weights = weights.astype(np.result_type(weights, np.float32), copy=False)
+    exponent = 1 - int(np.frexp(weights.max(initial=outside))[1])
+    return np.ldexp(weights, exponent), math.ldexp(outside, exponent)
+
+
+def forgotten(x: Array, masked: Array | None, weights: Array) -> tuple[Array, Array | None]:
+    """Return x with 0 for the samples whose weight is 0, whatever they are, and which others are masked, if any is."""
+    nothing = weights == 0
+    if masked is not None:
+        masked = masked & ~nothing
+    x = np.where(nothing, 0, x).astype(x.dtype.newbyteorder("="), copy=False)
+    return x, masked if masked is not None and masked.any() else None

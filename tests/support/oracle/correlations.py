@@ -102,22 +102,27 @@ def normalized(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, 
 
 
 def omitting(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None,
-             lags=None):  # fmt: skip
-    """Return the weighted means of the samples that are not NaN, times the sum of all weights."""
+             lags=None, sample_weights=None):  # fmt: skip
+    """Return the weighted means of the samples that are not NaN, times the sum of all weights.
+
+    What `sample_weights` say that each counts, is 1 for a `fill_value`; a NaN counts nothing.
+    """
     x, kernel = np.asarray(x), np.conj(kernel)
     wide = np.clongdouble if np.iscomplexobj(x) or np.iscomplexobj(kernel) else np.longdouble
     arguments = (mode, padding_mode, stride, dilation, axes, lags)
-    missing = np.isnan(x), np.isnan(fill_value)
-    samples, fill_value = np.where(missing[0], 0, x).astype(wide), 0 if missing[1] else fill_value
+    counts = np.ones(x.shape) if sample_weights is None else np.broadcast_to(sample_weights, x.shape)
+    counts = np.where(np.isnan(x), 0, counts).astype(np.longdouble)
+    outside, fill_value = (0, 0) if np.isnan(fill_value) else (1, fill_value)
+    samples = np.where(counts == 0, 0, x).astype(wide) * counts
     samples, kernels, d = _correlated(samples, kernel.astype(wide), fill_value, *arguments)
-    there, _, _ = _correlated(~missing[0], kernel, not missing[1], *arguments)
+    counts, _, _ = _correlated(counts, kernel, np.longdouble(outside), *arguments)
     taps = tuple(range(-d, 0))
     with np.errstate(all="ignore"):
-        spoilt = None if np.isfinite(kernel).all() else there
-        weight = _sums(there.astype(wide), kernels, d, spoilt)
-        factor = np.where(there.all(axis=taps), 1, kernels.sum(axis=taps) / weight)
+        spoilt = None if np.isfinite(kernel).all() else counts > 0
+        weight = _sums(counts.astype(wide), kernels, d, spoilt)
+        factor = np.where((counts == 1).all(axis=taps), 1, kernels.sum(axis=taps) / weight)
         y = _sums(samples, kernels, d, spoilt) * factor
-    return np.where(there.any(axis=taps), y, np.nan)
+    return np.where((counts > 0).any(axis=taps), y, np.nan)
 
 
 def convolve(x, kernel, mode="full", *, axes=None, lags=None, dilation=1, **keywords):
