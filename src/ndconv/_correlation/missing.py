@@ -35,12 +35,6 @@ def mask_of(x: ArrayLike, kernel: ArrayLike) -> Array | None:
     return np.asarray(mask) if mask.any() else None
 
 
-def refuse_masked(masked: Array | None) -> None:
-    """Raise where samples of x are masked, in the words of scipy.stats."""
-    if masked is not None:
-        raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
-
-
 def with_gaps(x: Array, missing: Array, dtype: np.dtype[Any]) -> Array:
     """Return x with NaN for the samples that are missing, in a real type beside a result's dtype where x has no NaN."""
     if dtype.kind in "iu":
@@ -62,15 +56,44 @@ def with_gaps_filled(x: Array, missing: Array) -> Array:
 # --- NaN ----------------------------------------------------------------------------------------------------------
 
 
-def refuse_nan(array: Array, name: str) -> None:
-    """Raise for an array that holds NaN, in the words of scipy.stats."""
-    if has_nan(array):
-        raise ValueError(f"The input contains nan values: {name} must have none under nan_policy='raise'")
+def refuse_missing(x: Array, masked: Array | None, kernel: Array) -> None:
+    """Raise where samples of x are masked, or where x or the kernel holds NaN, in the words of scipy.stats."""
+    if masked is not None:
+        raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
+    for array, name in ((x, "x"), (kernel, "kernel")):
+        if has_nan(array):
+            raise ValueError(f"The input contains nan values: {name} must have none under nan_policy='raise'")
 
 
 def has_nan(array: Array) -> bool:
     """Whether an array holds NaN, in a real or in an imaginary part."""
     return array.dtype.kind in "fc" and bool(np.isnan(array).any())
+
+
+# --- Masks --------------------------------------------------------------------------------------------------------
+
+
+def checked_mask(mask: ArrayLike | None, shape: Shape, name: str) -> Array | None:
+    """Return where samples count, None for everywhere; or raise for what does not tell that."""
+    if mask is None:
+        return None
+    if is_masked(mask):
+        raise TypeError(f"{name} must not be a masked array: fill it, as by {name}.filled(False)")
+    array = as_array(mask, name)
+    if array.dtype.kind != "b":
+        raise TypeError(f"{name} must be of bools, True where a sample counts, got dtype {array.dtype}")
+    if array.shape != shape:
+        of = "x" if name == "mask" else "kernel"
+        raise ValueError(f"{name} must have {of}'s shape {shape}, got {array.shape}")
+    return None if array.all() else array
+
+
+def mask_without(mask: Array | None, x: Array, masked: Array | None) -> Array | None:
+    """Return where samples count that are neither NaN nor masked, None for everywhere."""
+    missing = masked if not has_nan(x) else np.isnan(x) if masked is None else np.isnan(x) | masked
+    if missing is None:
+        return mask
+    return ~missing if mask is None else mask & ~missing
 
 
 # --- Weights of samples -------------------------------------------------------------------------------------------
@@ -109,9 +132,8 @@ def scaled_weights(weights: Array, outside: float) -> tuple[Array, float]:
     return np.ldexp(weights, exponent), math.ldexp(outside, exponent)
 
 
-def forgotten(x: Array, masked: Array | None, weights: Array) -> tuple[Array, Array | None]:
-    """Return x with 0 for the samples whose weight is 0, whatever they are, and which others are masked, if any is."""
-    nothing = weights == 0
+def forgotten(x: Array, masked: Array | None, nothing: Array) -> tuple[Array, Array | None]:
+    """Return x with 0 for samples that count for nothing, whatever they are; and which others are masked, if any."""
     if masked is not None:
         masked = masked & ~nothing
     x = np.where(nothing, 0, x).astype(x.dtype.newbyteorder("="), copy=False)

@@ -101,6 +101,31 @@ def normalized(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, 
     return np.where(constant, 0, y).astype(np.float64)
 
 
+def masked(x, kernel, mode="full", *, mask=True, kernel_mask=True, fill_counts=True, padding_mode="zeros",
+           fill_value=0.0, stride=1, dilation=1, axes=None, lags=None):  # fmt: skip
+    """Return Pearson's coefficient of what counts of each window and the kernel: 0 where one of both is constant."""
+    x, kernel = np.asarray(x), np.asarray(kernel)
+    flags, kernel_flags = np.broadcast_to(mask, x.shape), np.broadcast_to(kernel_mask, kernel.shape)
+    x, kernel = (np.where(counts, a, 0).astype(np.longdouble) for a, counts in ((x, flags), (kernel, kernel_flags)))
+    arguments = (mode, padding_mode, stride, dilation, axes, lags)
+    windows, kernels, d = _correlated(x, kernel, fill_value if fill_counts else 0, *arguments)
+    flags, kernel_flags, _ = _correlated(flags, kernel_flags, fill_counts, *arguments)
+    there = flags & kernel_flags
+    shape = (*there.shape[:-d], math.prod(there.shape[-d:]))
+    there, *both = (np.broadcast_to(a, there.shape).reshape(shape) for a in (there, windows, kernels))
+    count, first = there.sum(axis=-1, keepdims=True), there.argmax(axis=-1)[..., None]
+    wild = (there & ~np.isfinite(both[0] + both[1])).any(axis=-1)
+    with np.errstate(all="ignore"):
+        levelled = [np.where(there, a - np.take_along_axis(a, first, axis=-1), 0) for a in both]
+        constant = np.logical_or(*((a == 0).all(axis=-1) for a in levelled)) | (count[..., 0] < 2)
+        w, k = levelled
+        for _ in range(2):
+            w, k = (np.where(there, a - a.sum(axis=-1, keepdims=True) / count, 0) for a in (w, k))
+        w, k = (a / np.abs(a).max(axis=-1, keepdims=True) for a in (w, k))
+        y = _sums(w, k, 1) / np.sqrt(_sums(w, w, 1) * _sums(k, k, 1))
+    return np.where(wild, np.nan, np.where(constant, 0, y)).astype(np.float64)
+
+
 def omitting(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None,
              lags=None, sample_weights=None):  # fmt: skip
     """Return the weighted means of the samples that are not NaN, times the sum of all weights.
