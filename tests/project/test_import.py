@@ -151,8 +151,11 @@ def keywords_of(function, first):
 def test_signatures():
     assert keywords_of(ndconv.conv_layer, ["x", "weight", "bias"]) == LAYER
     assert list(keywords_of(ndconv.conv_layer, ["x", "weight", "bias"])) == list(LAYER)
-    beyond = {"dtype": None, "nan_policy": "propagate"}
-    for function, more in ((ndconv.correlate_nd, {"normalized": False, **beyond}), (ndconv.convolve_nd, beyond)):
+    beyond = {"dtype": None, "nan_policy": "propagate", "sample_weights": None}
+    for function, more in (
+        (ndconv.correlate_nd, {"normalized": False, "mask": None, "kernel_mask": None, **beyond}),
+        (ndconv.convolve_nd, beyond),
+    ):
         assert keywords_of(function, ["x", "kernel", "mode"]) == {**CORRELATION, **more}
         assert inspect.signature(function).parameters["mode"].default == "full"
     of_shapes = {name: LAYER[name] for name in ("stride", "padding", "dilation", "groups")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .._call.arguments import Pair, PerAxis, flag, one_of
@@ -11,8 +12,19 @@ from .._call.dtypes import Array, as_array, promoted_for_fill, result_dtype, wid
 from .._runtime.caches import Cache
 from .._runtime.workers import checked_workers
 from .check import Arguments
-from .interpolation import omitting
-from .missing import POLICIES, mask_of, refuse_masked, refuse_nan, with_gaps
+from .interpolation import interpolating
+from .masked import masked_correlation
+from .missing import (
+    POLICIES,
+    checked_mask,
+    checked_sample_weights,
+    forgotten,
+    has_nan,
+    mask_of,
+    mask_without,
+    refuse_missing,
+    with_gaps,
+)
 from .normalized import normalized_correlation
 from .slide import slide
 
@@ -32,6 +44,9 @@ def correlate_nd(
     dtype: DTypeLike | None = None,
     normalized: bool = False,
     nan_policy: str = "propagate",
+    sample_weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    kernel_mask: ArrayLike | None = None,
     out: Array | None = None,
     workers: int | None = None,
 ) -> Array:
@@ -72,7 +87,8 @@ def correlate_nd(
     normalized : bool, optional
         Return the normalised cross-correlation: Pearson's correlation coefficient of the kernel and the samples of x
         under it, between -1 and 1, as in template matching. Samples outside x count as `padding_mode` has them. A
-        window that is constant has the coefficient 0. Real dtypes only; coefficients of integers and bools are float64.
+        window that is constant has the coefficient 0, and so has one in which fewer than two samples count. Real dtypes
+        only; coefficients of integers and bools are float64.
     nan_policy : str, optional
         What NaN in x does: "propagate" to all sums that it is in; "raise" an error, also for NaN in the kernel; or
         "omit": a sample that is NaN is missing, and the others stand in for it. The sum over those that are there is
@@ -80,6 +96,19 @@ def correlate_nd(
         Then `fill_value` may be NaN too: nothing is known of what stands outside x. Integers have no NaN, so that for
         them the policies are the same. What a masked array has masked is missing like NaN, of integers too, where
         `dtype` asks for a floating result.
+    sample_weights : array_like, optional
+        How much each sample of x counts: numbers of at least 0 in x's shape, or one that broadcasts to it. The samples
+        are averaged accordingly: the sum of weight times kernel times sample is divided by the sum of weight times
+        kernel, and multiplied by the sum of the kernel. So only the ratios of weights matter, and a sample of weight 0
+        is missing, whatever stands there, NaN and infinity too; "omit" gives NaN the weight 0. Samples outside x have
+        the weight of those that they repeat; `fill_value` has the weight 1, and none if it is NaN under "omit". Not for
+        results of integers.
+    mask : array_like of bool, optional
+        For `normalized`: True where a sample of x counts, in x's shape. Coefficients are then those of the samples that
+        count in x and in the kernel, so that it is no matter what stands at others, NaN and infinity too. Samples
+        outside x count if those that they repeat do; `fill_value` does, unless it is NaN under "omit".
+    kernel_mask : array_like of bool, optional
+        The same for the kernel, in its shape: for templates that are not rectangles.
     out : ndarray, optional
         Array of the result's shape and dtype to write to, of any strides. It may overlap x.
     workers : int, optional
@@ -96,9 +125,11 @@ def correlate_nd(
     ------
     ValueError
         If shapes or values do not fit; the message names the argument. For `normalized`: if the kernel is constant, as
-        one of a single sample is, or `nan_policy` is "omit". For "omit": if the kernel holds NaN, or its weights sum to
+        one of a single sample is. If there is a `mask` or a `kernel_mask` without
+        `normalized`. For "omit", unless `normalized`: if the kernel holds NaN, or its weights sum to
         zero. For "raise": if x or kernel holds NaN, or a sample of x is masked. If one is, and the result is of
-        integers.
+        integers. For `sample_weights`: if one is negative or not finite, if the kernel holds NaN or sums to zero, or if
+        the result is of integers, or `normalized`.
     TypeError
         If an argument has the wrong type or dtype; if `kernel` or `out` is a masked array; if the result's dtype cannot
         be cast to `dtype` safely, as :func:`numpy.can_cast` has it; if the result of `normalized` would be complex.
@@ -120,14 +151,19 @@ def correlate_nd(
     NaN and infinity in a window make its coefficient NaN. 64-bit integers, such as time stamps, are not rounded before
     their level is taken off.
 
-    "omit" is the normalised convolution of [2]_, and what astropy calls interpolation of NaN. A complex sample is
-    missing if either of its parts is NaN.
+    With masks, how many samples count in both, and the sums over them, are correlations too [3]_. NaN under "omit" is
+    as a sample whose mask is False.
+
+    `sample_weights` are the certainties of the normalised convolution of [2]_. "omit" is the case of certainties 0 and
+    1, and what astropy calls interpolation of NaN. A complex sample is missing if either of its parts is NaN.
 
     References
     ----------
     .. [1] J. P. Lewis, "Fast Normalized Cross-Correlation", Industrial Light & Magic, 1995.
     .. [2] H. Knutsson and C.-F. Westin, "Normalized and differential convolution: Methods for interpolation and
        filtering of incomplete and uncertain data", CVPR 1993.
+    .. [3] D. Padfield, "Masked object registration in the Fourier domain", IEEE Transactions on Image Processing 21(5),
+       2012, pp. 2706-2718. :doi:`10.1109/TIP.2011.2181402`
 
     Examples
     --------
@@ -149,13 +185,27 @@ def correlate_nd(
     >>> ndconv.correlate_nd(signal, [0, 1, 0], mode="valid", normalized=True).round(2)
     array([ 0.  , -0.5 , -0.19,  1.  , -0.19, -0.87,  0.5 ,  0.  ])
 
+    The same for a template of which the middle does not matter:
+
+    >>> kernel, there = [0, 9, 1], [True, False, True]
+    >>> ndconv.correlate_nd(signal, kernel, mode="valid", normalized=True, kernel_mask=there)
+    array([ 0.,  1.,  1.,  0., -1.,  1.,  1.,  0.])
+
     A mean of the samples that there are:
 
     >>> ndconv.correlate_nd([1.0, np.nan, 3, 4], np.ones(3) / 3, mode="valid", nan_policy="omit")
     array([2. , 3.5])
+
+    A mean of measurements, of which the second is worth as much as all others together:
+
+    >>> ndconv.correlate_nd([1.0, 4, 10], np.ones(3) / 3, mode="valid", sample_weights=[1, 2, 1])
+    array([4.75])
     """
     arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
-    return correlate(x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False)
+    return correlate(
+        x, kernel, arguments, dtype, normalized, nan_policy, out, workers, mirror=False,
+        sample_weights=sample_weights, mask=mask, kernel_mask=kernel_mask,
+    )  # fmt: skip
 
 
 def convolve_nd(
@@ -172,6 +222,7 @@ def convolve_nd(
     method: str = "auto",
     dtype: DTypeLike | None = None,
     nan_policy: str = "propagate",
+    sample_weights: ArrayLike | None = None,
     out: Array | None = None,
     workers: int | None = None,
 ) -> Array:
@@ -179,7 +230,9 @@ def convolve_nd(
 
     Parameters
     ----------
-    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, dtype, nan_policy, out, workers
+    x, kernel, mode, padding_mode, fill_value, stride, dilation, axes, method, dtype
+        As in `correlate_nd`.
+    nan_policy, sample_weights, out, workers
         As in `correlate_nd`.
     lags : tuple, optional
         (first, last), or one such pair per axis: compute only those samples of the "full" result, counted from 0, both
@@ -212,12 +265,15 @@ def convolve_nd(
     array([ 0,  1,  7, 13, 15])
     """
     arguments = Arguments(mode, padding_mode, fill_value, stride, dilation, axes, lags, method)
-    return correlate(x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True)
+    return correlate(
+        x, kernel, arguments, dtype, False, nan_policy, out, workers, mirror=True, sample_weights=sample_weights
+    )
 
 
 def correlate(
     x: ArrayLike, kernel: ArrayLike, arguments: Arguments, dtype: DTypeLike | None, normalized: bool, nan_policy: str,
-    out: Array | None, workers: int | None, *, mirror: bool, kept: Cache[Any] | None = None,
+    out: Array | None, workers: int | None, *, mirror: bool, sample_weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None, kernel_mask: ArrayLike | None = None, kept: Cache[Any] | None = None,
 ) -> Array:  # fmt: skip
     """Correlate, or convolve if `mirror`, in whichever of the ways; what is made of the kernel may be `kept`."""
     masked = mask_of(x, kernel)
@@ -227,16 +283,48 @@ def correlate(
     kernel = template if dtype is None else template.astype(wider_dtype(dtype, x, template), copy=False)
     nan_policy, normalized = one_of(nan_policy, "nan_policy", POLICIES), flag(normalized, "normalized")
     workers = checked_workers(workers)
+    if normalized or mask is not None or kernel_mask is not None:
+        return _normalized(
+            x, template, masked, result_dtype(x, kernel), arguments, nan_policy, out, workers, normalized=normalized,
+            has_weights=sample_weights is not None, mask=mask, kernel_mask=kernel_mask,
+        )  # fmt: skip
+    certainties = None
+    if sample_weights is not None:
+        certainties = checked_sample_weights(sample_weights, x.shape, result_dtype(x, kernel))
+        x, masked = forgotten(x, masked, certainties == 0)
     if nan_policy == "raise":
-        refuse_masked(masked)
-        refuse_nan(x, "x")
-        refuse_nan(kernel, "kernel")
-    if normalized:
-        if nan_policy == "omit":
-            raise ValueError("nan_policy must be 'propagate' or 'raise' for normalized=True, got 'omit'")
-        return normalized_correlation(x, template, masked, result_dtype(x, kernel), arguments, out, workers)
+        refuse_missing(x, masked, kernel)
     if masked is not None:
         x = with_gaps(x, masked, result_dtype(x, kernel))
-    if nan_policy == "omit" and result_dtype(x, kernel).kind in "fc":
-        return omitting(x, kernel, result_dtype(x, kernel), arguments, out, workers, mirror)
+    omit = nan_policy == "omit" and result_dtype(x, kernel).kind in "fc"
+    if omit or certainties is not None:
+        dtype = result_dtype(x, kernel)
+        return interpolating(x, kernel, dtype, certainties, omit, arguments, out, workers, mirror)
     return slide(x, kernel, arguments, out, workers, mirror, kept)
+
+
+def _normalized(
+    x: Array, kernel: Array, masked: Array | None, dtype: np.dtype[np.generic], arguments: Arguments, nan_policy: str,
+    out: Array | None, workers: int | None, *, normalized: bool, has_weights: bool, mask: ArrayLike | None,
+    kernel_mask: ArrayLike | None,
+) -> Array:  # fmt: skip
+    """Return the normalised correlation, of what counts if there are masks or missing samples are omitted."""
+    if not normalized:
+        name = "mask" if mask is not None else "kernel_mask"
+        raise ValueError(f"{name} must be None for normalized=False: use sample_weights, or normalized=True")
+    if has_weights:
+        raise ValueError("sample_weights must be None for normalized=True: use mask, which says which samples count")
+    mask, kernel_mask = checked_mask(mask, x.shape, "mask"), checked_mask(kernel_mask, kernel.shape, "kernel_mask")
+    if mask is not None:
+        x, masked = forgotten(x, masked, ~mask)
+    if kernel_mask is not None:
+        kernel, _ = forgotten(kernel, None, ~kernel_mask)
+    if nan_policy == "raise":
+        refuse_missing(x, masked, kernel)
+    fill_counts = True
+    if nan_policy == "omit":
+        fill_counts = not has_nan(np.asarray(arguments.fill_value))
+        mask, masked = mask_without(mask, x, masked), None
+    if mask is None and kernel_mask is None and fill_counts:
+        return normalized_correlation(x, kernel, masked, dtype, arguments, out, workers)
+    return masked_correlation(x, kernel, masked, mask, kernel_mask, fill_counts, dtype, arguments, out, workers)

@@ -9,6 +9,7 @@ that still would lose too much are done again, with the means of smaller and sma
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from .._call.dtypes import Array
 from .check import Arguments
 from .missing import with_gaps, with_gaps_filled
-from .windows import Windows, windows_of
+from .windows import Places, Slices, Windows, windows_of
 
 DOUBLE = np.dtype(np.float64)
 
@@ -51,7 +52,9 @@ def normalized_correlation(
         else:
             x = filled
     windows = windows_of(x, template, dtype, arguments, out, workers, False)
-    kernel = unit_kernel(windows.placed(template), windows.axes)
+    kernel = windows.placed(template)
+    check_variation(kernel, windows.axes)
+    kernel = unit(scaled(doubles(kernel.astype(sample_dtype(kernel, 0)), windows.axes)), windows.axes)
     if 0 in windows.checked.y_shape:
         return np.empty(windows.checked.y_shape, dtype) if out is None else out
     outside = cast(float, arguments.fill_value) if windows.are_filled else 0  # as x and the kernel are real
@@ -82,21 +85,26 @@ def sample_dtype(x: Array, fill_value: float) -> np.dtype[np.generic]:
     return dtype if whole and limits.min <= int(fill_value) <= limits.max else DOUBLE
 
 
-def unit_kernel(kernel: Array, axes: tuple[int, ...]) -> Array:
-    """Return a kernel less its mean, of norm 1 over the axes that it slides along."""
+def check_variation(kernel: Array, axes: tuple[int, ...]) -> None:
+    """Raise for a kernel that is constant along the axes that it slides along."""
     first = kernel[tuple(slice(1) if axis in axes else slice(None) for axis in range(kernel.ndim))]
     if (kernel == first).all(axis=axes).any():
         raise ValueError(
             f"kernel must vary along the axes that it slides along for normalized=True, got the same value everywhere "
             f"in a kernel of shape {kernel.shape}"
         )
+
+
+def unit(kernel: Array, axes: tuple[int, ...], there: Array | bool = True) -> Array:
+    """Return doubles less their mean, of norm 1 over some axes: of those that are `there`, and 0 for others."""
     with np.errstate(all="ignore"):  # where it is not finite, neither are the coefficients
-        kernel = _scaled(_doubles(kernel.astype(sample_dtype(kernel, 0)), axes))
         for _ in range(2):  # once more, for what the first mean was rounded by
-            kernel = kernel - kernel.mean(axis=axes, keepdims=True)
+            kernel = kernel - kernel.mean(axis=axes, keepdims=True, where=there)
+        if there is not True:
+            kernel = np.where(there, kernel, 0)
         kernel = kernel / np.abs(kernel).max(axis=axes, keepdims=True)
-        unit: Array = kernel / np.sqrt((kernel * kernel).sum(axis=axes, keepdims=True))
-    return unit
+        units: Array = kernel / np.sqrt((kernel * kernel).sum(axis=axes, keepdims=True))
+    return units
 
 
 def coefficients(windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[Any], method: str) -> Array:
@@ -104,7 +112,7 @@ def coefficients(windows: Windows, samples: Array, kernel: Array, dtype: np.dtyp
     axes, taps = windows.axes, math.prod(windows.geometry.kernel)
     accuracy = max(ACCURACY, float(np.finfo(dtype).eps) / 2)
     with np.errstate(all="ignore"):
-        centred = _scaled(_doubles(samples, axes))
+        centred = scaled(doubles(samples, axes))
         centred = centred - _means(centred, axes)
         y = windows.correlate(centred, kernel, method)
         sums = windows.sums(centred)
@@ -122,24 +130,33 @@ def coefficients(windows: Windows, samples: Array, kernel: Array, dtype: np.dtyp
         if lost.any():
             constant = windows.changes(samples) == 0
             np.copyto(y, 0, where=lost & constant)
-            _again(windows, samples, kernel, dtype, method, lost & ~constant, y)
+
+            def of_part(part: Slices) -> Array:
+                return coefficients(windows, samples[part], kernel, dtype, method)
+
+            def of_each(chosen: Array) -> Iterator[tuple[Places, Array]]:
+                for places, rows, kernels in windows.some(samples, kernel, chosen):
+                    yield places, _coefficients_of(rows, kernels)
+
+            do_again(windows, lost & ~constant, y, of_part, of_each)
     return np.clip(y, -1, 1, out=y)
 
 
-def _again(
-    windows: Windows, samples: Array, kernel: Array, dtype: np.dtype[np.generic], method: str, lost: Array, y: Array
-) -> None:
+def do_again(
+    windows: Windows, lost: Array, y: Array, of_part: Callable[[Slices], Array],
+    of_each: Callable[[Array], Iterator[tuple[Places, Array]]],
+) -> None:  # fmt: skip
     """Write to y the coefficients that are lost: halves of x have means of their own, and so has every window."""
     halves = windows.halves(lost) if np.count_nonzero(lost) > FEW * lost.size else []
     for outputs, inputs in halves:
         if lost[outputs].any():
-            y[outputs] = coefficients(windows, samples[inputs], kernel, dtype, method)
+            y[outputs] = of_part(inputs)
     if not halves:
-        for places, rows, kernels in windows.some(samples, kernel, np.broadcast_to(lost, y.shape)):
-            y[places] = _coefficients_of(rows, kernels)
+        for places, values in of_each(np.broadcast_to(lost, y.shape)):
+            y[places] = values
 
 
-def _doubles(samples: Array, axes: tuple[int, ...]) -> Array:
+def doubles(samples: Array, axes: tuple[int, ...]) -> Array:
     """Return doubles, or of 64-bit integers, what they differ by from the middle between the least and the largest."""
     if samples.dtype == DOUBLE:
         return samples
@@ -150,7 +167,7 @@ def _doubles(samples: Array, axes: tuple[int, ...]) -> Array:
     return np.asarray((samples.view(np.uint64) - middle).view(np.int64), DOUBLE)
 
 
-def _scaled(samples: Array) -> Array:
+def scaled(samples: Array) -> Array:
     """Return samples times a power of two, where they are so large or so small that squares would not be numbers."""
     largest = max(-samples.min(initial=0), samples.max(initial=0))
     if not np.isfinite(largest):
@@ -171,13 +188,19 @@ def _means(samples: Array, axes: tuple[int, ...]) -> Array:
 
 def _coefficients_of(windows: Array, kernels: Array) -> Array:
     """Return the coefficients of windows, each a row, and unit kernels, one or as many."""
-    windows = _doubles(windows, (1,))
-    # Each by itself: beside a large one, the squares of a small one would be nothing.
-    exponents = np.frexp(np.abs(windows).max(axis=1, initial=0, keepdims=True))[1]
-    exponents[np.abs(exponents) <= EXPONENT] = 0
-    windows = np.ldexp(windows, -exponents) if exponents.any() else windows
-    windows = windows - windows[:, :1]  # exactly, or nearly so
-    windows /= np.maximum(windows.max(axis=1), -windows.min(axis=1))[:, None]
+    windows = levelled(windows)
     windows -= windows.mean(axis=1, keepdims=True)
     products = np.einsum("ij,ij->i", windows, np.broadcast_to(kernels, windows.shape))
     return np.asarray(products / np.sqrt(np.einsum("ij,ij->i", windows, windows)))
+
+
+def levelled(rows: Array) -> Array:
+    """Return rows as doubles, each less its first sample and in parts of its largest: NaN where it is constant."""
+    rows = doubles(rows, (1,))
+    # Each by itself: beside a large one, the squares of a small one would be nothing.
+    exponents = np.frexp(np.abs(rows).max(axis=1, initial=0, keepdims=True))[1]
+    exponents[np.abs(exponents) <= EXPONENT] = 0
+    rows = np.ldexp(rows, -exponents) if exponents.any() else rows
+    rows = rows - rows[:, :1]  # exactly, or nearly so
+    rows /= np.maximum(rows.max(axis=1), -rows.min(axis=1))[:, None]
+    return rows

@@ -101,23 +101,53 @@ def normalized(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, 
     return np.where(constant, 0, y).astype(np.float64)
 
 
+def masked(x, kernel, mode="full", *, mask=True, kernel_mask=True, fill_counts=True, padding_mode="zeros",
+           fill_value=0.0, stride=1, dilation=1, axes=None, lags=None):  # fmt: skip
+    """Return Pearson's coefficient of what counts of each window and the kernel: 0 where one of both is constant."""
+    x, kernel = np.asarray(x), np.asarray(kernel)
+    flags, kernel_flags = np.broadcast_to(mask, x.shape), np.broadcast_to(kernel_mask, kernel.shape)
+    x, kernel = (np.where(counts, a, 0).astype(np.longdouble) for a, counts in ((x, flags), (kernel, kernel_flags)))
+    arguments = (mode, padding_mode, stride, dilation, axes, lags)
+    windows, kernels, d = _correlated(x, kernel, fill_value if fill_counts else 0, *arguments)
+    flags, kernel_flags, _ = _correlated(flags, kernel_flags, fill_counts, *arguments)
+    there = flags & kernel_flags
+    shape = (*there.shape[:-d], math.prod(there.shape[-d:]))
+    there, *both = (np.broadcast_to(a, there.shape).reshape(shape) for a in (there, windows, kernels))
+    count, first = there.sum(axis=-1, keepdims=True), there.argmax(axis=-1)[..., None]
+    wild = (there & ~np.isfinite(both[0] + both[1])).any(axis=-1)
+    with np.errstate(all="ignore"):
+        levelled = [np.where(there, a - np.take_along_axis(a, first, axis=-1), 0) for a in both]
+        constant = np.logical_or(*((a == 0).all(axis=-1) for a in levelled)) | (count[..., 0] < 2)
+        w, k = levelled
+        for _ in range(2):
+            w, k = (np.where(there, a - a.sum(axis=-1, keepdims=True) / count, 0) for a in (w, k))
+        w, k = (a / np.abs(a).max(axis=-1, keepdims=True) for a in (w, k))
+        y = _sums(w, k, 1) / np.sqrt(_sums(w, w, 1) * _sums(k, k, 1))
+    return np.where(wild, np.nan, np.where(constant, 0, y)).astype(np.float64)
+
+
 def omitting(x, kernel, mode="full", *, padding_mode="zeros", fill_value=0.0, stride=1, dilation=1, axes=None,
-             lags=None):  # fmt: skip
-    """Return the weighted means of the samples that are not NaN, times the sum of all weights."""
+             lags=None, sample_weights=None):  # fmt: skip
+    """Return the weighted means of the samples that are not NaN, times the sum of all weights.
+
+    What `sample_weights` say that each counts, is 1 for a `fill_value`; a NaN counts nothing.
+    """
     x, kernel = np.asarray(x), np.conj(kernel)
     wide = np.clongdouble if np.iscomplexobj(x) or np.iscomplexobj(kernel) else np.longdouble
     arguments = (mode, padding_mode, stride, dilation, axes, lags)
-    missing = np.isnan(x), np.isnan(fill_value)
-    samples, fill_value = np.where(missing[0], 0, x).astype(wide), 0 if missing[1] else fill_value
+    counts = np.ones(x.shape) if sample_weights is None else np.broadcast_to(sample_weights, x.shape)
+    counts = np.where(np.isnan(x), 0, counts).astype(np.longdouble)
+    outside, fill_value = (0, 0) if np.isnan(fill_value) else (1, fill_value)
+    samples = np.where(counts == 0, 0, x).astype(wide) * counts
     samples, kernels, d = _correlated(samples, kernel.astype(wide), fill_value, *arguments)
-    there, _, _ = _correlated(~missing[0], kernel, not missing[1], *arguments)
+    counts, _, _ = _correlated(counts, kernel, np.longdouble(outside), *arguments)
     taps = tuple(range(-d, 0))
     with np.errstate(all="ignore"):
-        spoilt = None if np.isfinite(kernel).all() else there
-        weight = _sums(there.astype(wide), kernels, d, spoilt)
-        factor = np.where(there.all(axis=taps), 1, kernels.sum(axis=taps) / weight)
+        spoilt = None if np.isfinite(kernel).all() else counts > 0
+        weight = _sums(counts.astype(wide), kernels, d, spoilt)
+        factor = np.where((counts == 1).all(axis=taps), 1, kernels.sum(axis=taps) / weight)
         y = _sums(samples, kernels, d, spoilt) * factor
-    return np.where(there.any(axis=taps), y, np.nan)
+    return np.where((counts > 0).any(axis=taps), y, np.nan)
 
 
 def convolve(x, kernel, mode="full", *, axes=None, lags=None, dilation=1, **keywords):
