@@ -13,6 +13,7 @@ from .._call.dtypes import Array
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
 from ._arguments import Modes, Output, PerAxis, Sigma, checked_axes, one_for_each, output_for
 from ._gaussian import gaussian_filter
+from ._generic import take_roots
 
 
 class End(TypedDict, total=False):
@@ -111,5 +112,5 @@ def _derivatives(
         if number:
             y += part
     if order == 1:
-        np.sqrt(y, out=y, casting="unsafe")
+        take_roots(y)
     return y
