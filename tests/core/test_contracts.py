@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ndconv import _core
-from ndconv._call.arguments import ACTIVATIONS
+from ndconv._call.activations import ACTIVATIONS
 from ndconv._call.geometry import layer_geometry
 from ndconv._gradients.weight import GradientBlocking, _block
 from ndconv._methods import Problem, winograd

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fuzz.answers import correlations, dropins, graphs, layers, shapes
+from fuzz.answers import correlations, dropins, gaussians, graphs, layers, shapes
 from fuzz.answers.promise import Find
 from fuzz.calls import Call
 
@@ -22,7 +22,9 @@ EXPECTED = {
     "conv_transpose_layer_backward": layers.gradients,
     "correlate_nd": correlations.correlation,
     "convolve_nd": correlations.correlation,
+    "Correlator": correlations.correlation,
     "CorrelateStream": correlations.correlate_stream,
+    "gaussian": gaussians.gaussian,
     "graph_conv": graphs.graph,
     "graph_conv_backward": graphs.graph,
     "fold_batch_norm": layers.fold_batch_norm,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import ndconv.ndimage
 import ndconv.signal
-from fuzz.drawers import correlations, dropins, graphs, layers, shapes, streams
+from fuzz.drawers import correlations, dropins, gaussians, graphs, layers, shapes, streams
 from fuzz.operands import Operand
 
 DRAWERS = {
@@ -24,7 +24,9 @@ DRAWERS = {
     "conv_transpose_layer_backward": layers.conv_transpose_layer_backward,
     "correlate_nd": correlations.correlate_nd,
     "convolve_nd": correlations.convolve_nd,
+    "Correlator": correlations.correlator,
     "CorrelateStream": streams.correlate_stream,
+    "gaussian": gaussians.gaussian,
     "graph_conv": graphs.graph_calls,
     "graph_conv_backward": partial(graphs.graph_calls, backward=True),
     "fold_batch_norm": layers.fold_batch_norm,

@@ -30,8 +30,8 @@ def large_correlations(draw):
 
 
 @st.composite
-def _correlations(draw, name):
-    text = f"ndconv.{name}(x, kernel{{keywords}}{{more}})"
+def _correlations(draw, name, text="ndconv.{name}(x, kernel{{keywords}}{{more}})"):
+    text = text.format(name=name)
     strategy = strategies.correlation_calls(mirrored=name == "convolve_nd") | large_correlations()
     kind = draw(st.sampled_from(("plain", "plain", "plain", "dtype", "normalized", "omit", "raise")))
     names = ("x", "kernel")
@@ -48,7 +48,7 @@ def _correlations(draw, name):
         return replace(call, keywords=call.keywords | {"dtype": wide}, refusals=("method=", "dtype"))
     if kind == "raise":
         return replace(call, keywords=call.keywords | {"nan_policy": "raise"}, refusals=("method=", "nan_policy"))
-    if kind == "normalized" and name == "correlate_nd":
+    if kind == "normalized" and name != "convolve_nd":
         return replace(
             call, keywords=call.keywords | {"normalized": True}, refusals=("method=", "kernel must vary", "real x")
         )
@@ -57,6 +57,10 @@ def _correlations(draw, name):
 
 def correlate_nd():
     return _correlations("correlate_nd")
+
+
+def correlator():
+    return _correlations("Correlator", "ndconv.{name}(kernel{{keywords}})(x{{more}})")
 
 
 def convolve_nd():
