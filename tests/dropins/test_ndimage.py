@@ -315,3 +315,22 @@ def test_derivatives_of_any_kind(subtests, rng, name):
     expected = theirs(x, slope)
     assert ours(x, slope, x) is x
     check_bits(x, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (1, 3, 1), (5, 1, 1), (2, 1, 3), (1, 1, 1), (1, 4)])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "float32", "float64"])
+def test_axes_of_one_sample_may_have_any_strides(subtests, shape, dtype):
+    def odd(array):
+        """Return the array with other strides along axes of one sample, which count as contiguous."""
+        strides = [step + 8 if n == 1 else step for n, step in zip(array.shape, array.strides, strict=True)]
+        return np.lib.stride_tricks.as_strided(array, array.shape, strides)
+
+    x = (np.arange(np.prod(shape)).reshape(shape) % 5).astype(dtype)
+    for axis in range(len(shape)):
+        for name, arguments in (("gaussian_filter1d", (1,)), ("uniform_filter1d", (3,)), ("correlate1d", ([1, 2, 4],))):
+            for make in (odd, np.asfortranarray):
+                with subtests.test(axis=axis, name=name, make=make.__name__):
+                    output = make(np.zeros(shape, dtype))
+                    getattr(ndimage, name)(make(x), *arguments, axis=axis, output=output)
+                    check_bits(output, getattr(scipy.ndimage, name)(x, *arguments, axis=axis, output=np.dtype(dtype)))
+    check_bits(ndimage.gaussian_filter(odd(x), 1), scipy.ndimage.gaussian_filter(x, 1))

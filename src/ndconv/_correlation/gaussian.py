@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from .._call.arguments import PerAxis, axes_of, is_sequence, one_of, padding_modes, per_axis
+from .._call.arguments import LARGEST, PerAxis, axes_of, is_sequence, one_of, padding_modes, per_axis
 from .._call.arrays import checked_out, new_output
 from .._call.dtypes import Array, as_array, compute_type, unmasked_array
 from .._runtime.workers import checked_workers
@@ -200,9 +200,10 @@ def _passes(
 def _not_negative(value: Any, name: str) -> float:
     """Return a finite number of at least 0 as a float."""
     array = np.asarray(value)
-    if array.ndim or array.dtype.kind not in "iuf":
+    is_integer = isinstance(value, int) and not isinstance(value, bool)  # of whatever size
+    if not is_integer and (array.ndim or array.dtype.kind not in "iuf"):
         raise TypeError(f"{name} must be a real number, got {value!r}")
-    number = float(array)
+    number = float(min(value, LARGEST) if is_integer else array)
     if not 0 <= number < np.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {value!r}")
     return number

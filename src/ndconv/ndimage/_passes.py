@@ -156,7 +156,12 @@ def _as_rows(x: Array, y: Array, down: int | None, across: int | None) -> tuple[
         between = math.prod(shape[down + 1 : across])
         rows = (math.prod(shape[:down]), shape[down], between, shape[across], math.prod(shape[across + 1 :]))
         axis = 1
-    return x.reshape(rows), y.reshape(rows), axis
+    return _anew(x, rows), _anew(y, rows), axis
+
+
+def _anew(array: Array, shape: Shape) -> Array:
+    """Return contiguous memory in a shape, with the strides of a new array along axes of one sample too."""
+    return array.reshape(-1).reshape(shape)
 
 
 @bools_as_bytes
@@ -190,4 +195,4 @@ def _as_lines(x: Array, y: Array, axis: int) -> tuple[Array, Array, int]:
     shape: Shape = (math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]))
     if shape[2] == 1:
         shape = shape[:2]
-    return x.reshape(shape), y.reshape(shape), 1
+    return _anew(x, shape), _anew(y, shape), 1

@@ -27,7 +27,8 @@ def gaussian(call: Call, arrays: dict) -> list[Expected]:
             value, size = _along(value, weights, axis, mode), _along(size, np.abs(weights), axis, mode)
     largest = size.max(axis=axes, keepdims=True, initial=0)
     eps = float(computing(dtype).eps)
-    bound = PROMISE * eps * largest + float(np.finfo(dtype).eps) * np.abs(value)
+    info = np.finfo(dtype)
+    bound = PROMISE * eps * largest + float(info.eps) * np.abs(value) + float(info.smallest_subnormal)
     return [Expected(value, dtype, np.broadcast_to(bound, value.shape))]
 
 
