@@ -31,7 +31,8 @@ def whole_of(call: Call) -> Call | None:
 NAMES = re.compile(
     r"\b(x|weight|bias|stride|padding|padding_mode|fill_value|dilation|groups|activation|residual|channel_axis|method|out"
     r"|workers|output_padding|grad_y|needs|kernel|mode|axes|axis|lags|dtype|normalized|nan_policy|chunk|layers"
-    r"|adjacency|normalization|self_loops|gamma|beta|mean|var|eps|input_shape|weight_shape|itemsize|sigma|order|truncate|sample_weights|mask|kernel_mask)\b"
+    r"|adjacency|normalization|self_loops|gamma|beta|mean|var|eps|input_shape|weight_shape|itemsize"
+    r"|sigma|order|truncate|sample_weights|mask|kernel_mask)\b"
 )
 REFUSALS = (ValueError, TypeError, MemoryError)
 
