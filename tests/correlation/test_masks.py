@@ -1,4 +1,4 @@
-"""`mask` and `kernel_mask` of `correlate_nd(normalized=True)`, and NaN that it omits."""
+"""`mask` and `kernel_mask` of `correlate_nd(normalized=True)`, and NaN that is omitted with them."""
 
 import numpy as np
 import pytest
@@ -226,15 +226,17 @@ def test_omitted_samples(rng):
     x, kernel = rng.standard_normal((20, 30)), rng.standard_normal((4, 5))
     x[rng.random(x.shape) < 0.1] = np.nan
     there = ~np.isnan(x)
-    y = check(x, kernel, "same", nan_policy="omit", padding_mode="reflect")
+    every = np.ones(x.shape, bool)
+    y = check(x, kernel, "same", nan_policy="omit", padding_mode="reflect", mask=every)
     by_mask = ndconv.correlate_nd(x, kernel, "same", normalized=True, padding_mode="reflect", mask=there)
     np.testing.assert_array_equal(y, by_mask)
     masked = np.ma.masked_array(np.where(there, x, 1e9), ~there)
-    omitted = ndconv.correlate_nd(masked, kernel, "same", normalized=True, padding_mode="reflect", nan_policy="omit")
+    keywords = {"normalized": True, "nan_policy": "omit", "mask": every}
+    omitted = ndconv.correlate_nd(masked, kernel, "same", padding_mode="reflect", **keywords)
     np.testing.assert_array_equal(omitted, y)
     clean = rng.standard_normal((20, 30))
     np.testing.assert_array_equal(
-        ndconv.correlate_nd(clean, kernel, normalized=True, nan_policy="omit"),
+        ndconv.correlate_nd(clean, kernel, **keywords),
         ndconv.correlate_nd(clean, kernel, normalized=True),
     )
 

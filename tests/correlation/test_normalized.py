@@ -269,6 +269,7 @@ def test_empty():
         ({"normalized": 1}, TypeError, "normalized"),
         ({"normalized": "yes"}, TypeError, "normalized"),
         ({"normalized": None}, TypeError, "normalized"),
+        ({"nan_policy": "omit"}, ValueError, "nan_policy"),
         ({"method": "separable"}, ValueError, "method"),
         ({"method": "fastest"}, ValueError, "method"),
         ({"stride": 0}, ValueError, "stride"),

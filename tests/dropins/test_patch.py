@@ -158,7 +158,7 @@ def test_a_script(tmp_path):
     [
         ({"modules": "fft"}, ValueError, "modules must be some of 'ndimage', 'signal', got 'fft'"),
         ({"modules": ("signal", "stats")}, ValueError, "got 'stats'"),
-        ({"min_size": -1}, ValueError, "min_size must be .*got -1"),
+        ({"min_size": -1}, ValueError, "min_size must be at least 0, got -1"),
         ({"min_size": 1.5}, TypeError, "min_size must be an integer, got 1.5"),
     ],
 )

@@ -22,6 +22,7 @@ from .missing import (
     has_nan,
     mask_of,
     mask_without,
+    refuse_masked_kernel,
     refuse_missing,
     with_gaps,
 )
@@ -125,9 +126,9 @@ def correlate_nd(
     ------
     ValueError
         If shapes or values do not fit; the message names the argument. For `normalized`: if the kernel is constant, as
-        one of a single sample is. If there is a `mask` or a `kernel_mask` without
-        `normalized`. For "omit", unless `normalized`: if the kernel holds NaN, or its weights sum to
-        zero. For "raise": if x or kernel holds NaN, or a sample of x is masked. If one is, and the result is of
+        one of a single sample is, or `nan_policy` is "omit" and there is neither a `mask` nor a `kernel_mask`. If there
+        is one of these without `normalized`. For "omit", unless `normalized`: if the kernel holds NaN, or its weights
+        sum to zero. For "raise": if x or kernel holds NaN, or a sample of x is masked. If one is, and the result is of
         integers. For `sample_weights`: if one is negative or not finite, if the kernel holds NaN or sums to zero, or if
         the result is of integers, or `normalized`.
     TypeError
@@ -276,7 +277,8 @@ def correlate(
     mask: ArrayLike | None = None, kernel_mask: ArrayLike | None = None, kept: Cache[Any] | None = None,
 ) -> Array:  # fmt: skip
     """Correlate, or convolve if `mirror`, in whichever of the ways; what is made of the kernel may be `kept`."""
-    masked = mask_of(x, kernel)
+    refuse_masked_kernel(kernel)
+    masked = mask_of(x)
     x, template = as_array(x, "x"), as_array(kernel, "kernel")
     x = promoted_for_fill(x, arguments.fill_value)
     # Of the operands, only one needs the type that is asked for, for the result to have it.
@@ -308,12 +310,17 @@ def _normalized(
     out: Array | None, workers: int | None, *, normalized: bool, has_weights: bool, mask: ArrayLike | None,
     kernel_mask: ArrayLike | None,
 ) -> Array:  # fmt: skip
-    """Return the normalised correlation, of what counts if there are masks or missing samples are omitted."""
+    """Return the normalised correlation, of what counts if there are masks; these may omit NaN too."""
     if not normalized:
         name = "mask" if mask is not None else "kernel_mask"
         raise ValueError(f"{name} must be None for normalized=False: use sample_weights, or normalized=True")
     if has_weights:
         raise ValueError("sample_weights must be None for normalized=True: use mask, which says which samples count")
+    if nan_policy == "omit" and mask is None and kernel_mask is None:
+        raise ValueError(
+            "nan_policy must be 'propagate' or 'raise' for normalized=True without a mask, got 'omit': beside a mask, which "
+            "may be True everywhere, it leaves out NaN"
+        )
     mask, kernel_mask = checked_mask(mask, x.shape, "mask"), checked_mask(kernel_mask, kernel.shape, "kernel_mask")
     if mask is not None:
         x, masked = forgotten(x, masked, ~mask)

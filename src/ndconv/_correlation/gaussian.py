@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .._call.arguments import LARGEST, PerAxis, axes_of, is_sequence, one_of, padding_modes, per_axis
 from .._call.arrays import checked_out, new_output
-from .._call.dtypes import Array, as_array, compute_type, unmasked_array
+from .._call.dtypes import Array, as_array, compute_type
 from .._runtime.workers import checked_workers
 from .gaussian_certainty import filter_certain
 from .gaussian_passes import filter_by_passes
 from .gaussian_spectra import Pass
 from .gaussian_weights import gaussian_weights
-from .missing import POLICIES, has_nan, is_masked, with_gaps
+from .missing import POLICIES, checked_sample_weights, forgotten, has_nan, mask_of, refuse_missing, with_gaps
 
 # How far weights may reach: these take several gigabytes for a while.
 LONGEST_RADIUS = 1 << 26
@@ -135,7 +135,7 @@ def gaussian(
     >>> ndconv.gaussian([1.0, np.nan, 3, 3], 1, nan_policy="omit").round(2)
     array([1.18, 2.01, 2.85, 2.99])
     """
-    masked: Array = np.asarray(np.ma.getmask(x) if is_masked(x) else False)
+    masked = mask_of(x)
     x = as_array(x, "x")
     if x.ndim == 0:
         raise ValueError("x must have at least one axis, got a scalar")
@@ -144,7 +144,7 @@ def gaussian(
     passes = _passes(slid, sigma, orders, padding_mode, truncate)
     policy = one_of(nan_policy, "nan_policy", POLICIES)
     result = _result_dtype(x.dtype, dtype)
-    certainty = None if sample_weights is None else _checked_weights(sample_weights, x.shape)
+    certainty = None if sample_weights is None else checked_sample_weights(sample_weights, x.shape, result)
     if any(orders) and (certainty is not None or policy == "omit"):
         raise ValueError(
             f"order must be 0 for sample_weights and nan_policy='omit', which divide by sums of weights; got {order!r}"
@@ -152,13 +152,11 @@ def gaussian(
     if out is not None:
         checked_out(out, x.shape, result)
     workers = checked_workers(workers)
-    if certainty is not None:  # what counts for nothing may be anything
-        masked = masked & (certainty > 0)
-        x = np.where(certainty > 0, x, np.zeros_like(x))
-    if policy == "raise" and (masked.any() or has_nan(x)):
-        what = "masked" if masked.any() else "nan"
-        raise ValueError(f"The input contains {what} values: x must have none under nan_policy='raise'")
-    if masked.any():
+    if certainty is not None:
+        x, masked = forgotten(x, masked, certainty == 0)
+    if policy == "raise":
+        refuse_missing(x, masked)
+    if masked is not None:
         x = with_gaps(x, masked, result)
     if policy == "omit" and has_nan(x):
         if certainty is None:
@@ -220,23 +218,6 @@ def _result_dtype(dtype: np.dtype[np.generic], wanted: DTypeLike | None) -> np.d
     if result.kind not in "fc" or result.char in "gG" or (dtype.kind in "fc" and not np.can_cast(dtype, result)):
         raise TypeError(f"dtype must be a floating or complex type that {dtype} can be cast to safely, got {result}")
     return result.newbyteorder("=")
-
-
-def _checked_weights(sample_weights: ArrayLike, shape: tuple[int, ...]) -> Array:
-    """Return the certainty of samples in float64."""
-    weights = unmasked_array(sample_weights, "sample_weights")
-    if weights.dtype.kind == "c":
-        raise TypeError(f"sample_weights must be real, got dtype {weights.dtype}")
-    try:
-        weights = np.broadcast_to(weights, shape)
-    except ValueError:
-        message = f"sample_weights must have x's shape {shape}, or broadcast to it, got {weights.shape}"
-        raise ValueError(message) from None
-    weights = weights.astype(np.float64)
-    wrong = ~((weights >= 0) & (weights < np.inf))
-    if wrong.any():
-        raise ValueError(f"sample_weights must be finite and at least 0, got {weights[wrong][0]}")
-    return weights
 
 
 def _filtered(

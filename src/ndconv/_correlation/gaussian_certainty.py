@@ -30,8 +30,8 @@ def filter_certain(
     wide = np.dtype(np.complex128) if x.dtype.kind == "c" else DOUBLE
     # A scale that all have changes nothing, but that there is room for sums.
     filled = any(each.mode.name == "zeros" for each in passes)
-    exponent = 1 - np.frexp(max(certainty.max(), float(filled)))[1]
-    certainty = np.ldexp(certainty, exponent)
+    exponent = 1 - np.frexp(max(float(certainty.max()), float(filled)))[1]
+    certainty = np.ldexp(certainty.astype(np.float64), exponent)
     passes = [each._replace(fill_value=float(np.ldexp(1.0, exponent))) for each in passes]
     there = certainty > 0
     samples = np.zeros(x.shape, wide)

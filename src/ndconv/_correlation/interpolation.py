@@ -38,7 +38,7 @@ def interpolating(
     real = np.dtype(compute_type(dtype))
     outside = 1.0
     if certainties is not None:
-        certainties, outside = scaled_weights(certainties, outside if windows.are_filled else 0.0)
+        certainties, outside = scaled_weights(certainties, outside if windows.geometry.is_filled else 0.0)
         if _is_faint(certainties, outside):
             real = np.dtype(np.float64)
     samples, there = certain_samples(windows, x, fill_value, certainties, outside, omit, real)

@@ -85,7 +85,7 @@ def _padded(windows: Windows, x: Array, mask: Array | None, fill_value: float | 
     """Return the samples of all windows, exactly, and which of them count; a fill value does if it is given."""
     there = np.ones(x.shape, bool) if mask is None else mask
     x = filled(x, there, tuple(range(x.ndim)))
-    outside = fill_value if windows.are_filled and fill_value is not None else 0
+    outside = fill_value if windows.geometry.is_filled and fill_value is not None else 0
     exact = sample_dtype(x, outside)
     fill = complex(windows.checked.fill_value if outside else 0) if exact.kind == "f" else int(outside)
     return windows.padded(x, exact, fill), windows.padded(there, bool, fill_value is not None)

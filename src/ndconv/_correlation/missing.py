@@ -25,10 +25,14 @@ def is_masked(array: object) -> bool:
     return type(array) is not np.ndarray and "numpy.ma" in sys.modules and isinstance(array, np.ma.MaskedArray)
 
 
-def mask_of(x: ArrayLike, kernel: ArrayLike) -> Array | None:
-    """Return where x is masked, None for nowhere; or raise for a kernel that is a masked array."""
+def refuse_masked_kernel(kernel: ArrayLike) -> None:
+    """Raise for a kernel that is a masked array."""
     if is_masked(kernel):
         raise TypeError("kernel must not be a masked array: fill in what is masked, as by kernel.filled(0)")
+
+
+def mask_of(x: ArrayLike) -> Array | None:
+    """Return where x is masked, None for nowhere."""
     if not is_masked(x):
         return None
     mask = np.ma.getmask(x)
@@ -56,12 +60,12 @@ def with_gaps_filled(x: Array, missing: Array) -> Array:
 # --- NaN ----------------------------------------------------------------------------------------------------------
 
 
-def refuse_missing(x: Array, masked: Array | None, kernel: Array) -> None:
+def refuse_missing(x: Array, masked: Array | None, kernel: Array | None = None) -> None:
     """Raise where samples of x are masked, or where x or the kernel holds NaN, in the words of scipy.stats."""
     if masked is not None:
         raise ValueError("The input contains masked values: x must have none under nan_policy='raise'")
     for array, name in ((x, "x"), (kernel, "kernel")):
-        if has_nan(array):
+        if array is not None and has_nan(array):
             raise ValueError(f"The input contains nan values: {name} must have none under nan_policy='raise'")
 
 
@@ -113,7 +117,7 @@ def checked_sample_weights(sample_weights: ArrayLike, shape: Shape, dtype: np.dt
         )
     wrong = ~(weights >= 0) | np.isinf(weights)
     if wrong.any():
-        raise ValueError(f"sample_weights must be finite and at least 0, got {weights[wrong][0]!r}")
+        raise ValueError(f"sample_weights must be finite and at least 0, got {weights[wrong][0]}")
     return broadcast_to_x(weights, shape, "sample_weights")
 
 

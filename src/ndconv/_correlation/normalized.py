@@ -57,7 +57,7 @@ def normalized_correlation(
     kernel = unit(scaled(doubles(kernel.astype(sample_dtype(kernel, 0)), windows.axes)), windows.axes)
     if 0 in windows.checked.y_shape:
         return np.empty(windows.checked.y_shape, dtype) if out is None else out
-    outside = cast(float, arguments.fill_value) if windows.are_filled else 0  # as x and the kernel are real
+    outside = cast(float, arguments.fill_value) if windows.geometry.is_filled else 0  # as x and the kernel are real
     exact, fill_value = sample_dtype(x, outside), windows.checked.fill_value
     samples = windows.padded(x, exact, complex(fill_value) if exact.kind == "f" else int(outside.real))
     y = coefficients(windows, samples, kernel, dtype, arguments.method)

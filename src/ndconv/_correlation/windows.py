@@ -68,12 +68,6 @@ class Windows(NamedTuple):
         valid = Arguments("valid", "zeros", 0.0, stride, dilation, self.axes, None, method)
         return slide(x, kernel, valid, None, self.workers, False)
 
-    @property
-    def are_filled(self) -> bool:
-        """Whether a fill value stands in any."""
-        g = self.geometry
-        return any(mode.name == "zeros" and max(pair) > 0 for mode, pair in zip(g.modes, g.padding, strict=True))
-
     def padded(self, x: Array, dtype: DTypeLike, fill_value: complex) -> Array:
         """Return a copy of x, in a dtype, with the samples of all windows and no other."""
         g = self.geometry

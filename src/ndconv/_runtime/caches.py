@@ -25,6 +25,9 @@ PLAN_BYTES = 3 << 19
 CHOICE_BYTES = 1 << 20
 ENTRY_BYTES = 1 << 10
 
+# Of arguments of these types, what is equal is the same.
+_TOLD_APART = frozenset((int, str, type(None)))
+
 V = TypeVar("V")
 Arguments = TypeVarTuple("Arguments")
 
@@ -313,7 +316,3 @@ def exact_key(value: Any) -> Any:
 def exact_keys(values: Iterable[Any]) -> list[Any]:
     """Return the keys for some arguments."""
     return [value if type(value) in _TOLD_APART else exact_key(value) for value in values]
-
-
-# Of these types, what is equal is the same.
-_TOLD_APART = frozenset((int, str, type(None)))

@@ -13,7 +13,7 @@ from .._call.dtypes import Array
 from .._dropins.fallback import NDIMAGE_DTYPES, handing_on
 from ._arguments import Modes, Output, PerAxis, Sigma, checked_axes, one_for_each, output_for
 from ._gaussian import gaussian_filter
-from ._generic import take_roots
+from ._generic import add_along
 
 
 class End(TypedDict, total=False):
@@ -99,18 +99,9 @@ def _derivatives(
     x: Array, y: Array, sigma: Sigma, order: int, axes: Sequence[int], mode: Modes, cval: complex, end: End
 ) -> Array:
     """Write to y the sum of a Gaussian's second derivatives of x along axes, or the length of the first ones."""
-    if not axes:
-        y[...] = x
-        return y
-    orders = [[order if a == axis else 0 for a in range(x.ndim)] for axis in axes]
-    modes = one_for_each(mode, len(axes))
-    original = x.copy() if np.may_share_memory(x, y) else x
-    for number, each in enumerate(zip(orders, modes, strict=True)):
-        part = gaussian_filter(original, sigma, each[0], y.dtype if number else y, each[1], cval, **end)
-        if order == 1:
-            np.multiply(part, part, out=part)
-        if number:
-            y += part
-    if order == 1:
-        take_roots(y)
-    return y
+
+    def along(x: Array, axis: int, to: Array | np.dtype[np.generic], mode: str) -> Array:
+        orders = [order if each == axis else 0 for each in range(x.ndim)]
+        return gaussian_filter(x, sigma, orders, to, mode, cval, **end)
+
+    return add_along(x, y, axes, mode, along, squared=order == 1)

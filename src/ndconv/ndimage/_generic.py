@@ -96,25 +96,37 @@ def _sum(
         y = output_for(output, x)
     except RuntimeError:  # SciPy's, or none, as derivatives may know other dtypes
         return FOR_SCIPY
-    along = checked_axes(axes, x.ndim)
-    if not along:
+
+    def along(x: Array, axis: int, to: Array | np.dtype[Any], mode: str) -> Array:
+        result = derivative(x, axis, to, mode, cval, *more, **keywords)
+        return to if isinstance(to, np.ndarray) else result
+
+    return add_along(x, y, checked_axes(axes, x.ndim), mode, along, squared)
+
+
+def add_along(
+    x: Array, y: Array, axes: Sequence[int], mode: Modes, derivative: Callable[..., Array], squared: bool
+) -> Array:
+    """Write to y the sum of derivatives along axes, or the root of the sum of their squares, and return it.
+
+    A derivative is called as ``derivative(x, axis, output, mode)``, the output an array or a dtype.
+    """
+    if not axes:
         y[...] = x
         return y
-    modes = one_for_each(mode, len(along))
     x = x.copy() if shares_memory(x, y) else x
-    for number, (axis, each) in enumerate(zip(along, modes, strict=True)):
-        part = derivative(x, axis, y.dtype if number else y, each, cval, *more, **keywords)
-        part = part if number else y
+    for number, (axis, each) in enumerate(zip(axes, one_for_each(mode, len(axes)), strict=True)):
+        part = derivative(x, axis, y.dtype if number else y, each)
         if squared:
             np.multiply(part, part, out=part)
         if number:
             y += part
     if squared:
-        take_roots(y)
+        _take_roots(y)
     return y
 
 
-def take_roots(y: Array) -> None:
+def _take_roots(y: Array) -> None:
     """Take square roots in place, in the type that NumPy takes them in: of bytes in float16, once for each value."""
     if y.dtype == np.uint8:
         y[...] = np.sqrt(np.arange(256, dtype=np.uint8)).astype(np.uint8)[y]
