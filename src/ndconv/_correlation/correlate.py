@@ -318,8 +318,8 @@ def _normalized(
         raise ValueError("sample_weights must be None for normalized=True: use mask, which says which samples count")
     if nan_policy == "omit" and mask is None and kernel_mask is None:
         raise ValueError(
-            "nan_policy must be 'propagate' or 'raise' for normalized=True without a mask, got 'omit': beside a mask, which "
-            "may be True everywhere, it leaves out NaN"
+            "nan_policy must be 'propagate' or 'raise' for normalized=True without a mask, got 'omit': beside a mask, "
+            "which may be True everywhere, it leaves out NaN"
         )
     mask, kernel_mask = checked_mask(mask, x.shape, "mask"), checked_mask(kernel_mask, kernel.shape, "kernel_mask")
     if mask is not None:
