@@ -290,17 +290,18 @@ def correlate(
             x, template, masked, result_dtype(x, kernel), arguments, nan_policy, out, workers, normalized=normalized,
             has_weights=sample_weights is not None, mask=mask, kernel_mask=kernel_mask,
         )  # fmt: skip
-    certainties = None
+    if nan_policy == "propagate" and masked is None and sample_weights is None:
+        return slide(x, kernel, arguments, out, workers, mirror, kept)
+    dtype, certainties = result_dtype(x, kernel), None
     if sample_weights is not None:
-        certainties = checked_sample_weights(sample_weights, x.shape, result_dtype(x, kernel))
+        certainties = checked_sample_weights(sample_weights, x.shape, dtype)
         x, masked = forgotten(x, masked, certainties == 0)
     if nan_policy == "raise":
         refuse_missing(x, masked, kernel)
     if masked is not None:
-        x = with_gaps(x, masked, result_dtype(x, kernel))
-    omit = nan_policy == "omit" and result_dtype(x, kernel).kind in "fc"
+        x = with_gaps(x, masked, dtype)
+    omit = nan_policy == "omit" and dtype.kind in "fc"
     if omit or certainties is not None:
-        dtype = result_dtype(x, kernel)
         return interpolating(x, kernel, dtype, certainties, omit, arguments, out, workers, mirror)
     return slide(x, kernel, arguments, out, workers, mirror, kept)
 
