@@ -13,6 +13,7 @@ import ndconv
 from ndconv._gradients import input as backward_input
 from ndconv._gradients import padding as backward_padding
 from support import isolated, oracle
+from support.blocks import always_whole_blocks
 from support.gradients import check_close, gradient_for, same_bits, torch_gradients
 from support.layouts import LAYOUTS, values
 from support.strategies import NEEDS, examples, generators, layer_backward_calls, names_of
@@ -32,12 +33,23 @@ def agree(grad_y, x, weight, **keywords):
     )
 
 
-@given(call=layer_backward_calls())
-def test_random_calls(call):
+def agree_call(call):
     keywords = dict(call.keywords)
     needs = names_of(keywords.pop("needs"))
     references = oracle.layer_gradients(*call.arrays, **keywords)
     references.check(ndconv.conv_layer_backward(*call.arrays, **call.keywords), needs)
+
+
+@given(call=layer_backward_calls())
+def test_random_calls(call):
+    agree_call(call)
+
+
+@examples(100)
+@given(call=layer_backward_calls())
+def test_random_calls_by_whole_blocks(call):
+    with always_whole_blocks():
+        agree_call(call)
 
 
 @examples(100)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import ndconv
 from support import isolated, oracle
+from support.blocks import always_whole_blocks
 from support.layouts import FLOATS, LAYOUTS, Place, floats, read_only, values
 from support.pairs import paired
 from support.strategies import NEEDS, examples, generators, names_of, transpose_backward_calls, transpose_calls
@@ -36,8 +37,8 @@ def agree_backward(grad_y, x, weight, **keywords):
     )
 
 
-@given(call=transpose_calls())
-def test_random_calls(call):
+def agree_call(call):
+    """Check a drawn call, and that it writes to where it is asked to and nowhere else."""
     expected = oracle.transpose_layer(*call.arrays, **call.keywords)
     place = call.place(expected)
     if place is None:
@@ -46,6 +47,17 @@ def test_random_calls(call):
     assert ndconv.conv_transpose_layer(*call.arrays, **call.keywords, out=place.out) is place.out
     expected.check(place.out)
     assert place.untouched_outside()
+
+
+@given(call=transpose_calls())
+def test_random_calls(call):
+    agree_call(call)
+
+
+@given(call=transpose_calls())
+def test_random_calls_by_whole_blocks(call):
+    with always_whole_blocks():
+        agree_call(call)
 
 
 @examples(150)
@@ -294,6 +306,19 @@ def test_special_weights_reach_what_their_taps_feed(call, rng, value):
         found = ndconv.conv_transpose_layer(*special[1:], **keywords)
         seen = oracle.transpose_layer(*marked[1:], **keywords).value > 0
         stands_out(found, ndconv.conv_transpose_layer(x, weight, **keywords), seen, value)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 4), (2, 5), (4, 2)])
+def test_special_samples_reach_what_taps_feed_by_whole_blocks(kernel, stride, value):
+    x, weight = floats(1, 6), floats(1, 2, kernel)
+    x[0, 3] = value
+    with always_whole_blocks():
+        y = ndconv.conv_transpose_layer(x, weight, stride=stride)
+    reached = np.zeros(y.shape[1], bool)
+    reached[3 * stride : 3 * stride + kernel] = True
+    assert np.isfinite(y[:, ~reached]).all()
+    assert not np.isfinite(y[:, reached]).any()
 
 
 def stands_out(found, clean, seen, value):

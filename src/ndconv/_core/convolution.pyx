@@ -44,6 +44,7 @@ cdef extern from "simd.h" nogil:
         MOST_VECTOR
         MOST_LANES
         MOST_BLOCK
+        MOST_RESIDUES
         TILE_VECTORS
         BANK_CHANNELS
         BANK_VECTORS
@@ -65,6 +66,7 @@ cdef extern from "simd.h" nogil:
     vec vec_max(vec, vec)
     vec vec_is_positive(vec)
     vec vec_even(vec, vec)
+    void deal_residues(const real*, real* const*, Py_ssize_t, int)
     vec vec_odd(vec, vec)
     real vec_sum(vec)
     vec vec_first(vec, int)

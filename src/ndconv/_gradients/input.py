@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
 from .._call.arrays import new_output
 from .._call.dtypes import Array, compute_type, like, result_dtype
 from .._call.geometry import Geometry, batch_of, channels_first
 from .._runtime.caches import Cache
-from .._transposed.phases import box_of_samples, transposed_phases, transposed_sets
+from .._transposed.phases import box_of_samples, transposed_sets
 from .._transposed.run import run_transposed
 from .padding import Box, add_border, borders, fold, is_small, padded_box, pieces
 
@@ -37,11 +36,8 @@ def input_gradient(
     else:
         grad_x = new_output(x.shape, sum_dtype)
 
-    most_columns = _core.load(compute_type(dtype)).most_phases
-
     def compute(box: Box, items: Array, target: Array) -> None:
-        phases = transposed_phases(g, box, most_columns)
-        run_transposed(phases, items, sets, target, packed=packed, workers=workers)
+        run_transposed(g, box, items, sets, target, packed=packed, workers=workers)
 
     def slab_for(box: Box, items: Array) -> Array:
         slab: Array = np.empty((*batch_of(items.shape, g.ndim), g.channels_in, *map(len, box)), sum_dtype)

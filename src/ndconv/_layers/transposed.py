@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from numpy.typing import ArrayLike
 
-from .. import _core
 from .._call.activations import ACTIVATIONS, check_activation
 from .._call.arguments import (
     Padding,
@@ -20,7 +19,7 @@ from .._call.arguments import (
     per_axis,
 )
 from .._call.arrays import checked_out, copy_if_overlapping, new_output, with_components_of
-from .._call.dtypes import Array, compute_type, like, result_dtype, unmasked_array
+from .._call.dtypes import Array, like, result_dtype, unmasked_array
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, make_geometry
 from .._engine import convolve
 from .._gradients.layer import bias_gradient, checked_gradient
@@ -28,7 +27,7 @@ from .._gradients.result import ConvGradients, checked_needs
 from .._gradients.weight_of_samples import weight_gradient_of_samples
 from .._methods import checked_method
 from .._runtime.workers import checked_workers
-from .._transposed.phases import box_of_samples, transposed_phases, transposed_sets
+from .._transposed.phases import box_of_samples, transposed_sets
 from .._transposed.run import run_transposed
 from .._transposed.samples import convolve_samples, taps_not_finite
 
@@ -141,9 +140,8 @@ def conv_transpose_layer(
     if residual is not None:
         residual = call.first(with_components_of(residual, dtype))
     run_transposed(
-        transposed_phases(g, box_of_samples(g), _core.load(compute_type(dtype)).most_phases),
-        call.first(x), transposed_sets(weight, g.groups), call.first(y), bias=bias, residual=residual,
-        activation=activation, method=method, workers=workers,
+        g, box_of_samples(g), call.first(x), transposed_sets(weight, g.groups), call.first(y), bias=bias,
+        residual=residual, activation=activation, method=method, workers=workers,
     )  # fmt: skip
     return y
 

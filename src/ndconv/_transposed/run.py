@@ -3,7 +3,8 @@
 One phase of the stride at a time: the outputs that lie a stride apart meet the same taps, and are an ordinary
 convolution of stride 1 of the input with those taps, last one first. So no zero is inserted and multiplied (the
 sub-pixel convolution of Shi et al., 2016, and the backward-data pass of every framework). Phases along the last axis
-are computed together where that can be, so that rows are written once; see ``polyphase.py``.
+are computed together where that can be, so that rows are written once; see ``polyphase.py``. Where phases are many and
+each has little to do, all of them are one convolution; see ``subpixel.py``.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from .. import _core
 from .._call.dtypes import Array, compute_type
+from .._call.geometry import Geometry
 from .._engine import convolve, prepare_for
 from .._methods import allows_plain_sums
 from .._methods.epilogue import activate
 from .._runtime.caches import Cache
-from .phases import Phase
+from .phases import Phase, transposed_phases
 from .polyphase import run_interleaved
 from .samples import convolve_samples, taps_not_finite
+from .subpixel import run_subpixel, subpixel_of
 
 
 def run_transposed(
-    phases: tuple[Phase, ...],
+    geometry: Geometry,
+    box: tuple[range, ...],
     x: Array,
     weight: Array,
     y: Array,
@@ -38,12 +43,19 @@ def run_transposed(
 ) -> None:
     """Compute y (*batch, channels, *box) from x (*batch, channels, *in) and weight (groups, out, in, *kernel).
 
-    Packed weights are kept in `packed` for the next call.
+    The geometry is that of the convolution whose transpose this is, and `box` a part of its padded input. Packed
+    weights are kept in `packed` for the next call.
     """
     if y.size == 0:
         return
     ndim = weight.ndim - 3
     special = taps_not_finite(weight, packed)
+    if special is None and x.size and allows_plain_sums(method):
+        together = subpixel_of(geometry, box, x, y)
+        if together is not None:
+            run_subpixel(together, x, weight, y, bias, residual, activation, method, packed, workers)
+            return
+    phases = transposed_phases(geometry, box, _core.load(compute_type(y.dtype)).most_phases)
     if special is not None or not allows_plain_sums(method):
         phases = tuple(each for phase in phases for each in phase.apart())
         for phase in phases:

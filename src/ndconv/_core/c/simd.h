@@ -153,17 +153,69 @@ static inline void transpose_block(const real *from, Py_ssize_t from_stride, rea
         vec_store(to + i * to_stride, LANE_COUNT == 2 || LANE_COUNT == 8 ? b[i] : a[i]);
 }
 
-/* Every other lane of two vectors, as the residues of an axis of stride 2 need them. */
-#define ODD_2 1, 3
-#define ODD_4 1, 3, 5, 7
-#define ODD_8 1, 3, 5, 7, 9, 11, 13, 15
-#define ODD_16 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#define EVEN_2 0, 2
-#define EVEN_4 0, 2, 4, 6
-#define EVEN_8 0, 2, 4, 6, 8, 10, 12, 14
-#define EVEN_16 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-static inline vec vec_even(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(EVEN_, LANE_COUNT)); }
-static inline vec vec_odd(vec a, vec b) { return __builtin_shufflevector(a, b, JOIN(ODD_, LANE_COUNT)); }
+/* An index for each lane: f(lane, r). */
+#define EACH_2(f, r) f(0, r), f(1, r)
+#define EACH_4(f, r) EACH_2(f, r), f(2, r), f(3, r)
+#define EACH_8(f, r) EACH_4(f, r), f(4, r), f(5, r), f(6, r), f(7, r)
+#define EACH_16(f, r) EACH_8(f, r), f(8, r), f(9, r), f(10, r), f(11, r), f(12, r), f(13, r), f(14, r), f(15, r)
+#define EACH_LANE(f, r) JOIN(EACH_, LANE_COUNT)(f, r)
+
+/* Every other lane of two vectors. */
+#define EVERY_OTHER(i, r) (2 * (i) + (r))
+static inline vec vec_even(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(EVERY_OTHER, 0)); }
+static inline vec vec_odd(vec a, vec b) { return __builtin_shufflevector(a, b, EACH_LANE(EVERY_OTHER, 1)); }
+
+/* Residues of an axis of a short stride. Vectors of 32 bytes are shuffled within their halves, from one to the other of
+ * which every shuffle is slow: each half has LANES / 2 outputs' samples, which are loaded to where they are shuffled. */
+#define PART (VECTOR_BYTES == 32 ? LANE_COUNT / 2 : LANE_COUNT)
+#if VECTOR_BYTES == 32
+typedef real half __attribute__((vector_size(16)));
+typedef real half_unaligned __attribute__((vector_size(16), aligned(1), may_alias));
+#if LANE_COUNT == 8
+#define BOTH_HALVES 0, 1, 2, 3, 4, 5, 6, 7
+#else
+#define BOTH_HALVES 0, 1, 2, 3
+#endif
+static inline vec vec_load_part(const real *from, int k, int stride) {
+    half low = *(const half_unaligned *)(from + k * PART), high = *(const half_unaligned *)(from + (stride + k) * PART);
+    return __builtin_shufflevector(low, high, BOTH_HALVES);
+}
+#else
+static inline vec vec_load_part(const real *from, int k, int stride) { return vec_load(from + k * LANES); }
+#endif
+/* Where sample n of those of a lane's part is, in the vectors loaded so. */
+#define IN_PART(i, n) ((n) / PART * LANE_COUNT + (i) / PART * PART + (n) % PART)
+#define SECOND(i, r) IN_PART(i, 2 * ((i) % PART) + (r))
+#define VEC_SECOND(a, b, r) __builtin_shufflevector(a, b, EACH_LANE(SECOND, r))
+/* Of three vectors: what the first two have of them, and then what the last has. */
+#define THIRD(i, r) (3 * ((i) % PART) + (r) < 2 * PART ? IN_PART(i, 3 * ((i) % PART) + (r)) : (i))
+#define OR_OF_LAST(i, r) (3 * ((i) % PART) + (r) < 2 * PART ? (i) : IN_PART(i, 3 * ((i) % PART) + (r) - PART))
+#define VEC_THIRD(a, b, c, r) \
+    __builtin_shufflevector(__builtin_shufflevector(a, b, EACH_LANE(THIRD, r)), c, EACH_LANE(OR_OF_LAST, r))
+
+/* Deal out the samples of so many vectors, one by one, to as many rows; those that are NULL get none. */
+enum { MOST_RESIDUES = 4 };
+static CYTHON_INLINE void deal_residues(const real *from, real *const *to, Py_ssize_t at, int stride) {
+    vec v[MOST_RESIDUES], even[2], odd[2];
+    for (int k = 0; k < stride; k++) v[k] = vec_load_part(from, k, stride);
+    if (stride == 2) {
+        if (to[0]) vec_store(to[0] + at, VEC_SECOND(v[0], v[1], 0));
+        if (to[1]) vec_store(to[1] + at, VEC_SECOND(v[0], v[1], 1));
+    } else if (stride == 3) {
+        if (to[0]) vec_store(to[0] + at, VEC_THIRD(v[0], v[1], v[2], 0));
+        if (to[1]) vec_store(to[1] + at, VEC_THIRD(v[0], v[1], v[2], 1));
+        if (to[2]) vec_store(to[2] + at, VEC_THIRD(v[0], v[1], v[2], 2));
+    } else {
+        for (int k = 0; k < 2; k++) {
+            even[k] = VEC_SECOND(v[2 * k], v[2 * k + 1], 0);
+            odd[k] = VEC_SECOND(v[2 * k], v[2 * k + 1], 1);
+        }
+        if (to[0]) vec_store(to[0] + at, VEC_SECOND(even[0], even[1], 0));
+        if (to[1]) vec_store(to[1] + at, VEC_SECOND(odd[0], odd[1], 0));
+        if (to[2]) vec_store(to[2] + at, VEC_SECOND(even[0], even[1], 1));
+        if (to[3]) vec_store(to[3] + at, VEC_SECOND(odd[0], odd[1], 1));
+    }
+}
 
 /* The sum of all lanes: of neighbours, of their sums, and so on. */
 static inline real vec_sum(vec v) {

@@ -10,22 +10,31 @@
 #   called  by run_task, accumulate and transform_input_rows.
 
 
-cdef void copy_residues(real* even, Py_ssize_t n_even, real* odd, Py_ssize_t n_odd, const real* source) noexcept nogil:
-    """Copies samples 0, 2, 4, ... and 1, 3, 5, ... to a place of their own each, reading them once."""
-    cdef Py_ssize_t i = 0, both = min(n_even, n_odd)
-    cdef vec low, high
-    while i < both and both >= LANES:
-        i = min(i, both - LANES)
-        low = vec_load(source + 2 * i)
-        high = vec_load(source + 2 * i + LANES)
-        vec_store(even + i, vec_even(low, high))
-        vec_store(odd + i, vec_odd(low, high))
+cdef void copy_residues(const Source* source, const real* at, real* row) noexcept nogil:
+    """Copies the samples of each residue to a place of their own, reading them once."""
+    cdef real* to[MOST_RESIDUES]
+    cdef Py_ssize_t i = 0, k
+    cdef int stride = source.stride
+    for k in range(MOST_RESIDUES):
+        to[k] = NULL
+    for k in range(source.n_reads):
+        to[source.residue[k]] = row + source.place[k]
+    while i < source.whole:
+        # The last vectors overlap those before them.
+        i = min(i, source.whole - LANES)
+        # Short rows, far apart in the planes, outrun the hardware's own look ahead.
+        for k in range(stride):
+            prefetch(at + stride * i + k * LANES + READ_AHEAD)
+        if stride == 2:
+            deal_residues(at + 2 * i, to, i, 2)
+        elif stride == 3:
+            deal_residues(at + 3 * i, to, i, 3)
+        else:
+            deal_residues(at + 4 * i, to, i, 4)
         i += LANES
-    both = i
-    for i in range(both, n_even):
-        even[i] = source[2 * i]
-    for i in range(both, n_odd):
-        odd[i] = source[2 * i + 1]
+    for k in range(source.n_reads):
+        for i in range(source.whole, source.length[k]):
+            row[source.place[k] + i] = at[source.residue[k] + stride * i]
 
 
 cdef void pad_row(const Samples* x, real fill, bint filled, const char* source, const Run* runs, Py_ssize_t n_runs,
@@ -74,14 +83,13 @@ cdef void pad_planes(const Plan* plan, const Samples* x, const char* data, Sourc
         filled = c - first < source.filled
         if filled and source.n_reads > 0:
             for row in range(source.n_rows):
-                at = channel + source.rows[row] + source.read[0].source
+                at = channel + source.rows[row] + source.read_from
                 if source.rows[row] == FILL:
                     pass
-                elif source.n_reads == 1:
-                    copy_samples(target + source.place[0], <const real*> at, source.read[0].length)
+                elif source.stride == 1:
+                    copy_samples(target + source.place[0], <const real*> at, source.length[0])
                 else:
-                    copy_residues(target + source.place[0], source.read[0].length,
-                                  target + source.place[1], source.read[1].length, <const real*> at)
+                    copy_residues(source, <const real*> at, target)
                 target += plan.planes.row_length
             continue
         # A flat plane keeps each segment for all rows together; another keeps a row's segments together.

@@ -7,10 +7,14 @@ cdef struct Source:
     Py_ssize_t* first_run    # of each segment, in `runs`; one more entry ends the last
     Run* runs
     Py_ssize_t filled        # planes whose filled samples are there from an earlier call
-    # Most rows are read in one contiguous run, or as the two residues of a stride of 2: 1 or 2 runs; else 0.
+    # Most rows are read in one contiguous run, or as residues of a short stride: so many runs; else 0.
     int n_reads
-    Run read[2]
-    Py_ssize_t place[2]      # where those runs begin in a plane's row
+    int stride                           # samples of x from one of a run to the next
+    Py_ssize_t read_from                 # byte offset of the first sample of all from the row's start
+    Py_ssize_t residue[MOST_RESIDUES]    # samples from there to the first of a run, fewer than the stride
+    Py_ssize_t length[MOST_RESIDUES]
+    Py_ssize_t place[MOST_RESIDUES]      # where a run begins in a plane's row
+    Py_ssize_t whole                     # samples of every run that whole vectors may read: none, or at least LANES
 
 
 cdef Py_ssize_t plane_rows(const Plan* plan) noexcept nogil:
@@ -94,24 +98,50 @@ cdef void join_rows(const Plan* plan, const Samples* x, Source* source, Py_ssize
 
 
 cdef void find_reads(const Plan* plan, const Samples* x, Source* source, Py_ssize_t n_runs) noexcept nogil:
-    """Finds out whether all that is read of a row is one contiguous run, or a pair of residues."""
-    cdef Py_ssize_t i, n = 0, done = 0
+    """Finds out whether all that is read of a row is one contiguous run, or several residues of a short stride."""
+    cdef Py_ssize_t i, done = 0, step = 0, size = sizeof(real)
+    cdef int n = 0
     source.n_reads = 0
+    if plan.planes.flat or not x.is_compute_type:
+        return
     for i in range(n_runs):
         if source.runs[i].source != FILL:
-            if n == 2:
+            if n == MOST_RESIDUES or (n > 0 and source.runs[i].step != step):
                 return
-            source.read[n] = source.runs[i]
+            step = source.runs[i].step
+            source.read_from = min(source.read_from, source.runs[i].source) if n > 0 else source.runs[i].source
+            source.residue[n] = source.runs[i].source
+            source.length[n] = source.runs[i].length
             source.place[n] = done
             n += 1
         done += source.runs[i].length
-    if plan.planes.flat or not x.is_compute_type:
-        return
-    if n == 1 and source.read[0].step == sizeof(real):
+    if n == 1 and step == size:
+        source.stride = 1
         source.n_reads = 1
-    elif n == 2 and source.read[0].step == 2 * sizeof(real) and source.read[1].step == 2 * sizeof(real):
-        if source.read[1].source < source.read[0].source:
-            source.read[0], source.read[1] = source.read[1], source.read[0]
-            source.place[0], source.place[1] = source.place[1], source.place[0]
-        if source.read[1].source - source.read[0].source == sizeof(real):
-            source.n_reads = 2
+    elif n > 1 and (step == 2 * size or step == 3 * size or step == 4 * size):
+        source.stride = <int> (step // size)
+        if find_residues(source, n):
+            source.n_reads = n
+
+
+cdef bint find_residues(Source* source, int n) noexcept nogil:
+    """Makes residues of the byte offsets of n runs; whether each is another one."""
+    cdef Py_ssize_t offset, end = 0
+    cdef int k, known = 0
+    source.whole = source.length[0]
+    for k in range(n):
+        offset = source.residue[k] - source.read_from
+        if offset % <Py_ssize_t> sizeof(real) != 0:
+            return False
+        offset //= <Py_ssize_t> sizeof(real)
+        if offset >= source.stride or known >> offset & 1:
+            return False
+        known |= 1 << offset
+        source.residue[k] = offset
+        source.whole = min(source.whole, source.length[k])
+        end = max(end, offset + (source.length[k] - 1) * source.stride + 1)
+    # Vectors hold all residues, but must not read beyond the last sample of any.
+    source.whole = min(source.whole, end // source.stride)
+    if source.whole < LANES:
+        source.whole = 0
+    return True
