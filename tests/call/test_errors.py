@@ -8,6 +8,9 @@ from support.functions import FILTERS, SIGNAL, call
 from support.layouts import floats, read_only
 from support.tables import names_of_rows, shown
 
+# Arguments are refused before anything is computed.
+pytestmark = pytest.mark.once
+
 NAN = float("nan")
 INTEGER_LIKE = (ValueError, TypeError)
 

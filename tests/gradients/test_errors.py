@@ -7,6 +7,9 @@ import ndconv
 from support.layouts import floats
 from support.tables import names_of_changes
 
+# Arguments are refused before anything is computed.
+pytestmark = pytest.mark.once
+
 CALL = {"grad_y": floats(6, 7, 7), "x": floats(4, 9, 8), "weight": floats(6, 4, 3, 2)}
 
 #: (what is changed in a call that is right, the error, what the message must hold)

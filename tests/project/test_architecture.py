@@ -7,6 +7,8 @@ import pytest
 
 import ndconv
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(ndconv.__file__).parent
 
 #: From the top down, as in the documentation.

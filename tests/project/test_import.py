@@ -10,6 +10,8 @@ import pytest
 import ndconv
 from support import isolated
 
+pytestmark = pytest.mark.once
+
 FUNCTIONS = (
     "conv_layer",
     "conv_layer_backward",

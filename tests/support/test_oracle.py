@@ -10,6 +10,9 @@ from support import oracle
 from support.layouts import LAYOUTS, Place, values
 from support.strategies import correlation_calls, examples, layer_calls
 
+# The references have no instruction sets.
+pytestmark = pytest.mark.once
+
 NDIMAGE_NAME = {
     "zeros": "constant",
     "replicate": "nearest",
