@@ -43,7 +43,7 @@ def partial_layer(
     with np.errstate(all="ignore"):
         samples, _ = forgotten(x, None, weights == 0)
         samples = samples.astype(np.result_type(real, np.complex64) if x.dtype.kind == "c" else real, copy=False)
-        samples = samples * weights.astype(real, copy=False)
+        samples *= weights.astype(real, copy=False)
         y = prepare_call(samples, weight, None, None, plain, None).run_once(samples, weight, None, None, None, workers)
         y *= factors.astype(real, copy=False)
         if bias is not None:
