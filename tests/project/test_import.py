@@ -42,6 +42,7 @@ LAYER = {
     "groups": 1,
     "activation": None,
     "residual": None,
+    "sample_weights": None,
     "channel_axis": None,
     "method": "auto",
     "out": None,
@@ -168,10 +169,11 @@ def test_signatures():
 
 
 def test_signatures_of_gradients_and_transposed_layers():
-    own = ("activation", "residual", "method", "out")
+    own = ("activation", "residual", "sample_weights", "method", "out")
     backward = {name: value for name, value in LAYER.items() if name not in own} | NEEDS
     assert keywords_of(ndconv.conv_layer_backward, ["grad_y", "x", "weight"]) == backward
-    transposed = {name: value for name, value in LAYER.items() if name not in ("padding_mode", "fill_value")}
+    unknown = ("padding_mode", "fill_value", "sample_weights")
+    transposed = {name: value for name, value in LAYER.items() if name not in unknown}
     transposed["output_padding"] = 0
     assert keywords_of(ndconv.conv_transpose_layer, ["x", "weight", "bias"]) == transposed
     backward = {name: value for name, value in transposed.items() if name not in own} | NEEDS

@@ -313,8 +313,11 @@ def _normalized(
 ) -> Array:  # fmt: skip
     """Return the normalised correlation, of what counts if there are masks; these may omit NaN too."""
     if not normalized:
-        name = "mask" if mask is not None else "kernel_mask"
-        raise ValueError(f"{name} must be None for normalized=False: use sample_weights, or normalized=True")
+        name, given = ("mask", mask) if mask is not None else ("kernel_mask", kernel_mask)
+        raise ValueError(
+            f"{name} must be None for normalized=False, got an array of shape {as_array(given, name).shape}: use "
+            f"sample_weights, or normalized=True"
+        )
     if has_weights:
         raise ValueError("sample_weights must be None for normalized=True: use mask, which says which samples count")
     if nan_policy == "omit" and mask is None and kernel_mask is None:

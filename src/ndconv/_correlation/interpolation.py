@@ -39,7 +39,7 @@ def interpolating(
     outside = 1.0
     if certainties is not None:
         certainties, outside = scaled_weights(certainties, outside if windows.geometry.is_filled else 0.0)
-        if _is_faint(certainties, outside):
+        if is_faint(certainties, outside):
             real = np.dtype(np.float64)
     samples, there = certain_samples(windows, x, fill_value, certainties, outside, omit, real)
     return windows.delivered(interpolated(windows, samples, there, weights, arguments.method), out)
@@ -100,7 +100,7 @@ def interpolated(windows: Windows, samples: Array, there: Array, kernel: Array, 
     return y
 
 
-def _is_faint(certainties: Array, outside: float) -> bool:
+def is_faint(certainties: Array, outside: float) -> bool:
     """Whether some of the certainties would leave no normal numbers of products in single precision."""
     return 0 < outside < FAINT or bool(((certainties > 0) & (certainties < FAINT)).any())
 

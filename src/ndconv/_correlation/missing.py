@@ -105,20 +105,26 @@ def mask_without(mask: Array | None, x: Array, masked: Array | None) -> Array | 
 
 def checked_sample_weights(sample_weights: ArrayLike, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Return how much each sample of x counts in a result of a dtype, or raise for what does not tell that."""
-    if is_masked(sample_weights):
-        raise TypeError("sample_weights must not be a masked array: fill it, as by sample_weights.filled(0)")
-    weights = as_array(sample_weights, "sample_weights")
-    if weights.dtype.kind == "c":
-        raise TypeError(f"sample_weights must be real, got dtype {weights.dtype}")
+    weights = finite_weights(sample_weights)
     if dtype.kind in "iu":
         raise ValueError(
             f"sample_weights must be None for a result of dtype {dtype}, which has no quotients; got an array of shape "
             f"{weights.shape}: ask for a floating dtype, such as dtype='float64'"
         )
+    return broadcast_to_x(weights, shape, "sample_weights")
+
+
+def finite_weights(sample_weights: ArrayLike) -> Array:
+    """Return weights of samples in whatever shape they have, or raise for what are none."""
+    if is_masked(sample_weights):
+        raise TypeError("sample_weights must not be a masked array: fill it, as by sample_weights.filled(0)")
+    weights = as_array(sample_weights, "sample_weights")
+    if weights.dtype.kind == "c":
+        raise TypeError(f"sample_weights must be real, got dtype {weights.dtype}")
     wrong = ~(weights >= 0) | np.isinf(weights)
     if wrong.any():
         raise ValueError(f"sample_weights must be finite and at least 0, got {weights[wrong][0]}")
-    return broadcast_to_x(weights, shape, "sample_weights")
+    return weights
 
 
 def broadcast_to_x(array: Array, shape: Shape, name: str) -> Array:

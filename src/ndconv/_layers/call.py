@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from .._call.activations import ACTIVATIONS, check_activation
 from .._call.arguments import Padding, PerAxis, channel_axis_of, one_of
 from .._call.arrays import checked_out, copy_if_overlapping, is_in_place, new_output, with_components_of
-from .._call.dtypes import Array, compute_type, result_dtype, unmasked_array
+from .._call.dtypes import Array, compute_type, real_vector, result_dtype, unmasked_array
 from .._call.fill import checked_fill_value
 from .._call.geometry import Geometry, Shape, batch_of, channels_first, layer_geometry
 from .._engine import Prepared, prepare
@@ -67,6 +67,18 @@ class Call(NamedTuple):
             residual = None if residual is None else residual.transpose(first)
             self.prepared.run(x.transpose(first), packed, y.transpose(first), bias, residual, workers)
         return y
+
+    def run_once(
+        self, x: Array, weight: Array, bias: Array | None, residual: Array | None, out: Array | None,
+        workers: int | None,
+    ) -> Array:  # fmt: skip
+        """Return the same for a weight and a bias as given, which are packed for this call alone."""
+        if out is not None:
+            weight = copy_if_overlapping(weight, out)
+            bias = None if bias is None else copy_if_overlapping(bias, out)
+        packed = self.prepared.pack(as_sets(weight, self.geometry.groups), workers, once=True)
+        bias = None if bias is None else real_vector(bias, self.prepared.dtype)
+        return self.run(x, packed, bias, residual, out, workers)
 
 
 def prepare_call(

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._call.arguments import Padding, PerAxis
-from .._call.arrays import copy_if_overlapping
-from .._call.dtypes import Array, promoted_for_fill, real_vector, unmasked_array
+from .._call.dtypes import Array, promoted_for_fill, unmasked_array
 from .._call.geometry import layer_geometry
 from .._engine import remember
 from .._runtime.caches import Cache, exact_key
 from .._runtime.workers import checked_workers
-from .call import Call, Settings, as_sets, check_residual, checked_bias, layout_of, prepare_call
+from .call import Call, Settings, check_residual, checked_bias, layout_of, prepare_call
+from .partial import partial_layer
 
 # What was prepared for recent calls of conv_layer. Only cheap, hashable descriptions are keys, never the data.
 _calls = Cache[Call]("layer calls")
@@ -34,6 +34,7 @@ def conv_layer(
     groups: int = 1,
     activation: str | None = None,
     residual: ArrayLike | None = None,
+    sample_weights: ArrayLike | None = None,
     channel_axis: int | None = None,
     method: str = "auto",
     out: Array | None = None,
@@ -70,6 +71,13 @@ def conv_layer(
         "hardswish".
     residual : array_like, optional
         Array of the output's shape, added before the activation.
+    sample_weights : array_like, optional
+        How much each sample of x counts: numbers of at least 0 in x's shape or, with fewer axes, in that without the
+        channels, which then count alike; either broadcasts. The layer is a partial convolution: the sum of weight times
+        filter times sample is multiplied by the window's number of samples over the sum of their weights. So only the
+        ratios of weights matter, and a sample of weight 0 is missing, whatever stands there, NaN and infinity too.
+        Samples outside x have the weight of those that they repeat, and none under "zeros". Where no sample of a window
+        counts, there is 0 instead of the sum and the bias. Not for results of integers.
     channel_axis : int, optional
         -1 if x has its channels last, (\*S, C_in) or (N, \*S, C_in); the output (and `residual` and `out`) then has,
         too.
@@ -92,7 +100,8 @@ def conv_layer(
     Raises
     ------
     ValueError
-        If shapes or values do not fit; the message names the argument.
+        If shapes or values do not fit; the message names the argument. For `sample_weights`: if one is negative or not
+        finite, if `fill_value` is not 0, or if the result is of integers.
     TypeError
         If an argument has the wrong type or dtype.
 
@@ -108,10 +117,21 @@ def conv_layer(
         y[k, i, j] = bias[k] + sum over c, u, v of
             weight[k, c, u, v] * x[c, stride * i + dilation * u, stride * j + dilation * v]
 
+    `sample_weights` of 0 and 1 are the masks of [2]_; other numbers are the certainties of the normalised convolution
+    of [3]_, with a window that is the same everywhere. With w for them, and sums over the window of one output::
+
+        y[k] = bias[k] + taps * (C_in // groups) / sum(w) * sum(weight[k] * w * x)
+
+    The factor multiplies rounding errors too. Where less than 1/64 of a window counts, "auto" is "direct".
+
     References
     ----------
     .. [1] Y. LeCun, B. Boser, J. S. Denker et al., "Backpropagation Applied to Handwritten Zip Code Recognition",
        Neural Computation 1(4), 1989, pp. 541-551. :doi:`10.1162/neco.1989.1.4.541`
+    .. [2] G. Liu, F. A. Reda, K. J. Shih et al., "Image Inpainting for Irregular Holes Using Partial Convolutions",
+       ECCV 2018, pp. 89-105. :doi:`10.1007/978-3-030-01252-6_6`
+    .. [3] H. Knutsson and C.-F. Westin, "Normalized and differential convolution: Methods for interpolation and
+       filtering of incomplete and uncertain data", CVPR 1993.
 
     Examples
     --------
@@ -125,9 +145,15 @@ def conv_layer(
     array([[3., 3., 3.],
            [3., 3., 3.],
            [0., 0., 0.]])
+
+    Means of three samples, of which some are missing:
+
+    >>> x, there = np.array([[1.0, 2, np.nan, 4, 8]]), [True, True, False, True, True]
+    >>> ndconv.conv_layer(x, np.ones((1, 1, 3)) / 3, sample_weights=there)
+    array([[1.5, 3. , 6. ]])
     """
     key: tuple[object, ...] | None = None
-    if type(x) is np.ndarray and type(weight) is np.ndarray:
+    if type(x) is np.ndarray and type(weight) is np.ndarray and sample_weights is None:
         key = (
             x.shape, x.strides, x.dtype, weight.shape, weight.dtype, exact_key(stride), exact_key(padding),
             padding_mode, type(fill_value), fill_value, exact_key(dilation), exact_key(groups), activation,
@@ -140,7 +166,8 @@ def conv_layer(
             key = call = None
         if call is not None:
             workers = checked_workers(workers)
-            return _conv(call, x, weight, checked_bias(bias, weight), cast("Array | None", residual), out, workers)
+            bias = checked_bias(bias, weight)
+            return call.run_once(x, weight, bias, cast("Array | None", residual), out, workers)
     given = x, residual
     x, weight = promoted_for_fill(unmasked_array(x, "x"), fill_value), unmasked_array(weight, "weight")
     if weight.ndim < 3:
@@ -153,18 +180,8 @@ def conv_layer(
     workers = checked_workers(workers)
     call = prepare_call(x, weight, bias, residual, settings, out)
     check_residual(residual, call.y_shape)
+    if sample_weights is not None:
+        return partial_layer(call, x, weight, bias, residual, sample_weights, settings, out, workers)
     if key is not None and all(map(operator.is_, given, (x, residual))):
         remember(_calls, key, call, call.geometry)
-    return _conv(call, x, weight, bias, residual, out, workers)
-
-
-def _conv(
-    call: Call, x: Array, weight: Array, bias: Array | None, residual: Array | None, out: Array | None,
-    workers: int | None,
-) -> Array:  # fmt: skip
-    if out is not None:
-        weight = copy_if_overlapping(weight, out)
-        bias = None if bias is None else copy_if_overlapping(bias, out)
-    packed = call.prepared.pack(as_sets(weight, call.geometry.groups), workers, once=True)
-    bias = None if bias is None else real_vector(bias, call.prepared.dtype)
-    return call.run(x, packed, bias, residual, out, workers)
+    return call.run_once(x, weight, bias, residual, out, workers)

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 class ConvLayer:
     r"""A convolution layer made once and called many times: its weights are packed, its plans remembered.
 
-    The keywords are those of `conv_layer`. A layer is immutable and may be called from many threads at once.
+    The keywords are those of `conv_layer`, but for `sample_weights`. A layer is immutable and may be called from many
+    threads at once.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fuzz.answers.promise import Expected, own, promise, rounded_fill, sizes_of, spatial, without_blas
+from fuzz.answers.promise import Expected, own, promise, rounded_fill, sizes_of, spatial, within, without_blas
 from fuzz.calls import Call
 from support import oracle
 
@@ -16,6 +16,8 @@ def layer(call: Call, arrays: dict) -> list[Expected]:
     keywords = call.resolved(arrays)
     if "residual" in arrays:
         keywords["residual"] = arrays["residual"]
+    if "sample_weights" in keywords:
+        return partial_layer(arrays["x"], arrays["weight"], keywords)
     method, activation = keywords.pop("method", "auto"), keywords.pop("activation", None)
     reference = oracle.transpose_layer if "transpose" in call.function else oracle.layer
     weight = arrays["weight"]
@@ -33,6 +35,19 @@ def layer(call: Call, arrays: dict) -> list[Expected]:
     if dtype.kind in "iu" and activation:
         return [Expected(oracle.ACTIVATIONS[activation](exact.value).astype(dtype), dtype, None)]
     return [promise(exact.value, sizes, count, dtype, method, mixing, activation)]
+
+
+def partial_layer(x, weight, keywords: dict) -> list[Expected]:
+    """Expect the output of `conv_layer` with `sample_weights`."""
+    activation = keywords.pop("activation", None)
+    exact = oracle.partial_layer(*without_blas([x, weight]), **keywords)
+    dtype = oracle.result_dtype(x, weight, keywords.get("bias"), keywords.get("residual"))
+    small = {key: sizes_of(keywords[key], dtype) for key in ("bias", "residual") if key in keywords}
+    sizes = oracle.partial_layer(*(sizes_of(a, dtype) for a in (x, weight)), **keywords | small)
+    # Never worse than plain sums.
+    count = weight.shape[1] * math.prod(weight.shape[2:])
+    bound = max(1, math.sqrt(count) / 8) * sizes.bound
+    return [within(exact.value, bound, sizes.value, dtype, activation)]
 
 
 def gradients(call: Call, arrays: dict) -> list[Expected | None]:

@@ -105,6 +105,14 @@ def promise(value, sizes, count, dtype, method, mixing, activation=None) -> Expe
         if method != "direct" and sizes.size:
             bound = np.maximum(bound, 32 * eps * sizes.max(axis=mixing, keepdims=True))
         bound = bound + (count + 32) * tiny
+    return within(value, bound, sizes, dtype, activation)
+
+
+def within(value, bound, sizes, dtype, activation=None) -> Expected:
+    """Return sums that may be so far off, after an activation and the rounding of the type."""
+    info = computing(dtype)
+    eps = float(info.eps)
+    with np.errstate(all="ignore"):
         free = ~(sizes < float(info.max) / 4)
         if activation is not None:
             before = value.astype(np.float64)
@@ -114,7 +122,7 @@ def promise(value, sizes, count, dtype, method, mixing, activation=None) -> Expe
         if dtype == np.float16:
             bound = bound + 2.0**-11 * np.abs(value) + 2.0**-25
             free |= np.isfinite(value) & (np.abs(value) + bound >= 65504)
-        return Expected(value, dtype, bound, free)
+    return Expected(value, dtype, bound, free)
 
 
 def own(dtype, primal):

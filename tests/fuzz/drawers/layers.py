@@ -9,11 +9,14 @@ from math import inf, nan
 import numpy as np
 from hypothesis import strategies as st
 
-from fuzz.calls import Call
+from fuzz.calls import Call, Name
 from fuzz.drawers.redrawn import redrawn
 from fuzz.operands import operands
 from support import strategies
 from support.layouts import FLOATS
+
+#: What arrays hold whose products with weights of samples are normal numbers.
+TAME = ("ones", "ramp", "values", "outer")
 
 
 @st.composite
@@ -42,7 +45,26 @@ def large_layers(draw):
 def conv_layer():
     text = "ndconv.conv_layer(x, weight{keywords}{more})"
     some = partial(redrawn, "conv_layer", text, names=("x", "weight"))
-    return some(strategies.layer_calls()) | some(large_layers())
+    calls = strategies.layer_calls() | large_layers()
+    return some(strategies.layer_calls()) | some(large_layers()) | partial_layers(some(calls, contents=TAME))
+
+
+@st.composite
+def partial_layers(draw, calls):
+    """Draw layers of samples that count more, less, or not at all."""
+    call = draw(calls)
+    shape, d = list(call.operands["x"].shape), len(call.operands["weight"].shape) - 2
+    if draw(st.booleans()):
+        del shape[-1 if call.keywords["channel_axis"] == -1 else -d - 1]
+        shape = shape[draw(st.integers(0, len(shape) - d)) :]
+    shape = [draw(st.sampled_from((n, n, n, 1))) for n in shape]
+    weights = draw(operands(shape, draw(st.sampled_from(("bool", "bool", "uint8", "uint16"))), special=()))
+    keywords = {name: value for name, value in call.keywords.items() if name != "fill_value"}
+    return replace(
+        call, operands=call.operands | {"sample_weights": weights},
+        keywords=keywords | {"sample_weights": Name("sample_weights")},
+        refusals=(*call.refusals, "sample_weights must be None for a result of dtype"),
+    )  # fmt: skip
 
 
 def layer_object():

@@ -18,6 +18,7 @@ from support.oracle.correlations import (
     omitting,
 )
 from support.oracle.layers import layer, layer_gradients, touched, transpose_layer, transpose_layer_gradients
+from support.oracle.partial import partial_layer
 from support.oracle.reference import ACTIVATIONS, Reference, direct_bound, result_dtype
 from support.oracle.windows import (
     CANONICAL,
@@ -50,6 +51,7 @@ __all__ = [
     "mirror",
     "normalized",
     "omitting",
+    "partial_layer",
     "per_axis",
     "positions",
     "reach",

@@ -111,19 +111,28 @@ def finished(value, magnitude, count, dtype, d, batched, channel_axis, bias=None
         bound = direct_bound(dtype, magnitude, count) if direct else 0
         bound = np.maximum(bound, fast_bound(dtype, magnitude, d)) if fast else bound
         if activation is not None:
-            before = value.astype(np.float64)
-            value = ACTIVATIONS[activation](before)
-            eps = float(np.finfo(np.float32 if dtype == np.float16 else dtype).eps)
-            bound = 1.2 * bound + 16 * eps * np.maximum(1, np.abs(before))
+            value, bound = activated(value, bound, dtype, activation)
         bound = rounded_to_half(bound, value, dtype)
+    return laid_out(value, dtype, bound, magnitude, d, batched, channel_axis)
 
-    def laid_out(a):
+
+def activated(value, bound, dtype, activation):
+    """Return an activation of exact values, and how far off that may be."""
+    before = value.astype(np.float64)
+    eps = float(np.finfo(np.float32 if dtype == np.float16 else dtype).eps)
+    return ACTIVATIONS[activation](before), 1.2 * bound + 16 * eps * np.maximum(1, np.abs(before))
+
+
+def laid_out(value, dtype, bound, magnitude, d, batched, channel_axis):
+    """Return the reference for a layer's user, who may have no batch, and channels last."""
+
+    def as_given(a):
+        if a is None:
+            return None
         a = a if batched else a[0]
         return np.moveaxis(a, -1 - d, -1) if channel_axis == -1 else a
 
-    if bound is None:
-        return Reference(laid_out(value), dtype, None)
-    return Reference(laid_out(value), dtype, laid_out(bound), laid_out(magnitude))
+    return Reference(as_given(value), dtype, as_given(bound), None if bound is None else as_given(magnitude))
 
 
 class References:
