@@ -18,11 +18,11 @@ requirements = $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pypro
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo examples test-quick test test-isa test-safe test-scipy test-skimage fuzz coverage lint docs bench bench-publish \
-        bench-check compare fit clean
+.PHONY: help build demo examples test-quick test test-isa test-safe test-scipy test-skimage test-dask-image fuzz coverage lint docs \
+        bench bench-publish bench-check compare fit clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -94,16 +94,30 @@ test-scipy: $(VENV)/installed-test  ## Run SciPy's own tests with ndconv's drop-
 	    --pyargs scipy.signal.tests.test_signaltools scipy.signal.tests.test_savitzky_golay \
 	    scipy.signal.tests.test_upfirdn scipy.ndimage.tests.test_filters
 
-# In an environment of its own, which has what that release wants. Tests of data that it would download fail on both sides.
-SKIMAGE := $(addprefix skimage.,filters feature restoration segmentation metrics registration)
-build/skimage/installed: $(VENV)/wheel
-	$(PYTHON) -m venv build/skimage
-	build/skimage/bin/python -m pip install --quiet --disable-pip-version-check \
-	    scikit-image==0.25.2 pooch pytest pytest-xdist $(VENV)/wheel/ndconv-*.whl
+# Other libraries' tests run in environments of their own, which have what that release wants. Tests of data that it
+# would download fail on both sides.
+build/skimage/installed build/dask-image/installed: build/%/installed: $(VENV)/wheel
+	$(PYTHON) -m venv --clear build/$*
+	$(call install_$*,build/$*/bin/python -m pip --quiet --disable-pip-version-check,build/$*)
 	@touch $@
 
+with_ndconv = $(VENV)/wheel/ndconv-*.whl pytest pytest-xdist
+install_skimage = $(1) install scikit-image==0.25.2 pooch $(with_ndconv)
+
+# Its tests come with its sources alone.
+define install_dask-image
+$(1) download --no-deps --no-binary dask-image --dest $(2) dask-image==2026.5.0
+$(1) install $(2)/dask_image-*.tar.gz $(with_ndconv)
+tar --extract --directory $(2) --file $(2)/dask_image-*.tar.gz --strip-components 1 --wildcards '*/tests'
+endef
+
+SKIMAGE := $(addprefix skimage.,filters feature restoration segmentation metrics registration)
 test-skimage: build/skimage/installed  ## Run scikit-image's own tests with SciPy, and with ndconv patched in: none may fail only so
 	build/skimage/bin/python tests/support/downstream.py $(SKIMAGE)
+
+DASK_IMAGE := build/dask-image/tests/test_dask_image/test_ndfilters
+test-dask-image: build/dask-image/installed  ## Run dask-image's tests of its filters the same way
+	build/dask-image/bin/python tests/support/downstream.py $(DASK_IMAGE)
 
 SECONDS ?= 600
 SEED    ?= 0

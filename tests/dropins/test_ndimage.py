@@ -158,11 +158,12 @@ def test_means_of_large_arrays(rng, shape, axis, mode, size):
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("shape", [(40, 3000), (5, 30, 2500), (40, 900, 3)])
 def test_passes_of_wide_arrays(rng, shape, dtype, mode):
-    """Of several blocks of columns, each with what lies beside it; first along either axis; of pixels."""
+    """Of several blocks of columns, each with what lies beside it; first along either axis; of pixels; by many taps."""
     x = (rng.random(shape) * 200).astype(dtype)
     keywords = {"mode": mode, "cval": 2.5}
-    sigma = [3.5] * x.ndim if shape[-1] > 3 else [3.5, 3.5, 0]
-    check_bits(ndimage.gaussian_filter(x, sigma, **keywords), scipy.ndimage.gaussian_filter(x, sigma, **keywords))
+    for width in (3.5, 9):
+        sigma = [width] * x.ndim if shape[-1] > 3 else [width, width, 0]
+        check_bits(ndimage.gaussian_filter(x, sigma, **keywords), scipy.ndimage.gaussian_filter(x, sigma, **keywords))
     for axis in range(x.ndim):
         for array in (x, x[::-1, ..., ::-1]):
             check_bits(ndimage.sobel(array, axis, **keywords), scipy.ndimage.sobel(array, axis, **keywords))

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import compare
 import contenders
 import numpy as np
+import programs
 import pytest
 from benchmarks.calls import CHANNELS, DROP_INS, LAGS
 from benchmarks.shapes import LAYERS, TRANSPOSED, Gradients, Layer, Signal
@@ -17,6 +18,7 @@ import ndconv.signal
 
 FLOAT = np.dtype(np.float32)
 LIMITS = Limits(multiply_adds=1e9, bytes=1e9)
+PROGRAMS = sorted(path.name for path in programs.FOLDER.glob("*.py"))
 SCIPY = [name for name, peer in contenders.SIGNAL_PEERS.items() if peer.modules == ("scipy",)]
 
 
@@ -92,3 +94,19 @@ def test_answers_that_differ():
     row = compare.contest("wrong", Signal((3,), (1,)), calls, LIMITS, seconds=0)
     assert not row.agrees
     assert row.difference == 1.0
+
+
+def test_the_guide_shows_every_program():
+    page = programs.FOLDER.parents[1].joinpath("docs", "guide", "programs.rst").read_text()
+    assert [name for name in PROGRAMS if f"examples/programs/{name}" not in page] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != f"{programs.NOT_CONVOLVING}.py"])
+def test_programs_agree(name):
+    pytest.importorskip("skimage")
+    title, main = programs.program(name.removesuffix(".py"))
+    expected = main()
+    with ndconv.patch_scipy():
+        assert programs.difference(main(), expected) <= programs.TOLERANCE
+    assert "\n" not in title

@@ -1,0 +1,20 @@
+"""The same as its authors define it: SSIM, under Gaussian windows."""
+
+from skimage import color, data, metrics, util
+
+import ndconv
+
+image = color.rgb2gray(data.retina())
+noisy = util.random_noise(image, var=0.005, rng=0)
+
+
+def main():
+    """Return the mean similarity."""
+    return metrics.structural_similarity(
+        image, noisy, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+
+
+if __name__ == "__main__":
+    with ndconv.patch_scipy():
+        print(main())
