@@ -1,0 +1,25 @@
+"""Into which boxes of outputs the direct method cuts its work."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ndconv._call.geometry import single_channel_geometry
+from ndconv._call.modes import BY_NAME
+from ndconv._methods import Problem
+from ndconv._methods.direct.blocking import make_blocking
+from support.problems import CORE
+
+
+@pytest.mark.parametrize("taps", [3, 31, 65, 81, 101, 301, 501])
+@pytest.mark.parametrize("shape", [(1000, 1000), (200, 40_000), (100, 60, 1000)])
+def test_boxes_are_not_lower_than_their_halo(taps, shape):
+    """Rather are lines cut: a plane has few more samples than its box has outputs."""
+    axis = len(shape) - 2
+    kernel = tuple(taps if k == axis else 1 for k in range(len(shape)))
+    padding = tuple((n // 2, n // 2) for n in kernel)
+    g = single_channel_geometry(shape, kernel, padding, (BY_NAME["zeros"],) * len(shape), names=("x", "kernel"))
+    b = make_blocking(Problem(g, np.dtype("f4"), False, 0, 1, x_in_place=False, y_in_place=True), CORE)
+    least = (taps - 1 + g.out_shape[axis]) / g.out_shape[axis]
+    assert b.plane_size <= max(2.5, least) * math.prod(b.box)
