@@ -5,10 +5,14 @@ import math
 import numpy as np
 import pytest
 
+import ndconv
 from ndconv._call.geometry import single_channel_geometry
 from ndconv._call.modes import BY_NAME
 from ndconv._methods import Problem
+from ndconv._methods.direct import blocking
 from ndconv._methods.direct.blocking import make_blocking
+from support import oracle
+from support.layouts import values
 from support.problems import CORE
 
 
@@ -23,3 +27,24 @@ def test_boxes_are_not_lower_than_their_halo(taps, shape):
     b = make_blocking(Problem(g, np.dtype("f4"), False, 0, 1, x_in_place=False, y_in_place=True), CORE)
     least = (taps - 1 + g.out_shape[axis]) / g.out_shape[axis]
     assert b.plane_size <= max(2.5, least) * math.prod(b.box)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16"])
+@pytest.mark.parametrize("taps", [200, 203, 501])
+@pytest.mark.parametrize("size", [1, 30, 900, 50_000])
+def test_shifted_copies_change_no_bit(rng, monkeypatch, dtype, taps, size):
+    """Of a long kernel along one axis, every tap finds whole vectors of samples where a vector may begin."""
+    x, kernel = values(rng, (2, size), dtype), values(rng, taps, dtype)
+    shifted = ndconv.correlate_nd(x, kernel, axes=1, method="direct")
+    monkeypatch.setattr(blocking, "SHIFTED_TAPS", range(0))
+    ndconv.clear_caches()
+    np.testing.assert_array_equal(ndconv.correlate_nd(x, kernel, axes=1, method="direct"), shifted)
+    if size < 50_000:
+        oracle.correlate(x, kernel[None], axes=1).check(shifted)
+
+
+def test_taps_of_shifted_copies_lie_where_vectors_begin():
+    g = single_channel_geometry((9000,), (333,), ((332, 332),), (BY_NAME["zeros"],), names=("x", "kernel"))
+    b = make_blocking(Problem(g, np.dtype("f4"), False, 0, 1, x_in_place=False, y_in_place=True), CORE)
+    assert not (b.tap_offset % CORE.lanes).any()
+    assert b.tap_order.tolist() == list(range(333))
