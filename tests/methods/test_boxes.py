@@ -26,7 +26,8 @@ def test_boxes_are_not_lower_than_their_halo(taps, shape):
     g = single_channel_geometry(shape, kernel, padding, (BY_NAME["zeros"],) * len(shape), names=("x", "kernel"))
     b = make_blocking(Problem(g, np.dtype("f4"), False, 0, 1, x_in_place=False, y_in_place=True), CORE)
     least = (taps - 1 + g.out_shape[axis]) / g.out_shape[axis]
-    assert b.plane_size <= max(2.5, least) * math.prod(b.box)
+    # Narrower boxes that read 1.5 samples for an output would be taken where they read less than half as many.
+    assert b.plane_size <= max(3, least) * math.prod(b.box)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16"])
