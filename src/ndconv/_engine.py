@@ -110,7 +110,7 @@ def prepare(
         packing=packing,
         zeros_are_samples=zeros_are_samples,
     )
-    plan = SplitKPlan(problem) if split_k and pays_to_split_k(problem) else make_plan(problem, method)
+    plan = SplitKPlan(problem) if split_k and pays_to_split_k(geometry) else make_plan(problem, method)
     code = ACTIVATIONS.index(activation) if dtype.kind == "f" else 0
     return Prepared(problem, plan, dtype, x_is_complex, geometry.multiply_adds * batch, activation, code, weight_batch)
 

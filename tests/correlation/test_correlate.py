@@ -266,6 +266,51 @@ def test_axes_are_scipys(rng, subtests, axes, mode):
             oracle.correlate(x, kernel, mode, axes=axes).check(ndconv.correlate_nd(x, kernel, mode, axes=axes))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "int16", "float16"])
+@pytest.mark.parametrize("layout", Place.layouts)
+@pytest.mark.parametrize("lags", [None, (-2, 0)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_kernel_of_one_axis(rng, subtests, dtype, layout, lags, axis):
+    """It slides over what is next to each other in memory side by side, whatever the layouts, and with lags too."""
+    mode = "full" if lags is not None else "same"
+    for shape in ((11, 5, 3), (6, 13, 20), (4, 30, 1), (10, 10, 70)):
+        with subtests.test(shape=shape):
+            x, kernel = values(rng, shape, dtype), values(rng, 4, dtype)
+            whole = np.expand_dims(kernel, [k for k in range(3) if k != axis])
+            wanted = oracle.correlate(x, whole, mode, axes=axis, lags=lags)
+            place = Place(wanted.shape, wanted.dtype, layout)
+            ndconv.correlate_nd(x, kernel, mode, axes=axis, lags=lags, method="direct", out=place.out)
+            wanted.check(place.out)
+            assert place.untouched_outside()
+            for view in (x, np.repeat(x, 2, axis=1)[:, ::2], np.flip(x, 0)):
+                expected = oracle.correlate(view, whole, mode, axes=axis, lags=lags)
+                y = ndconv.correlate_nd(view, kernel, mode, axes=axis, lags=lags, method="direct")
+                expected.check(y)
+                if view is x:
+                    np.testing.assert_array_equal(y, place.out)
+
+
+@pytest.mark.parametrize("keywords", [{"lags": (0, 99)}, {"mode": "same"}, {"mode": "full"}])
+def test_axes_that_are_one_in_memory_are_one_to_the_engine(rng, monkeypatch, keywords):
+    planned = []
+    monkeypatch.setattr(Prepared, "run", spied(Prepared.run, planned))
+    x, kernel = values(rng, (100, 20, 30), "float32"), values(rng, 7, "float32")
+    ndconv.convolve_nd(x, kernel, axes=0, **keywords)
+    (prepared,) = planned
+    assert prepared.problem.geometry.in_shape == (100, 600)
+    assert prepared.problem.batch == 1
+
+
+def spied(function, seen):
+    """Return a method that also notes what it is called on."""
+
+    def spying(self, *args, **keywords):
+        seen.append(self)
+        return function(self, *args, **keywords)
+
+    return spying
+
+
 def test_x_broadcasts_too(rng):
     x, kernels = values(rng, (1, 50), "float32"), values(rng, (7, 9), "float32")
     y = ndconv.correlate_nd(x, kernels, "valid", axes=1)

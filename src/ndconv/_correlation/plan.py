@@ -14,12 +14,17 @@ from .._call.geometry import Geometry, Shape
 from .._call.modes import BY_NAME
 from .._engine import Prepared, prepare
 from .._methods import allows_plain_sums
+from .._methods.split_k import pays_to_split_k
 from .._runtime.caches import Cache
 from .check import Checked, placed
 
 # Multiply-adds that must be saved before a kernel and an x that is shorter change places: outputs are then written
 # backwards.
 TURNED_MULTIPLY_ADDS = 500_000
+
+# Real numbers of x's last axes from which on a kernel that slides along others goes over them side by side, where they
+# are converted. With fewer it takes up to 7 times as long, since each run of them is converted by itself.
+LEAST_CONVERTED = 16
 
 
 class Layout(NamedTuple):
@@ -28,20 +33,27 @@ class Layout(NamedTuple):
     order: tuple[int, ...]  # all of them so; there may be more spatial axes than the kernel slides along
     n_batch: int
     channel: int  # the axis of the bank of filters; a new last one, if there is none
+    n_merged: int  # so many of the last axes are a single one to the engine
     view: tuple[slice | None, ...] | None  # what puts that new one in its place, where no other has to move
 
     def of(self, array: Array) -> Array:
         """Return an array with its axes as the engine wants them."""
         if self.view is not None:
-            return array[self.view]
-        return (array if self.channel < array.ndim else array[..., None]).transpose(self.order)
+            array = array[self.view]
+        else:
+            array = (array if self.channel < array.ndim else array[..., None]).transpose(self.order)
+        if self.n_merged > 1:
+            array = array.reshape(*array.shape[: -self.n_merged], math.prod(array.shape[-self.n_merged :]))
+        return array
 
 
-def _layout(batch: tuple[int, ...], channel: int, spatial: tuple[int, ...], ndim: int) -> Layout:
+def _layout(
+    batch: tuple[int, ...], channel: int, spatial: tuple[int, ...], merged: tuple[int, ...], ndim: int
+) -> Layout:
     """Return the layout of arrays of so many axes."""
-    stay = channel == ndim and (*batch, *spatial) == tuple(range(ndim))
+    stay = channel == ndim and (*batch, *spatial, *merged) == tuple(range(ndim))
     view = (*(slice(None) for _ in batch), None) if stay else None
-    return Layout((*batch, channel, *spatial), len(batch), channel, view)
+    return Layout((*batch, channel, *spatial, *merged), len(batch), channel, len(merged), view)
 
 
 class Call(NamedTuple):
@@ -94,15 +106,15 @@ def planned(
     # An axis that only the kernel has is a bank of filters: the longest becomes the output channels.
     banks = [axis for axis in others if kernel.shape[axis] > 1 and x.shape[axis] == 1]
     channel = max(banks, key=kernel.shape.__getitem__, default=x.ndim)
-    split_k = plain_sums and (by_lags or is_turned)
-    trailing = () if split_k else _trailing_axes(x, kernel, checked)
-    batch = tuple(axis for axis in others if axis != channel and axis not in trailing)
-    layout = _layout(batch, channel, (*axes, *trailing), x.ndim)
-    seen = seen if kernel.size == g.taps else ()
-    if trailing:
-        g = _with_axes(g, tuple(x.shape[axis] for axis in trailing))
     if channel < x.ndim:
         g = replace(g, channels_out=kernel.shape[channel])
+    split_k = plain_sums and (by_lags or is_turned) and pays_to_split_k(g)
+    trailing = () if split_k or is_turned else _trailing_axes(x, kernel, checked, out)
+    batch = tuple(axis for axis in others if axis != channel and axis not in trailing)
+    layout = _layout(batch, channel, axes, trailing, x.ndim)
+    seen = seen if kernel.size == g.taps else ()
+    if trailing:
+        g = _with_axis(g, math.prod(x.shape[axis] for axis in trailing))
     n, to_engine = len(batch), layout.of(kernel).shape
     sets_shape = (math.prod(to_engine[:n]), to_engine[n], 1, *to_engine[n + 1 :])
     items_of_y = tuple(checked.y_shape[axis] for axis in batch)
@@ -127,31 +139,44 @@ def planned(
     return Call(checked, prepared, layout, sets_shape, broadcast, is_turned)
 
 
-def _trailing_axes(x: Array, kernel: Array, checked: Checked) -> tuple[int, ...]:
+def _trailing_axes(x: Array, kernel: Array, checked: Checked, out: Array | None) -> tuple[int, ...]:
     """Return x's last axes, such as an image's colours, where the kernel slides along others and is the same for all.
 
-    With a single tap it slides along these as well: what is next in memory is then next to a micro-kernel.
+    With a single tap it slides along these as well, as a single axis: what is next in memory is then next to a
+    micro-kernel.
     """
     trailing = tuple(range(checked.axes[-1] + 1, x.ndim))
     if len(checked.axes) == 1 and checked.geometry.stride[0] > 1:
         return ()  # sums along one axis have one order, and with several axes a stride would give them another
     if any(kernel.shape[axis] > 1 for axis in trailing) or x.strides[-1] != x.itemsize or x.size == 0:
         return ()
-    return trailing
+    dense = min(_dense_axes(x), x.ndim if out is None else _dense_axes(out))
+    trailing = trailing[-dense:]
+    if x.itemsize == checked.dtype.itemsize == np.dtype(compute_type(checked.dtype)).itemsize:
+        return trailing
+    numbers = math.prod(x.shape[axis] for axis in trailing) * (2 if checked.dtype.kind == "c" else 1)
+    return trailing if numbers >= LEAST_CONVERTED else ()
 
 
-def _with_axes(geometry: Geometry, sizes: Shape) -> Geometry:
-    """Return the geometry with more spatial axes, of so many samples, along which the kernel has a single tap."""
-    ones = (1,) * len(sizes)
+def _dense_axes(array: Array) -> int:
+    """Return how many of an array's last axes are a single one in memory: one at least."""
+    count = 1
+    while count < array.ndim and array.strides[-count - 1] == array.strides[-count] * array.shape[-count]:
+        count += 1
+    return count
+
+
+def _with_axis(geometry: Geometry, size: int) -> Geometry:
+    """Return the geometry with one more spatial axis, of so many samples, along which the kernel has a single tap."""
     return replace(
         geometry,
-        in_shape=geometry.in_shape + sizes,
-        kernel=geometry.kernel + ones,
-        stride=geometry.stride + ones,
-        dilation=geometry.dilation + ones,
-        padding=geometry.padding + ((0, 0),) * len(sizes),
-        modes=geometry.modes + (BY_NAME["zeros"],) * len(sizes),
-        out_shape=geometry.out_shape + sizes,
+        in_shape=(*geometry.in_shape, size),
+        kernel=(*geometry.kernel, 1),
+        stride=(*geometry.stride, 1),
+        dilation=(*geometry.dilation, 1),
+        padding=(*geometry.padding, (0, 0)),
+        modes=(*geometry.modes, BY_NAME["zeros"]),
+        out_shape=(*geometry.out_shape, size),
     )
 
 

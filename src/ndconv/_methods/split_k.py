@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .._call.dtypes import Array, compute_type
-from .._call.geometry import single_channel_geometry
+from .._call.geometry import Geometry, single_channel_geometry
 from . import direct, extent, nonfinite
 from .problem import Plan, Problem
 
@@ -28,9 +28,8 @@ LEAST_SECTIONS = 8
 SECTION_OUTPUTS = 2048
 
 
-def pays_to_split_k(problem: Problem) -> bool:
+def pays_to_split_k(g: Geometry) -> bool:
     """Whether a correlation along one axis has taps for several sections, and few outputs."""
-    g = problem.geometry
     return (
         g.ndim == 1
         and g.channels_in == g.channels_out == 1

@@ -14,7 +14,7 @@ from .._call.dtypes import Array
 from .._correlation.correlate import convolve_nd, correlate_nd
 from .._dropins.fallback import FOR_SCIPY, SIGNAL_DTYPES, handing_on
 from .._dropins.finite import is_finite
-from ._lfilter import DTYPES, normalized, slid_along
+from ._lfilter import DTYPES, normalized
 
 _PADTYPES = ("even", "odd", "constant", None)
 
@@ -83,6 +83,7 @@ def filtfilt(
         )
         x = np.pad(x, pairs, **how)
     x = x.astype(dtype, copy=False)
-    y = slid_along(convolve_nd, x, taps, axis, (0, x.shape[axis] - 1), "replicate")
-    y = slid_along(correlate_nd, y, taps.conj(), axis, (reach, reach + size - 1), "replicate")
+    how = {"axes": axis, "padding_mode": "replicate", "method": "direct"}
+    y = convolve_nd(x, taps, lags=(0, x.shape[axis] - 1), **how)
+    y = correlate_nd(y, taps.conj(), lags=(reach, reach + size - 1), **how)
     return y if is_finite(y) else FOR_SCIPY

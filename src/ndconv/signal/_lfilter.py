@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import overload
 
 import numpy as np
@@ -77,26 +76,13 @@ def lfilter(
         return FOR_SCIPY
     size = x.shape[axis]
     last = size - 1 + (taps.size - 1) * len(before)
-    y = slid_along(convolve_nd, x.astype(dtype, copy=False), taps, axis, (0, last))
+    # Spectra would be quicker for long filters, but would let an output feel samples that it does not reach.
+    y = convolve_nd(x.astype(dtype, copy=False), taps, axes=axis, lags=(0, last), method="direct")
     if not before:
         return y
     along = np.moveaxis(y, axis, -1)
     along[..., : taps.size - 1] += np.moveaxis(before[0], axis, -1)
     return np.moveaxis(along[..., :size], -1, axis), np.moveaxis(along[..., size:], -1, axis)
-
-
-def slid_along(
-    slide: Callable[..., Array], x: Array, taps: Array, axis: int, lags: tuple[int, int], padding_mode: str = "zeros"
-) -> Array:
-    """Return what `convolve_nd` or `correlate_nd` makes of x along an axis, at some lags.
-
-    Spectra would be quicker for long filters, but would let an output feel samples that it does not reach.
-    """
-    if axis == x.ndim - 1:
-        return slide(x, taps, lags=lags, axes=axis, padding_mode=padding_mode, method="direct")
-    # A kernel that is one tap wide along the last axis goes over its neighbours side by side.
-    everywhere = (lags, (0, x.shape[-1] - 1))
-    return slide(x, taps[:, None], lags=everywhere, axes=(axis, -1), padding_mode=padding_mode, method="direct")
 
 
 def normalized(b: Array, a: Array, dtype: np.dtype[np.generic]) -> Array:

@@ -228,7 +228,7 @@ static inline real vec_sum(vec v) {
 #if REGISTERS == 32
 enum { TILE_VECTORS = 4, BANK_CHANNELS = 8, BANK_VECTORS = 3, ROW_VECTORS = 4, ROW_ROWS = 4, LONG_ROW_VECTORS = 8, ORDERED_VECTORS = 8 };
 #else
-enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 6, ORDERED_VECTORS = 4 };
+enum { TILE_VECTORS = 2, BANK_CHANNELS = 4, BANK_VECTORS = 3, ROW_VECTORS = 3, ROW_ROWS = 4, LONG_ROW_VECTORS = 8, ORDERED_VECTORS = 4 };
 #endif
 
 /* Pixels of a tile at most, and of a strip, whose tiles' sums are transposed and stored together: long enough that a

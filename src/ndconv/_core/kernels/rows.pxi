@@ -47,6 +47,7 @@ cdef inline int chain(
 ) noexcept nogil:
     """Adds one chain. A long chain has at least `rows` taps; the length of a short one is a constant."""
     cdef vec sample[LONG_ROW_VECTORS]
+    cdef const real* weight
     cdef Py_ssize_t p
     cdef int i, r, v
     # Rows come in: row r takes part from its first tap on.
@@ -58,14 +59,15 @@ cdef inline int chain(
             if long_chain or i - r < length:
                 for v in range(vectors):
                     acc[r * vectors + v] = acc[r * vectors + v] + sample[v] * weights[i - r]
-    # All rows take part.
+    # All rows take part. (Weights that compilers kept from one row to the next would take the samples' registers.)
     for p in range(rows - 1, length):
         for v in range(vectors):
             sample[v] = vec_load_once(x + (v * LANES if v < vectors - 1 else last))
-        x += step
+        weight = opaque_pointer(weights + p)
         for r in range(rows):
             for v in range(vectors):
-                acc[r * vectors + v] = acc[r * vectors + v] + sample[v] * weights[p - r]
+                acc[r * vectors + v] = acc[r * vectors + v] + sample[v] * weight[-r]
+        x += step    # last, so that the samples of a single row are operands from memory
     # Rows go out: row r is done after its last tap.
     p = length if long_chain or length > rows - 1 else rows - 1
     for i in range(rows - 1):

@@ -22,8 +22,8 @@ from .layout import (
     plane_bytes,
     reads_in_place,
 )
-from .planes import AxisLayout, axis_layout
-from .taps import NONE, chains, least_step, taps_within
+from .planes import AxisLayout, axis_layout, shifted_layout
+from .taps import NONE, chains, least_step, shifted_chains, taps_within
 
 # Bytes of the planes of the kernel whose vectors are pixels' channels.
 DEPTHWISE_PLANE_BYTES = 320 << 10
@@ -37,6 +37,10 @@ IN_PLACE_CHANNELS = 16
 
 # Bytes of a task's unfinished sums, kept while the input channels come in blocks.
 SUM_BYTES = 2 << 20
+
+# Taps along the only axis for which samples are copied for each lane of a vector, so that no vector of them crosses a
+# cache line: fewer do not make up for the copies, and with more these are no longer near.
+SHIFTED_TAPS = range(200, 4000)
 
 
 class Blocking(NamedTuple):
@@ -177,9 +181,15 @@ def _pixel_blocking(problem: Problem, core: Core, kernel: str, flat: bool) -> Bl
         most = max(STRETCH_BYTES // (math.prod(g.kernel[:-1]) * core.bank_vectors * core.lanes * item), 1)
         channel_block = max(math.ceil(evenly_cut(inputs, most)[1]), 1)
     box: list[int] | None = list(g.out_shape)
+    shifted = False
     if not in_place:
         copies = g.kernel[-1] if flat else 1
-        box = largest_box(g, plane_bytes(problem) // (item * max(inputs, 1)), copies, core, flat, UNBOUNDED)
+        samples = plane_bytes(problem) // (item * max(inputs, 1))
+        box = largest_box(g, samples, copies, core, flat, UNBOUNDED)
+        if kernel == "rows" and g.ndim == 1 and g.stride == g.dilation == (1,) and g.taps in SHIFTED_TAPS:
+            shifted_box = largest_box(g, samples // core.lanes, 1, core, False, UNBOUNDED)
+            shifted = shifted_box is not None
+            box = shifted_box or box
     if box is None:
         return None
 
@@ -207,6 +217,7 @@ def _pixel_blocking(problem: Problem, core: Core, kernel: str, flat: bool) -> Bl
         padded_channels=max(inputs, 1),
         stretch=_stretch(problem, core, channel_block),
         interleave=1,
+        shifted=shifted,
     )
 
 
@@ -258,9 +269,10 @@ def finish_blocking(
     flat: bool,
     in_place: bool,
     interleave: int,
+    shifted: bool = False,
     **sizes: int,
 ) -> Blocking:
-    """Return the blocking with its planes and taps laid out."""
+    """Return the blocking with its planes and taps laid out; of a single axis, they may be `shifted`."""
     g = problem.geometry
     last = g.ndim - 1
     inputs, outputs = problem.channels
@@ -268,7 +280,7 @@ def finish_blocking(
         axes = [axis_layout(*each) for each in zip(box, g.kernel, g.stride, g.dilation, strict=True)]
         plane_shape, plane_stride, tap_places = _planes_in_place(g)
     else:
-        axes = _axes(g, box, flat)
+        axes = [shifted_layout(box[0], g.taps, core.lanes)] if shifted else _axes(g, box, flat)
         plane_shape, plane_stride, tap_places = _planes(g, axes, flat, interleave)
     tap_offset: Array = tap_places[0]
     for places in tap_places[1:]:
@@ -277,7 +289,10 @@ def finish_blocking(
     tap_first, tap_end, skip = taps_within(problem, inputs)
     chain_step = plane_stride[last - 1] if last else least_step(tap_places[0])
     order = offsets = lengths = NONE
-    if kernel == "rows":
+    if shifted:
+        chain_step = axes[0].length[0]
+        order, offsets, lengths = shifted_chains(tap_offset, core.lanes)
+    elif kernel == "rows":
         order, offsets, lengths = chains(tap_offset.reshape(g.kernel), chain_step, max(last - 1, 0))
     elif kernel == "depthwise":
         order, offsets, lengths = chains(tap_offset.reshape(g.kernel), interleave, last)

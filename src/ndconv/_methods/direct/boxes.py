@@ -17,6 +17,9 @@ TASK_MULTIPLY_ADDS = 400_000
 # Tasks that a large call is cut into, whatever the number of workers: enough for 16 of them.
 TASKS = 32
 
+# Boxes of parts of lines are worth while where they read no more than this part of the samples for each output.
+LINES_CUT = 0.5
+
 # As good as any number of samples.
 UNBOUNDED = 1 << 62
 
@@ -33,14 +36,34 @@ def smallest_box(g: Any, core: Core, flat: bool) -> list[int]:
 
 
 def largest_box(g: Any, samples: int, copies: int, core: Core, flat: bool, pixels: int) -> list[int] | None:
-    """Return a box whose plane has at most so many samples, cut along outer axes first; None if there is none."""
-    box = list(g.out_shape)
+    """Return a box whose plane has at most so many samples, cut along outer axes first; None if there is none.
+
+    Lines are cut where boxes of whole ones would be so low that they read far more samples than they have outputs.
+    """
+    best: list[int] | None = None
+    least_read = math.inf
+    width = g.out_shape[-1]
+    while True:
+        box = _largest_box(g, [*g.out_shape[:-1], width], samples, copies, core, flat, pixels)
+        if box is not None:
+            read = _plane_size(g, box, copies, flat) / max(math.prod(box), 1)
+            if read < LINES_CUT * least_read:
+                best, least_read = box, read
+        if flat or g.ndim == 1 or width <= 8 * core.lanes:
+            return best
+        width = -(-width // (2 * core.lanes)) * core.lanes
+
+
+def _largest_box(
+    g: Any, box: list[int], samples: int, copies: int, core: Core, flat: bool, pixels: int
+) -> list[int] | None:
+    """Return the same within a box."""
     for axis in range(g.ndim):
         least = 1
         if axis == g.ndim - 1:
             if flat:
                 break
-            least = min(g.out_shape[-1], 4 * core.lanes)
+            least = min(box[-1], 4 * core.lanes)
 
         def fits(size: int, axis: int = axis) -> bool:
             trial = [*box[:axis], size, *box[axis + 1 :]]

@@ -57,6 +57,16 @@ def axis_layout(outputs: int, taps: int, stride: int, dilation: int) -> AxisLayo
     return AxisLayout(tuple(start), tuple(length), np.array(tap, np.intp))
 
 
+def shifted_layout(outputs: int, taps: int, lanes: int) -> AxisLayout:
+    """Return the layout of one axis as a copy of its samples for each lane of a vector, one sample later each time.
+
+    So every tap finds the samples of whole vectors of outputs where a vector may begin.
+    """
+    length = -(-(outputs + taps - 1) // lanes) * lanes
+    tap = np.arange(taps, dtype=np.intp)
+    return AxisLayout(tuple(range(lanes)), (length,) * lanes, tap % lanes * length + tap - tap % lanes)
+
+
 def plane_samples(g: Any, axis: int, outputs: int) -> int:
     """Return the plane samples of one axis for a box of `outputs` outputs: the size of its `axis_layout`."""
     taps, stride, dilation = g.kernel[axis], g.stride[axis], g.dilation[axis]

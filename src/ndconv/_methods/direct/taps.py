@@ -84,3 +84,9 @@ def chains(offsets: Array, step: int, axis: int) -> tuple[Array, Array, Array]:
     lengths[:-1] = starts[1:]
     lengths -= starts
     return numbers, places.take(starts), lengths
+
+
+def shifted_chains(offsets: Array, lanes: int) -> tuple[Array, Array, Array]:
+    """Return the same of taps in a `shifted_layout`, in their own order: a chain goes from copy to copy."""
+    numbers = np.arange(offsets.size, dtype=np.intp)
+    return numbers, offsets[::lanes].copy(), np.minimum(lanes, offsets.size - numbers[::lanes])
