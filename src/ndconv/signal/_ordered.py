@@ -69,7 +69,8 @@ def _parts(x: Array, weights: Array, y: Array, fill: complex = 0) -> Iterator[Pa
 
     def part(of_y: Array, which: Sequence[int], *of_weights: Array) -> Part:
         samples = np.stack([components[i] for i in which]) if len(which) > 1 else components[which[0]][None]
-        return Part(of_y, samples, [fills[i] for i in which], np.stack(of_weights, axis=-1, dtype=of_y.dtype))
+        packed = np.ascontiguousarray(np.stack(of_weights, axis=-1), of_y.dtype)
+        return Part(of_y, samples, [fills[i] for i in which], packed)
 
     if y.dtype.kind != "c":
         yield part(y, [0], weights)

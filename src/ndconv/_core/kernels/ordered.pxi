@@ -91,6 +91,10 @@ cdef void ordered_row(
 #
 # The contract of runs_kernel is that of ordered_kernel, with `products` weights and rows of samples for each tap.
 
+cdef enum:
+    RUN_VECTORS = 2 * ORDERED_VECTORS
+
+
 cdef inline vec tap_of_run(
     const real* const* rows, Py_ssize_t place, const real* weights, Py_ssize_t t, const int products,
 ) noexcept nogil:
@@ -104,7 +108,7 @@ cdef inline int runs_kernel(
     const real* const* rows, Py_ssize_t place, const real* weights, Py_ssize_t runs, Py_ssize_t taps,
     const int products, const bint by_fours, real* y, const int vectors,
 ) noexcept nogil:
-    cdef vec acc[ORDERED_VECTORS]
+    cdef vec acc[RUN_VECTORS]
     cdef vec four
     cdef Py_ssize_t r, t, end
     cdef int v, k
@@ -133,6 +137,10 @@ cdef inline int runs_vectors(
     const bint by_fours, real* y, Py_ssize_t vectors,
 ) noexcept nogil:
     cdef Py_ssize_t v = 0
+    # A chain of single taps waits for each addition, so that more of them have to go side by side.
+    while not by_fours and v + RUN_VECTORS <= vectors:
+        runs_kernel(rows, v * LANES, weights, runs, taps, products, by_fours, y + v * LANES, RUN_VECTORS)
+        v += RUN_VECTORS
     while v + ORDERED_VECTORS <= vectors:
         runs_kernel(rows, v * LANES, weights, runs, taps, products, by_fours, y + v * LANES, ORDERED_VECTORS)
         v += ORDERED_VECTORS

@@ -33,18 +33,35 @@ cdef Py_ssize_t samples_size(const OrderedPhases* p) noexcept nogil:
     return p.positions * whole_vectors(p.columns) if p.beside else p.step * p.run
 
 
+cdef void turn(const real* rows, Py_ssize_t row, Py_ssize_t count, Py_ssize_t size, real* columns,
+               Py_ssize_t column) noexcept nogil:
+    """Writes as columns, `column` samples apart, so many rows of a size, which lie `row` samples apart."""
+    cdef Py_ssize_t i = 0, k, whole = size // LANES * LANES, r
+    while i + LANES <= count:
+        k = 0
+        while k < whole:
+            transpose_block(rows + i * row + k, row, columns + k * column + i, column)
+            k += LANES
+        while k < size:
+            for r in range(i, i + LANES):
+                columns[k * column + r] = rows[r * row + k]
+            k += 1
+        i += LANES
+    while i < count:
+        for k in range(size):
+            columns[k * column + i] = rows[i * row + k]
+        i += 1
+
+
 cdef void read_parted(
     const OrderedPhases* p, const char* x, Py_ssize_t position, real* line, real* samples,
 ) noexcept nogil:
     """Reads a line's samples from a position on, and parts them."""
-    cdef Py_ssize_t place, i
     if p.step == 1:
         read_along(&p.x, &p.along, x, position, p.run, 1, 0, samples)
         return
     read_along(&p.x, &p.along, x, position, p.run * p.step, 1, 0, line)
-    for place in range(p.step):
-        for i in range(p.run):
-            samples[place * p.run + i] = line[i * p.step + place]
+    turn(line, p.step, p.run, p.step, samples, p.run)
 
 
 cdef void outputs_of_line(
@@ -57,7 +74,7 @@ cdef void outputs_of_line(
     cdef real* line = <real*> take(&at, max(p.step * p.run, p.outputs) * sizeof(real))
     cdef real* sums = <real*> take(&at, p.period * width * sizeof(real))
     cdef real* samples = <real*> at
-    cdef Py_ssize_t phase, t, i, place
+    cdef Py_ssize_t phase, t, place
     cdef int array
     for array in range(p.arrays):
         read_parted(p, x + array * p.x.stride[0], first // p.period * p.step - p.before, line,
@@ -73,9 +90,7 @@ cdef void outputs_of_line(
     if p.period == 1:
         write_samples(&p.y, y + first * p.y.stride[1], sums, count)
         return
-    for phase in range(min(p.period, count)):
-        for i in range(periods):
-            line[i * p.period + phase] = sums[phase * width + i]
+    turn(sums, width, min(p.period, count), periods, line, p.period)
     write_samples(&p.y, y + first * p.y.stride[1], line, count)
 
 
@@ -118,7 +133,7 @@ cdef void phases_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
 
 cdef void share_phases_out(OrderedPhases* p) noexcept:
     """Decides on a task's outputs and columns."""
-    cdef Py_ssize_t size = p.arrays * sizeof(real), least = ORDERED_VECTORS * LANES, periods
+    cdef Py_ssize_t size = p.arrays * sizeof(real), least = RUN_VECTORS * LANES, periods
     if p.beside:
         p.columns = min(max(RING_BYTES // (WINDOWS * p.taps * size) // least, 1) * least, p.columns_all)
         p.outputs = min(max((WINDOWS - 1) * p.taps * p.up // p.down, 1), p.outputs_all)
