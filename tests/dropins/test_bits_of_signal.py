@@ -129,9 +129,10 @@ def test_resampling(rng, dtype, padtype):
 @pytest.mark.parametrize("first", INTEGERS)
 @pytest.mark.parametrize("second", INTEGERS)
 def test_integers_wrap_around(rng, first, second):
-    """At every length, by every function that takes them."""
+    """At every length, by every function that takes them; int64 and uint64 make floats."""
+    are_exact = np.result_type(first, second).kind in "iu"
     for name in ("correlate", "convolve"):
-        for shape, kernel in (((50,), (7,)), ((700,), (300,)), ((9, 12), (3, 4)), ((4, 5, 6), (2, 3, 2))):
+        for shape, kernel in are_exact * (((50,), (7,)), ((700,), (300,)), ((9, 12), (3, 4)), ((4, 5, 6), (2, 3, 2))):
             x, weights = integers(rng, shape, first), integers(rng, kernel, second)
             for mode in MODES:
                 check_call(name, x, weights, mode, "direct")
