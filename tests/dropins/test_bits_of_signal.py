@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 import scipy.signal
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from ndconv import signal
 from ndconv.signal import _upfirdn
-from support.dropins import arrays, check_bits, outcome, spoilt
+from support.dropins import arrays, check_bits, check_same, outcome, spoilt
 from support.strategies import examples
 
 INTEGERS = "bBhHiIlLqQ"
@@ -17,11 +18,17 @@ DTYPES = INTEGERS + "fdFD"
 MODES = ["full", "same", "valid"]
 EXTENSIONS = [*_upfirdn._MODES, *_upfirdn._EXTRAPOLATING]
 
+# Before, SciPy added the taps of planes one by one, not by fours.
+ADDS_PLANES_BY_FOURS = np.lib.NumpyVersion(scipy.__version__) >= "1.16.0"
+
 
 def check_call(name, *arguments, **keywords):
     """Check that a call of both has the same bits."""
     ours, theirs = (outcome(getattr(module, name), arguments, keywords) for module in (signal, scipy.signal))
-    check_bits(ours, theirs)
+    if name.endswith("2d") and not ADDS_PLANES_BY_FOURS:
+        check_same(ours, theirs)
+    else:
+        check_bits(ours, theirs)
 
 
 @st.composite
