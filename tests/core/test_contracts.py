@@ -201,6 +201,42 @@ def test_ordered_windows(changed):
         core.correlate_window(*(arguments | changed).values())
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"weights": np.ones((2, 3, 2))}, {"weights": np.ones((0, 3, 1))}, {"before": (0,)}, {"mode": 5}, {"fills": []},
+        {"workers": 0}, {"x": np.ones((3, 50))}, {"x": np.ones((1, 0, 50)), "mode": 1}, {"y": np.ones((3, 50), ">f8")},
+        {"y": np.ones((0, 50))},
+    ],
+)  # fmt: skip
+def test_ordered_planes(changed):
+    core = _core.load("float64")
+    arguments = {"x": np.ones((1, 3, 50)), "y": np.ones((3, 50)), "weights": np.ones((2, 3, 1)), "before": (0, 0)}
+    arguments |= {"backwards": False, "mode": 0, "fills": [0.0], "workers": 1}
+    core.correlate_plane(*arguments.values())
+    np.testing.assert_array_equal(arguments["y"][:-1, :-2], 6)
+    with pytest.raises(ValueError, match="the core was given"):
+        core.correlate_plane(*(arguments | changed).values())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"weights": np.ones((3, 4, 1))}, {"weights": np.ones((2, 4, 2))}, {"weights": np.ones((2, 0, 1))}, {"up": 0},
+        {"down": 0}, {"mode": 5}, {"workers": 0}, {"x": np.ones((1, 2, 50, 1))}, {"x": np.ones((3, 50, 1))},
+        {"y": np.ones((3, 30, 2))}, {"y": np.ones((3, 30, 1), ">f8")},
+    ],
+)  # fmt: skip
+def test_ordered_phases(changed):
+    core = _core.load("float64")
+    arguments = {"x": np.ones((1, 3, 50, 1)), "y": np.ones((3, 30, 1)), "weights": np.ones((2, 4, 1))}
+    arguments |= {"up": 2, "down": 3, "before": 3, "mode": 0, "workers": 1}
+    core.filter_phases(*arguments.values())
+    np.testing.assert_array_equal(arguments["y"][:, 2:], 4)
+    with pytest.raises(ValueError, match="the core was given"):
+        core.filter_phases(*(arguments | changed).values())
+
+
 BROKEN = """
 from ndconv._methods.direct.blocking import _try_blocking
 from support.layouts import floats

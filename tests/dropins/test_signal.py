@@ -132,7 +132,7 @@ def test_drawn_planes(name, data, mode, boundary, fill):
     check_same(outcome(getattr(signal, name), *call), outcome(getattr(scipy.signal, name), *call))
 
 
-@pytest.mark.parametrize("banks", [True, False], ids=["by banks of phases", "by whichever way is quicker"])
+@pytest.mark.parametrize("by_ndconv", [True, False], ids=["always", "where that is quicker"])
 @examples(80)
 @given(
     data=st.data(),
@@ -143,7 +143,7 @@ def test_drawn_planes(name, data, mode, boundary, fill):
     ),
     cval=st.sampled_from([0, 1.5, np.nan, np.inf]),
 )
-def test_drawn_resampling(banks, data, up, down, mode, cval):
+def test_drawn_resampling(by_ndconv, data, up, down, mode, cval):
     shape = data.draw(npst.array_shapes(max_dims=3, max_side=9))
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))
     assume(shape[axis] > 1)  # SciPy divides by zero in some modes
@@ -151,7 +151,7 @@ def test_drawn_resampling(banks, data, up, down, mode, cval):
     h = data.draw(spoilt(arrays(data.draw(st.sampled_from("ilfdFD")), data.draw(st.integers(1, 30)))))
     call = [h, x, up, down, axis, mode, cval], {}
     with pytest.MonkeyPatch.context() as patch:
-        if banks:
+        if by_ndconv:
             patch.setattr(_upfirdn, "WEIGHT_PRODUCTS", 0)
         check_same(outcome(signal.upfirdn, *call), outcome(scipy.signal.upfirdn, *call))
 
@@ -164,8 +164,8 @@ def test_resampling(rng, up, down):
 
 @pytest.mark.parametrize(("samples", "taps", "up", "down"), [(40, 7, 4001, 3989), (3, 5000, 999_983, 1_000_003)])
 def test_resampling_by_factors_whose_phases_do_not_repeat(rng, monkeypatch, samples, taps, up, down):
-    """A bank has a row for each phase of a period, and there may be more of these than outputs."""
-    monkeypatch.setattr(_upfirdn, "_banks", None)
+    """They are SciPy's: there is nothing to do side by side."""
+    monkeypatch.setattr(_upfirdn, "filtered_phases", None)
     x, h = rng.standard_normal(samples), rng.standard_normal(taps)
     np.testing.assert_array_equal(signal.upfirdn(h, x, up, down), scipy.signal.upfirdn(h, x, up, down))
 

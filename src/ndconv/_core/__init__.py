@@ -62,6 +62,17 @@ class Core(Protocol):
     ) -> None:
         """Write to y the correlation of x by a window, with SciPy's bits."""
 
+    def correlate_plane(
+        self, x: Any, y: Any, weights: Any, before: Sequence[int], backwards: bool, mode: int, fills: list[float],
+        workers: int,
+    ) -> None:  # fmt: skip
+        """Write to y the correlation of a plane, or of one's real and imaginary parts, with scipy.signal's bits."""
+
+    def filter_phases(
+        self, x: Any, y: Any, weights: Any, up: int, down: int, before: int, mode: int, workers: int
+    ) -> None:
+        """Write to y what an up- and downsampling filter makes of x, with scipy.signal's bits."""
+
 
 def supported_levels() -> tuple[str, ...]:
     """Return the instruction-set levels that were built and that this processor has, best last."""

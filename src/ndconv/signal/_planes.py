@@ -1,4 +1,4 @@
-"""Correlation and convolution of two planes, with what stands outside them."""
+"""Correlation and convolution of two planes, with what stands outside them: SciPy's bits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import scipy.signal as _scipy
 from numpy.typing import ArrayLike
 
 from .._call.dtypes import Array
+from .._call.modes import BY_NAME
 from .._correlation.correlate import convolve_nd, correlate_nd
 from .._dropins.fallback import FOR_SCIPY, PLANE_DTYPES, handing_on
-from .._dropins.finite import all_finite
 from ._arguments import look_up, look_up_mode
-from ._sliding import are_swapped
+from ._ordered import correlated_plane
+from ._sliding import are_swapped, pairs, parts_of_full
 
 # SciPy's name of each boundary, and ours.
 _BOUNDARIES = {
@@ -66,18 +67,20 @@ def correlate2d(
     array([[-1,  0],
            [-1,  0]])
     """
-    x, kernel, padding, swapped = _planes("correlate2d", in1, in2, mode, boundary, fillvalue)
+    x, kernel, outside, swapped = _planes("correlate2d", in1, in2, mode, boundary, fillvalue)
     if _read_nothing(x, kernel, mode):
         return FOR_SCIPY
     # Of a kernel of even size, `correlate` takes the output before this one for the middle of "full".
     before = [(taps - 1) // 2 for taps in kernel.shape]
-    if not all_finite(kernel):
-        y = correlate_nd(_padded(x, kernel, mode, before, padding), kernel, "valid")
+    if np.result_type(x, kernel).kind in "fc":
+        y = _of_floats(x, kernel.conj(), mode, before, outside, mirror=False)
+        if y is FOR_SCIPY:
+            return FOR_SCIPY
     elif mode == "same":
         lags = tuple((-first, size - 1 - first) for first, size in zip(before, x.shape, strict=True))
-        y = correlate_nd(x, kernel, lags=lags, **padding)
+        y = correlate_nd(x, kernel, lags=lags, **outside)
     else:
-        y = correlate_nd(x, kernel, mode, **padding)
+        y = correlate_nd(x, kernel, mode, **outside)
     return y[::-1, ::-1] if swapped else y
 
 
@@ -106,13 +109,12 @@ def convolve2d(
     array([[0, 1],
            [0, 1]])
     """
-    x, kernel, padding, _ = _planes("convolve2d", in1, in2, mode, boundary, fillvalue)
+    x, kernel, outside, _ = _planes("convolve2d", in1, in2, mode, boundary, fillvalue)
     if _read_nothing(x, kernel, mode):
         return FOR_SCIPY
-    if not all_finite(kernel):
-        before = [taps // 2 for taps in kernel.shape]
-        return convolve_nd(_padded(x, kernel, mode, before, padding), kernel, "valid")
-    return convolve_nd(x, kernel, mode, **padding)
+    if np.result_type(x, kernel).kind in "fc":
+        return _of_floats(x, kernel, mode, [taps // 2 for taps in kernel.shape], outside, mirror=True)
+    return convolve_nd(x, kernel, mode, **outside)
 
 
 def _planes(
@@ -137,19 +139,16 @@ def _read_nothing(x: Array, kernel: Array, mode: str) -> bool:
     return kernel.size == 0 or (x.size == 0 and mode == "same")
 
 
-def _padded(x: Array, kernel: Array, mode: str, before: Sequence[int], padding: _Outside) -> Array:
-    """Return a plane with what stands outside it, for a kernel that is not finite: SciPy's weights meet that, too.
-
-    In mode "same", `before` samples stand before it.
-    """
-    pairs = [(0, 0)] * 2
+def _of_floats(x: Array, kernel: Array, mode: str, before: Sequence[int], outside: _Outside, *, mirror: bool) -> Array:
+    """Correlate planes with SciPy's bits; in mode "same", the kernel begins `before` samples before an output."""
+    sizes = pairs(x, kernel)
     if mode == "full":
-        pairs = [(taps - 1, taps - 1) for taps in kernel.shape]
-    elif mode == "same":
-        pairs = [(first, taps - 1 - first) for first, taps in zip(before, kernel.shape, strict=True)]
-    if padding["padding_mode"] != "zeros":
-        return np.pad(x, pairs, "wrap" if padding["padding_mode"] == "circular" else "symmetric")
-    return np.pad(x.astype(np.result_type(x, kernel), copy=False), pairs, constant_values=padding["fill_value"])
+        before = [taps - 1 for taps in kernel.shape]
+    elif mode == "valid":
+        before = [0, 0]
+    rows, columns = (count for _, count in parts_of_full(mode, sizes))
+    padding_mode = BY_NAME[outside["padding_mode"]]
+    return correlated_plane(x, kernel, (rows, columns), before, padding_mode, outside["fill_value"], mirror=mirror)
 
 
 def _fill_in(fillvalue: complex, dtype: np.dtype[np.generic]) -> complex:

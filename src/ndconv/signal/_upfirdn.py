@@ -1,15 +1,15 @@
-"""Up- and downsampling filters.
+"""Up- and downsampling filters, with SciPy's bits.
 
 Between two samples stand inserted zeros, so an output needs only each `up`-th weight of the filter: one *phase* of it.
-The phases come again and again in the same order. Those of one such period are the output channels of a layer, and its
-stride is by how many samples a period moves on. Where they hardly come again, there is no layer to speak of.
+The phases come again and again in the same order, after a *period*. Those outputs of one phase go through vectors side
+by side; or else lines do.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import scipy.signal as _scipy
@@ -17,11 +17,10 @@ from numpy.typing import ArrayLike
 
 from .._call.arrays import new_output
 from .._call.dtypes import Array
-from .._call.geometry import make_geometry
-from .._call.modes import BY_NAME, PaddingMode
+from .._call.modes import BY_NAME
 from .._dropins.fallback import FOR_SCIPY, SIGNAL_DTYPES, handing_on
 from .._dropins.finite import all_finite
-from .._engine import convolve
+from ._ordered import filtered_phases
 
 T = TypeVar("T")
 
@@ -36,11 +35,10 @@ _MODES = {
 _EXTRAPOLATING = ("smooth", "antisymmetric", "antireflect", "line")
 MODES = (*_MODES, *_EXTRAPOLATING)
 
-# Phases go through the engine together where all their windows begin within so many samples, or within one window: what
-# is multiplied by zeros then costs less than more calls. Measured in turns, by factors from 5/4 to 160/147.
-SPREAD = 40
+# Outputs of a phase, of fewer of which lines go side by side instead.
+FEW_PERIODS = 4
 
-# Products in whose time a weight of a bank is put in its place, and those that an output takes anyway, where each is
+# Products in whose time a weight is put in its place, and those that an output takes anyway, where each is
 # made by itself, as SciPy does. Measured in turns with SciPy's, of factors from 3/2 to 4001/4000.
 WEIGHT_PRODUCTS = 8
 OUTPUT_PRODUCTS = 20
@@ -81,8 +79,6 @@ def upfirdn(
     >>> signal.upfirdn([0.5, 1, 0.5], [1.0, 2, 3], up=2)
     array([0.5, 1. , 1.5, 2. , 2.5, 3. , 1.5])
     """
-    # SciPy's polyphase loop, an output at a time, gets what it does with fewer operations; and what is not all finite,
-    # for the zeros of a bank would carry that to other outputs.
     h, x = np.asarray(h), np.asarray(x)
     if h.ndim != 1 or h.size == 0:
         raise ValueError(f"h must be 1-D with non-zero length, got shape {h.shape}")
@@ -103,34 +99,28 @@ def upfirdn(
                 f"x must have samples along axis {axis} in mode {mode!r}, which continues them, got shape {x.shape}"
             )
         return FOR_SCIPY
-    common = math.gcd(up, down)
-    period, step = up // common, down // common
-    taps = -(-h.size // up)
-    weights = period * (taps + min(step, max(taps, SPREAD)))
-    if WEIGHT_PRODUCTS * weights > x.size // size * count * (taps + OUTPUT_PRODUCTS) or not all_finite(h):
-        return FOR_SCIPY
+    period, taps = up // math.gcd(up, down), -(-h.size // up)
     axis %= x.ndim
-    y = new_output((*x.shape[:axis], count, *x.shape[axis + 1 :]), dtype)
-    padding_mode, origin = BY_NAME[_MODES.get(mode, "zeros")], 0
-    if mode in _EXTRAPOLATING or (mode == "constant" and outside != 0):
-        position = np.arange(1 - taps, (count - 1) * down // up + 1)
-        samples = _samples_at(np.moveaxis(x.astype(dtype), axis, -1), position, mode, outside)
-        x, origin = np.moveaxis(samples, -1, axis), taps - 1
-    # Zeros beside the weights of a phase would carry what is not finite to its outputs.
-    if period > 1 and not all_finite(x):
-        return FOR_SCIPY
     before, after = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :])
-    x, outputs = x.reshape(before, -1, after), y.reshape(before, count, after)
-    whole = count - count % period
-    for bank in _banks(h, up, down, period, taps):
-        # Whole periods, and what is left of one.
-        for begin, end, phases in ((0, whole, period), (whole, count, count - whole)):
-            used = bank.weights[: max(phases - bank.first, 0)]
-            if begin < end and used.size:
-                part = outputs[:, begin:end].reshape(before, -1, phases, after)
-                part = part[:, :, bank.first : bank.first + len(used)]
-                _filter(x, used, step, bank.start + origin + begin // period * step, padding_mode, part)
-    return y
+    # Where the outputs of a phase are few, a line is no longer a vector's work, and lines go side by side.
+    across = after == 1 and count < FEW_PERIODS * period
+    lanes = before if across else max(after, count // period)
+    phases = min(period, count)
+    if WEIGHT_PRODUCTS * phases * taps > before * after * count * (taps + OUTPUT_PRODUCTS) or lanes < 2:
+        return FOR_SCIPY
+    if not all_finite(h):
+        return FOR_SCIPY  # before a signal, SciPy leaves its zeros out, after it it does not
+    padding_mode, start = BY_NAME[_MODES.get(mode, "zeros")], 1 - taps
+    if mode in _EXTRAPOLATING or (mode == "constant" and outside != 0):
+        samples = np.moveaxis(x.astype(dtype, copy=False), axis, -1)
+        x = np.moveaxis(_extended(samples, start, (count - 1) * down // up, mode, outside), -1, axis)
+        start = 0
+    y = new_output((*x.shape[:axis], count, *x.shape[axis + 1 :]), dtype)
+    lines, outputs = x.reshape(before, -1, after), y.reshape(before, count, after)
+    if across:
+        lines, outputs = lines.swapaxes(0, 2), outputs.swapaxes(0, 2)
+    weights = _phases(h, up, down, phases, taps)
+    return y if filtered_phases(lines, weights, outputs, up, down, -start, padding_mode) else FOR_SCIPY
 
 
 def _checked_mode(mode: str) -> str:
@@ -151,73 +141,68 @@ def _number(value: complex, kind: Callable[..., T], name: str) -> T:
         raise type(error)(f"{name}: {error}, got {value!r}") from None
 
 
-class Bank(NamedTuple):
-    """Phases that follow each other: the first one, where its window begins, and the weights (phases, window)."""
-
-    first: int
-    start: int
-    weights: Array
-
-
-def _banks(h: Array, up: int, down: int, period: int, taps: int) -> Iterator[Bank]:
-    """Yield the phases of a period, in banks of which each reads few samples more than one phase needs."""
+def _phases(h: Array, up: int, down: int, phases: int, taps: int) -> Array:
+    """Return the weights of the first outputs, in the order of samples."""
     padded = np.zeros(taps * up, h.dtype)
     padded[: h.size] = h
-    phases = padded.reshape(taps, up).T[:, ::-1]
-    last = np.arange(period) * down // up  # the sample on which each output's window ends
-    spread = max(taps, SPREAD)
-    first = 0
-    while first < period:
-        end = int(np.searchsorted(last, last[first] + spread, side="right"))
-        number, start = np.arange(first, end), last[first:end] - last[first]
-        weights = np.zeros((end - first, int(start[-1]) + taps), h.dtype)
-        weights[(number - first)[:, None], start[:, None] + np.arange(taps)] = phases[number * down % up]
-        yield Bank(first, int(last[first]) - taps + 1, weights)
-        first = end
+    return padded.reshape(taps, up).T[np.arange(phases) * down % up, ::-1]
 
 
-def _filter(x: Array, weights: Array, step: int, first: int, mode: PaddingMode, y: Array) -> None:
-    """Write outputs to y (lines, periods, phases, lines), of weights (phases, window) and x (lines, samples, lines).
-
-    The window of the first period begins at the sample `first`, and that of each other one `step` samples later.
-    """
-    phases, window = weights.shape
-    after = (y.shape[1] - 1) * step + window + first - x.shape[1]
-    axes = 2
-    if x.shape[2] == 1:
-        x, y, axes = x[..., 0], y[..., 0], 1
-    geometry = make_geometry(
-        channels_in=1, channels_out=phases, groups=1, in_shape=x.shape[1:], kernel=(window, 1)[:axes],
-        stride=(step, 1)[:axes], dilation=(1, 1)[:axes], padding=((-first, after), (0, 0))[:axes],
-        modes=(mode, mode)[:axes], names=("x", "h"),
-    )  # fmt: skip
-    convolve(geometry, x[:, None], weights.reshape(1, phases, 1, *geometry.kernel), np.swapaxes(y, 1, 2))
-
-
-def _samples_at(x: Array, position: Array, mode: str, cval: complex) -> Array:
-    """Return the samples at positions of the last axis, wherever they lie."""
+def _extended(x: Array, first: int, last: int, mode: str, cval: complex) -> Array:
+    """Return the samples from `first` to `last` of the last axis, those before and after it with SciPy's bits."""
     size = x.shape[-1]
-    inside = (position >= 0) & (position < size)
-    if mode == "constant":
-        samples = np.full((*x.shape[:-1], position.size), cval, x.dtype)
-        samples[..., inside] = x[..., position[inside]]
+    with np.errstate(all="ignore"):
+        before = _beyond(x, np.arange(first, 0), mode, cval)
+        after = _beyond(x, np.arange(size, last + 1), mode, cval)
+    return np.concatenate([before, x[..., : last + 1], after], axis=-1)
+
+
+def _beyond(x: Array, position: Array, mode: str, cval: complex) -> Array:
+    """Return samples at positions before the last axis, or after it."""
+    size = x.shape[-1]
+    if mode == "constant" or position.size == 0:
+        return np.full((*x.shape[:-1], position.size), cval, x.dtype)
+    if x.dtype.kind == "c":
+        samples = np.empty((*x.shape[:-1], position.size), x.dtype)
+        samples.real, samples.imag = (_beyond(part, position, mode, 0) for part in (x.real, x.imag))
         return samples
     if mode == "antisymmetric":
-        source = BY_NAME["symmetric"].source(position, size)
-        return np.where(position // size % 2, -x[..., source], x[..., source]).astype(x.dtype, copy=False)
+        samples = x[..., BY_NAME["symmetric"].source(position, size)]
+        return np.where(position // size % 2, -samples, samples)
+    is_before = position[0] < 0
+    if mode == "antireflect":
+        return _antireflected_before(x, position) if is_before else _antireflected_after(x, position)
     first, last = x[..., :1], x[..., -1:]
-    if mode == "smooth":
-        # Straight on from the first and the last two samples.
-        at_first, at_last = (x[..., 1:2] - first, last - x[..., -2:-1]) if size > 1 else (0 * first, 0 * first)
-        line = np.where(position < 0, first + position * at_first, last + (position - (size - 1)) * at_last)
-        return np.where(inside, x[..., np.clip(position, 0, size - 1)], line).astype(x.dtype, copy=False)
-    # A straight line through the first and the last sample.
-    slope = (last - first) / max(size - 1, 1)
-    line = first + position * slope
     if mode == "line":
-        return np.where(inside, x[..., np.clip(position, 0, size - 1)], line).astype(x.dtype, copy=False)
-    # What differs from that line is mirrored, with the other sign, at both ends.
-    source = BY_NAME["reflect"].source(position, size)
-    sign = np.where(position // max(size - 1, 1) % 2, -1, 1)
-    mirrored = line + sign * (x[..., source] - (first + source * slope))
-    return np.where(inside, x[..., np.clip(position, 0, size - 1)], mirrored).astype(x.dtype, copy=False)
+        step = (last - first) / x.dtype.type(max(size - 1, 1))
+    elif size == 1:
+        step = 0 * first
+    else:
+        step = x[..., 1:2] - first if is_before else last - x[..., -2:-1]
+    steps = (position if is_before else position - (size - 1)).astype(x.dtype)
+    result: Array = (first if is_before else last) + steps * step
+    return result
+
+
+def _antireflected_before(x: Array, position: Array) -> Array:
+    """Mirror what differs from a line through the first and the last sample, with the other sign, at the first."""
+    first, last, span = x[..., :1], x[..., -1:], max(x.shape[-1] - 1, 1)
+    turns, place = (-position - 1) // span, (-position - 1) % (2 * span)
+    start = np.where(turns, first + (first - last) * turns.astype(x.dtype), first)
+    risen = np.where(
+        place < span, x.take(place + 1, -1, mode="clip") - first, last - x.take(2 * span - 1 - place, -1, mode="clip")
+    )
+    samples: Array = start - risen
+    return samples
+
+
+def _antireflected_after(x: Array, position: Array) -> Array:
+    """Do the same at the last sample, where SciPy's turns are counted from another one."""
+    first, last, span = x[..., :1], x[..., -1:], max(x.shape[-1] - 1, 1)
+    turns, place = position // span - 1, position % (2 * span)
+    start = np.where(turns, last + (last - first) * turns.astype(x.dtype), last)
+    risen = np.where(
+        place < span, x.take(place, -1, mode="clip") - first, last - x.take(2 * span - place, -1, mode="clip")
+    )
+    samples: Array = start + risen
+    return samples

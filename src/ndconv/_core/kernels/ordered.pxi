@@ -82,3 +82,84 @@ cdef void ordered_row(
         ordered_vectors(rows, weights, taps, FROM_ZERO, y, vectors)
     else:
         ordered_vectors(rows, weights, taps, LAST_FIRST, y, vectors)
+
+
+# The sums of scipy.signal, from zero as well, of runs of taps. In its functions for planes a run is a row of the
+# kernel, and its taps are added up by fours before the total takes them; what is left of it is added tap by tap. Its
+# polyphase filter adds each tap by itself, of one run. A tap has one product or, of complex numbers, the two of whose
+# sum a component of their product is.
+#
+# The contract of runs_kernel is that of ordered_kernel, with `products` weights and rows of samples for each tap.
+
+cdef enum:
+    RUN_VECTORS = 2 * ORDERED_VECTORS
+
+
+cdef inline vec tap_of_run(
+    const real* const* rows, Py_ssize_t place, const real* weights, Py_ssize_t t, const int products,
+) noexcept nogil:
+    cdef vec product = vec_rounded(vec_load(rows[t * products] + place) * weights[t * products])
+    if products == 2:
+        product = product + vec_rounded(vec_load(rows[t * 2 + 1] + place) * weights[t * 2 + 1])
+    return product
+
+
+cdef inline int runs_kernel(
+    const real* const* rows, Py_ssize_t place, const real* weights, Py_ssize_t runs, Py_ssize_t taps,
+    const int products, const bint by_fours, real* y, const int vectors,
+) noexcept nogil:
+    cdef vec acc[RUN_VECTORS]
+    cdef vec four
+    cdef Py_ssize_t r, t, end
+    cdef int v, k
+    for v in range(vectors):
+        acc[v] = vec_splat(0)
+    for r in range(runs):
+        t, end = r * taps, (r + 1) * taps
+        while by_fours and t + 4 <= end:
+            for v in range(vectors):
+                four = tap_of_run(rows, place + v * LANES, weights, t, products)
+                for k in range(1, 4):
+                    four = four + tap_of_run(rows, place + v * LANES, weights, t + k, products)
+                acc[v] = acc[v] + four
+            t += 4
+        while t < end:
+            for v in range(vectors):
+                acc[v] = acc[v] + tap_of_run(rows, place + v * LANES, weights, t, products)
+            t += 1
+    for v in range(vectors):
+        vec_store(y + v * LANES, acc[v])
+    return 0
+
+
+cdef inline int runs_vectors(
+    const real* const* rows, const real* weights, Py_ssize_t runs, Py_ssize_t taps, const int products,
+    const bint by_fours, real* y, Py_ssize_t vectors,
+) noexcept nogil:
+    cdef Py_ssize_t v = 0
+    # A chain of single taps waits for each addition, so that more of them have to go side by side.
+    while not by_fours and v + RUN_VECTORS <= vectors:
+        runs_kernel(rows, v * LANES, weights, runs, taps, products, by_fours, y + v * LANES, RUN_VECTORS)
+        v += RUN_VECTORS
+    while v + ORDERED_VECTORS <= vectors:
+        runs_kernel(rows, v * LANES, weights, runs, taps, products, by_fours, y + v * LANES, ORDERED_VECTORS)
+        v += ORDERED_VECTORS
+    while v < vectors:
+        runs_kernel(rows, v * LANES, weights, runs, taps, products, by_fours, y + v * LANES, 1)
+        v += 1
+    return 0
+
+
+cdef void row_of_runs(
+    const real* const* rows, const real* weights, Py_ssize_t runs, Py_ssize_t taps, int products, bint by_fours,
+    real* y, Py_ssize_t vectors,
+) noexcept nogil:
+    """Sums of so many whole vectors of outputs."""
+    if products == 1 and by_fours:
+        runs_vectors(rows, weights, runs, taps, 1, True, y, vectors)
+    elif products == 1:
+        runs_vectors(rows, weights, runs, taps, 1, False, y, vectors)
+    elif by_fours:
+        runs_vectors(rows, weights, runs, taps, 2, True, y, vectors)
+    else:
+        runs_vectors(rows, weights, runs, taps, 2, False, y, vectors)
