@@ -295,6 +295,14 @@ def test_masks_are_ignored(rng, name):
     check_close(ours, theirs, 10, 30)
 
 
+@pytest.mark.parametrize("name", ["lfilter", "filtfilt"])
+def test_masks_of_coefficients_are_ignored(rng, name):
+    b, a, x = np.ma.array([0.5, 1, 2], mask=[0, 1, 0]), np.ma.ones(1), rng.random(20)
+    ours, theirs = (getattr(module, name)(b, a, x) for module in (signal, scipy.signal))
+    assert type(ours) is type(theirs) is np.ndarray
+    check_close(ours, theirs, 10, 30)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "keywords"),
     [

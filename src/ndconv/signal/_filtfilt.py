@@ -54,7 +54,7 @@ def filtfilt(
     >>> signal.filtfilt([0.5, 0.5], 1, [0.0, 0, 4, 0, 0, 0, 0, 0])
     array([0., 1., 2., 1., 0., 0., 0., 0.])
     """
-    b, a, x = np.atleast_1d(b), np.atleast_1d(a), np.asarray(x)
+    b, a, x = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a)), np.asarray(x)
     if method not in ("pad", "gust"):
         raise ValueError(f"method must be 'pad' or 'gust', got {method!r}")
     if method == "gust" or a.shape != (1,) or b.ndim != 1 or b.size == 1:

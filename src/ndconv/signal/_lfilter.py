@@ -58,7 +58,7 @@ def lfilter(
     >>> signal.lfilter([0.5, 0.5], 1, [2.0, 4.0, 8.0], zi=[1.0])
     (array([2., 3., 6.]), array([4.]))
     """
-    b, a, x = np.atleast_1d(b), np.atleast_1d(a), np.asarray(x)
+    b, a, x = np.atleast_1d(np.asarray(b)), np.atleast_1d(np.asarray(a)), np.asarray(x)
     for name, coefficients in (("b", b), ("a", a)):
         if coefficients.ndim != 1:
             raise ValueError(f"Parameter {name} is not a non-empty 1d array, got shape {coefficients.shape}")
