@@ -50,12 +50,9 @@ cdef inline void read_block(
                p.beside, target)
 
 
-cdef void pass_across(const OrderedLines* p, const real** taps, const real* row, Py_ssize_t count,
-                      real* sums) noexcept nogil:
-    cdef Py_ssize_t t
-    for t in range(p.across.taps):
-        taps[t] = row + t * p.colours
-    ordered_row(taps, p.across.weights, p.across.taps, p.across.order, sums, ceil_div(count * p.colours, LANES))
+cdef void pass_across(const OrderedLines* p, const real* row, Py_ssize_t count, real* sums) noexcept nogil:
+    ordered_line(row, p.colours, p.across.weights, p.across.taps, p.across.order, sums,
+                 ceil_div(count * p.colours, LANES))
 
 
 cdef void fill_outside(const OrderedLines* p, Py_ssize_t column, Py_ssize_t count, real* row) noexcept nogil:
@@ -71,8 +68,8 @@ cdef void fill_outside(const OrderedLines* p, Py_ssize_t column, Py_ssize_t coun
 
 
 cdef void enter_ring(
-    const OrderedLines* p, const char* x, Py_ssize_t column, Py_ssize_t count, Py_ssize_t position,
-    const real** taps, real* line, real* row,
+    const OrderedLines* p, const char* x, Py_ssize_t column, Py_ssize_t count, Py_ssize_t position, real* line,
+    real* row,
 ) noexcept nogil:
     """Makes the row at a position of the axis, which may be outside of x, for the pass down."""
     cdef Py_ssize_t i
@@ -82,7 +79,7 @@ cdef void enter_ring(
             row[i] = p.down.along.fill
     elif p.across_first:
         read_block(p, x + run.source * p.down.along.step, column, count, line)
-        pass_across(p, taps, line, count, row)
+        pass_across(p, line, count, row)
         as_written(&p.between, row, count * p.colours)
     else:
         read_block(p, x + run.source * p.down.along.step, column, count, row)
@@ -94,7 +91,7 @@ cdef void ordered_block(
 ) noexcept nogil:
     """The outputs from `first` to `end` along the axis, of some columns."""
     cdef char* at = memory_of(&p.memory, worker)
-    cdef const real** taps = <const real**> take(&at, max(p.down.taps, p.across.taps) * sizeof(void*))
+    cdef const real** taps = <const real**> take(&at, p.down.taps * sizeof(void*))
     cdef real* line = <real*> take(&at, row_size(p) * sizeof(real))
     cdef real* sums = <real*> take(&at, row_size(p) * sizeof(real))
     cdef real* ring = <real*> at
@@ -103,11 +100,11 @@ cdef void ordered_block(
     for i in range(first, end):
         if p.down.taps == 0:
             read_block(p, x + i * p.down.along.step, column, count, line)
-            pass_across(p, taps, line, count, sums)
+            pass_across(p, line, count, sums)
         else:
             while next < i - p.down.before + p.down.taps:
                 place = (next - first + p.down.before) % p.down.taps
-                enter_ring(p, x, column, count, next, taps, line, ring + place * row_size(p))
+                enter_ring(p, x, column, count, next, line, ring + place * row_size(p))
                 next += 1
             place = (i - first) % p.down.taps
             for t in range(p.down.taps):
@@ -115,11 +112,11 @@ cdef void ordered_block(
                 place += 1
                 if place == p.down.taps:
                     place = 0
-            ordered_row(taps, p.down.weights, p.down.taps, p.down.order, sums, ceil_div(passed, LANES))
+            ordered_rows(taps, p.down.weights, p.down.taps, p.down.order, sums, ceil_div(passed, LANES))
             if p.across.taps > 0 and not p.across_first:
                 as_written(&p.between, sums, passed)
                 fill_outside(p, column, count, sums)
-                pass_across(p, taps, sums, count, line)
+                pass_across(p, sums, count, line)
                 write_truncated(&p.y, y + i * p.y.stride[p.axis], line, samples)
                 continue
         write_truncated(&p.y, y + i * p.y.stride[p.axis], sums, samples)
@@ -218,7 +215,7 @@ def correlate_lines(cnp.ndarray x not None, cnp.ndarray y not None, int axis, do
     set_pass(&p.across, &p, p.ndim - 2, across, fill)
     demand(p.down.taps + p.across.taps > 0, "no pass")
     share_out(&p, lines, workers)
-    reserve(&p.memory, workers, aligned(max(p.down.taps, p.across.taps) * sizeof(void*))
+    reserve(&p.memory, workers, aligned(p.down.taps * sizeof(void*))
             + 2 * aligned(row_size(&p) * sizeof(real)) + p.down.taps * row_size(&p) * sizeof(real), 0)
     with nogil:
         run_tasks(ordered_task, &p, lines * p.blocks * p.parts, 1, workers)

@@ -73,7 +73,7 @@ cdef void window_task(void* shared, Py_ssize_t task, int worker) noexcept nogil:
         for term in range(p.terms):
             rows[term] = (rings + (p.plane[term] * p.rows + (i - first + p.row[term]) % p.rows) * size
                           + p.column[term])
-        ordered_row(rows, p.weights, p.terms, FROM_ZERO, sums, ceil_div(count, LANES))
+        ordered_rows(rows, p.weights, p.terms, FROM_ZERO, sums, ceil_div(count, LANES))
         write_truncated(&p.y, y + i * p.y.stride[last - 1], sums, count)
 
 
