@@ -18,7 +18,7 @@ from .. import _core
 from .._call.dtypes import Array, compute_type
 from .._call.geometry import Geometry
 from .._engine import convolve, prepare_for
-from .._methods import allows_plain_sums
+from .._methods import AUTO, allows_plain_sums
 from .._methods.epilogue import activate
 from .._runtime.caches import Cache
 from .phases import Phase, transposed_phases
@@ -37,7 +37,7 @@ def run_transposed(
     bias: Array | None = None,
     residual: Array | None = None,
     activation: str | None = None,
-    method: str = "auto",
+    method: str = AUTO,
     packed: Cache[Any] | None = None,
     workers: int | None = None,
 ) -> None:
@@ -50,10 +50,10 @@ def run_transposed(
         return
     ndim = weight.ndim - 3
     special = taps_not_finite(weight, packed)
-    if special is None and x.size and allows_plain_sums(method):
+    if special is None and x.size and method == AUTO:
         together = subpixel_of(geometry, box, x, y)
         if together is not None:
-            run_subpixel(together, x, weight, y, bias, residual, activation, method, packed, workers)
+            run_subpixel(together, x, weight, y, bias, residual, activation, packed, workers)
             return
     phases = transposed_phases(geometry, box, _core.load(compute_type(y.dtype)).most_phases)
     if special is not None or not allows_plain_sums(method):

@@ -18,6 +18,7 @@ from .._call.dtypes import Array, compute_type, real_vector
 from .._call.geometry import Geometry, Shape, batch_of
 from .._call.modes import BY_NAME
 from .._engine import prepare_for
+from .._methods import AUTO
 from .._runtime.caches import ENTRY_BYTES, Cache
 
 # What takes as long as so many multiply-adds: a phase by itself and one that is computed together with others of its
@@ -154,12 +155,12 @@ def subpixel_of(geometry: Geometry, box: tuple[range, ...], x: Array, y: Array) 
 
 def run_subpixel(
     plan: SubPixel, x: Array, weight: Array, y: Array, bias: Array | None, residual: Array | None,
-    activation: str | None, method: str, packed: Cache[Any] | None, workers: int | None,
+    activation: str | None, packed: Cache[Any] | None, workers: int | None,
 ) -> None:  # fmt: skip
     """Compute y (*batch, channels, *box) from x (*batch, channels, *in) and weight (groups, out, in, *kernel)."""
     g = plan.geometry
     blocks = np.empty((*batch_of(y.shape, g.ndim), g.channels_out, *g.out_shape), y.dtype)
-    call = prepare_for(g, x, blocks, method, activation, packing=packed is None, bias=bias is not None)
+    call = prepare_for(g, x, blocks, AUTO, activation, packing=packed is None, bias=bias is not None)
     key = ("sub-pixel", call.place)
     weights = None if packed is None else packed.get(key)
     if weights is None:
