@@ -22,7 +22,9 @@ from .._methods import AUTO
 from .._runtime.caches import ENTRY_BYTES, Cache
 
 # What takes as long as so many multiply-adds: a phase by itself and one that is computed together with others of its
-# row, an output that is laid out and a run of neighbours among those, a weight that changes its place.
+# row, an output that is laid out and a run of neighbours among those, a weight that changes its place. Chosen by hand
+# from the times of some 170 layers both ways, of 8 to 256 channels in, 1 to 64 out and strides of 2 to 256, in one and
+# two dimensions and float32, with two threads of an AMD EPYC with AVX2.
 PHASE_MULTIPLY_ADDS = 800_000
 COLUMN_MULTIPLY_ADDS = 350_000
 OUTPUT_MULTIPLY_ADDS = 16

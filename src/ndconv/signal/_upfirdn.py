@@ -1,8 +1,8 @@
 """Up- and downsampling filters, with SciPy's bits.
 
 Between two samples stand inserted zeros, so an output needs only each `up`-th weight of the filter: one *phase* of it.
-The phases come again and again in the same order, after a *period*. Those outputs of one phase go through vectors side
-by side; or else lines do.
+The phases come again and again in the same order, after a *period*. Outputs of one phase go through vectors side by
+side, or else lines do.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ _MODES = {
 _EXTRAPOLATING = ("smooth", "antisymmetric", "antireflect", "line")
 MODES = (*_MODES, *_EXTRAPOLATING)
 
-# Outputs of a phase, of fewer of which lines go side by side instead.
+# Outputs of a phase, of fewer of which lines go side by side instead: by reckoning, fewer leave most lanes of a vector
+# empty.
 FEW_PERIODS = 4
 
-# Products in whose time a weight is put in its place, and those that an output takes anyway, where each is
-# made by itself, as SciPy does. Measured in turns with SciPy's, of factors from 3/2 to 4001/4000.
+# Products in whose time a weight is put in its place, and those that an output takes anyway, where each is made by
+# itself, as SciPy does. Measured in turns with SciPy's, of factors from 3/2 to 4001/4000, when phases were the channels
+# of a layer.
 WEIGHT_PRODUCTS = 8
 OUTPUT_PRODUCTS = 20
 
