@@ -353,7 +353,11 @@ ERRORS = [
     ({"x": np.full((9, 8), np.nan), "nan_policy": "raise"}, ValueError, "x must have none"),
     ({"x": np.ones((9, 8), complex)}, TypeError, "normalized"),
     ({"method": "fastest"}, ValueError, "method"),
-    ({"sample_weights": np.ones((9, 8))}, ValueError, "sample_weights must be None for normalized=True"),
+    (
+        {"sample_weights": np.ones((9, 8))},
+        ValueError,
+        r"sample_weights must be None for normalized=True, got an array of shape \(9, 8\)",
+    ),
 ]
 
 

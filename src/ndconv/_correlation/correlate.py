@@ -288,7 +288,7 @@ def correlate(
     if normalized or mask is not None or kernel_mask is not None:
         return _normalized(
             x, template, masked, result_dtype(x, kernel), arguments, nan_policy, out, workers, normalized=normalized,
-            has_weights=sample_weights is not None, mask=mask, kernel_mask=kernel_mask,
+            sample_weights=sample_weights, mask=mask, kernel_mask=kernel_mask,
         )  # fmt: skip
     if nan_policy == "propagate" and masked is None and sample_weights is None:
         return slide(x, kernel, arguments, out, workers, mirror, kept)
@@ -308,8 +308,8 @@ def correlate(
 
 def _normalized(
     x: Array, kernel: Array, masked: Array | None, dtype: np.dtype[np.generic], arguments: Arguments, nan_policy: str,
-    out: Array | None, workers: int | None, *, normalized: bool, has_weights: bool, mask: ArrayLike | None,
-    kernel_mask: ArrayLike | None,
+    out: Array | None, workers: int | None, *, normalized: bool, sample_weights: ArrayLike | None,
+    mask: ArrayLike | None, kernel_mask: ArrayLike | None,
 ) -> Array:  # fmt: skip
     """Return the normalised correlation, of what counts if there are masks; these may omit NaN too."""
     if not normalized:
@@ -318,8 +318,12 @@ def _normalized(
             f"{name} must be None for normalized=False, got an array of shape {as_array(given, name).shape}: use "
             f"sample_weights, or normalized=True"
         )
-    if has_weights:
-        raise ValueError("sample_weights must be None for normalized=True: use mask, which says which samples count")
+    if sample_weights is not None:
+        shape = as_array(sample_weights, "sample_weights").shape
+        raise ValueError(
+            f"sample_weights must be None for normalized=True, got an array of shape {shape}: use mask, which says "
+            f"which samples count"
+        )
     if nan_policy == "omit" and mask is None and kernel_mask is None:
         raise ValueError(
             "nan_policy must be 'propagate' or 'raise' for normalized=True without a mask, got 'omit': beside a mask, "
